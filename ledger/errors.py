@@ -153,7 +153,7 @@ class RuleError(LedgerError):
 
 
 class RollbackError(LedgerError):
-    """This log contradicts a head that was signed or anchored before. Stop signing; say how to recover; never retry."""
+    """Our log contradicts a head that was signed or anchored before. Stop signing; say how to recover; never retry."""
 
     default_code = "rollback"
 

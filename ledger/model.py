@@ -116,14 +116,27 @@ NEVER = TreeSize(2**48 - 1)
 
 @dataclass(frozen=True, slots=True)
 class AuthenticRecord:
-    """What `authenticate` returns: every signature verified over the exact bytes, disclosures matched.
+    """What `authenticate` returns and `append` takes: every signature verified over the exact bytes, disclosures
+    matched. Flat, because it crosses a socket. Which grant covers it, `append` decides against the index it gives."""
 
-    `grants` holds, for each signer in order, the grants that may cover it; `append` tests their intervals against
-    the index it is about to give. Empty only for a repeat whose grants are gone.
-    """
-
-    submission: Submission
-    grants: tuple[tuple[Grant, ...], ...]
+    record_id: RecordId
+    raw: bytes
+    """The exact envelope bytes."""
+    type: str
+    """The entry's type line."""
+    signatures: tuple[tuple[str, str, bytes], ...]
+    """(keyid, alg, sig) in the payload's order."""
+    holder: str
+    is_authority: bool
+    site: str
+    book: str
+    seq: int
+    prev: RecordId | None
+    kind: str
+    event_time_ms: UnixMs
+    body: dict[str, Any] | None
+    """The payload's body for the kinds whose content `append` acts on; None for the others."""
+    disclosures: tuple[Disclosure, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
