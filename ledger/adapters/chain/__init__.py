@@ -1,0 +1,1 @@
+"""The chain: contracts, web3, the nodes. Nothing outside this package imports web3."""
