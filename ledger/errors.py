@@ -22,6 +22,8 @@ class LedgerError(Exception):
         self.detail = detail
         self.code = code or self.default_code
         self.pointer = pointer
+        self.refusal: bytes | None = None
+        """The signed refusal note that answers a validly signed submission refused with 409 or 422, once made."""
 
 
 class ConfigError(LedgerError):
@@ -109,7 +111,7 @@ class DisclosureError(VerificationError):
 class ConflictError(LedgerError):
     """The book's chain does not continue with this record (409).
 
-    `expected_seq` and `expected_prev` say what would. `refusal` is the signed note that answers it, once made.
+    `expected_seq` and `expected_prev` say what would.
     Codes: `seq-gap`, `fork` (another payload stands at this seq; both are kept), `prev-mismatch`,
     `after-refused-line`, `book-closed`.
     """

@@ -117,7 +117,8 @@ NEVER = TreeSize(2**48 - 1)
 @dataclass(frozen=True, slots=True)
 class AuthenticRecord:
     """What `authenticate` returns and `append` takes: every signature verified over the exact bytes, disclosures
-    matched. Flat, because it crosses a socket. Which grant covers it, `append` decides against the index it gives."""
+    matched. Flat, because it crosses a socket. Which grant covers it, `append` decides against the index it gives.
+    """
 
     record_id: RecordId
     raw: bytes

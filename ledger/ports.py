@@ -155,9 +155,6 @@ class LogReader(Protocol):
     def disclosures(self, record_id: RecordId) -> tuple[str, ...]: ...
     def is_erased(self, digests: Sequence[str]) -> set[str]: ...
     def facts(self, start: LeafIndex, end: LeafIndex) -> dict[LeafIndex, dict[str, Any]]: ...
-    def record_ids_at(self, holder: str, site: str, book: str, seqs: Sequence[int]) -> dict[int, RecordId]:
-        """record_id by seq in one book, for the seqs that exist."""
-
     def refused(self, record_id: RecordId) -> Refused | None: ...
     def refused_since(self, keyid: str, since: UnixMs) -> int: ...
 
@@ -175,10 +172,10 @@ class Appender(Protocol):
     def append(self, records: Sequence[AuthenticRecord]) -> list[Appended | Exception]:
         """One answer a record, in order: Appended (durable), or the LedgerError that refuses it."""
 
-    def refuse(
-        self, raw_envelope: bytes, record_id: RecordId, place: tuple[str, str, str, int], code: str, keyid: str
-    ) -> bytes | None:
-        """Log a `refusal` for a validly signed submission; the signed refusal note, or None when over the limit."""
+    def refuse(self, record: AuthenticRecord, code: str) -> bytes | None:
+        """Log a `refusal` for a validly signed submission that the door refuses with 422; the signed refusal note,
+        the same for the same record_id. None when its key is over the hourly limit (counted, not logged).
+        """
 
     def sign_platform(self, payload: bytes) -> bytes:
         """The finished envelope over a platform payload, same bytes every time (Ed25519 is deterministic)."""

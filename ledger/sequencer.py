@@ -1,0 +1,385 @@
+"""The sequencer: the one process that writes the log. Group commit around `append`, and everything the platform signs.
+
+Callers on any thread hand in their lines; one committer thread takes all that waits, drafts it, commits it in one
+transaction and wakes the callers. So an fsync is shared by whoever comes while the one before is under way.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import queue
+import secrets
+import threading
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ledger.append import Draft, WriterState, append, commit
+from ledger.authenticate import authenticate
+from ledger.checkpoint import check_against, checkpoint
+from ledger.core.dsse import PAYLOAD_TYPE, encode_envelope, pae
+from ledger.core.note import NoteSigner
+from ledger.core.times import format_utc
+from ledger.errors import (
+    ConflictError,
+    DisclosureError,
+    LedgerError,
+    OverloadedError,
+    PayloadError,
+    RollbackError,
+    StoreError,
+)
+from ledger.model import (
+    NEVER,
+    Appended,
+    AuthenticRecord,
+    Grant,
+    LeafIndex,
+    Role,
+    Signature,
+    TreeHead,
+    TreeSize,
+    UnixMs,
+)
+from ledger.ports import HeadGuard, LogWriter, Refused, Signer, StoredCheckpoint
+from ledger.receive import receive
+
+PLATFORM_SITE = "platform"
+# Above this many waiting callers the door says 503: better a clear "again in a second" than memory without end.
+MAX_WAITING_JOBS = 256
+# One group commit takes at most this many lines, so that a flood cannot hold the first caller for seconds.
+MAX_LINES_PER_COMMIT = 2000
+REFUSALS_PER_KEY_AND_HOUR = 60
+HOUR_MS = 3_600_000
+TICK_EVERY_MS = 60_000
+SUBMISSION = "application/vnd.hazledger.submission.v1+json"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who this log is and with what it signs."""
+
+    origin: str
+    issuer: str
+    platform: Signer
+    log: NoteSigner
+    receipt: NoteSigner
+    merge_delay_ms: int = HOUR_MS
+
+
+@dataclass
+class _Job:
+    work: Callable[[Draft], Any]
+    lines: int
+    done: threading.Event = field(default_factory=threading.Event)
+    result: Any = None
+    error: Exception | None = None
+
+
+class Sequencer:
+    """Implements ports.Appender in this process. Build one per log, under the lock `sequencer`."""
+
+    def __init__(
+        self,
+        store: LogWriter,
+        identity: Identity,
+        guard: HeadGuard,
+        *,
+        clock: Callable[[], UnixMs],
+        chain_head: Callable[[], TreeHead] | None,
+    ) -> None:
+        self._store = store
+        self._identity = identity
+        self._guard = guard
+        self._clock = clock
+        self._chain_head = chain_head
+        self._chain_agreed = chain_head is None
+        self._rollback: str | None = None
+        self._waiting_for: str | None = None
+        self._refusals: dict[str, deque[UnixMs]] = {}
+        self._uncounted: Counter[str] = Counter()
+        self._lock = threading.Lock()
+        self._jobs: queue.Queue[_Job | None] = queue.Queue(MAX_WAITING_JOBS)
+        self._state = WriterState.load(store)
+        self._check_rollback()
+        self._last_tick = self._find_last_tick()
+        self._thread = threading.Thread(target=self._commit_loop, name="committer", daemon=True)
+        self._thread.start()
+
+    # -- ports.Appender ------------------------------------------------------------------------------------------
+
+    def append(self, records: Sequence[AuthenticRecord]) -> list[Appended | Exception]:
+        answers: list[Appended | Exception] = self._run(lambda draft: self._append(records, draft), len(records))
+        return answers
+
+    def append_signed(self, envelopes: Sequence[bytes]) -> list[Appended | Exception]:
+        records = [self._own(envelope) for envelope in envelopes]
+        return self.append(records)
+
+    def refuse(self, record: AuthenticRecord, code: str) -> bytes | None:
+        note: bytes | None = self._run(lambda draft: self._refuse(record, code, draft), 1)
+        return note
+
+    def sign_platform(self, payload: bytes) -> bytes:
+        signature = self._identity.platform.sign(pae(PAYLOAD_TYPE, payload))
+        return encode_envelope(payload, [Signature(self._identity.platform.keyid, signature)])
+
+    def append_platform(self, kind: str, book: str, body: dict[str, Any]) -> Appended:
+        def work(draft: Draft) -> Appended:
+            (answer,) = append([self._platform_record(kind, book, body, draft)], draft)
+            if isinstance(answer, LedgerError):
+                raise answer
+            return answer
+
+        appended: Appended = self._run(work, 1)
+        return appended
+
+    def tick(self, not_before: UnixMs) -> Appended | None:
+        now = self._clock()
+        last_now, last_index = self._last_tick
+        if now < not_before or now - last_now < TICK_EVERY_MS:
+            return None
+        tick_now = UnixMs(max(last_now + 1, now))
+        appended = self.append_platform(
+            "tick", "ticks", {"now": tick_now, "facts": self._facts_digest(LeafIndex(last_index + 1))}
+        )
+        self._last_tick = (tick_now, appended.receipt.index)
+        return appended
+
+    def status(self) -> dict[str, Any]:
+        checkpointed = self._store.latest_checkpoint()
+        return {
+            "size": self._state.frontier.size,
+            "checkpoint_size": checkpointed.size if checkpointed else 0,
+            "checkpoint_signed_ms": checkpointed.signed_ms if checkpointed else None,
+            "rollback": self._rollback,
+            "signing_waits_for": self._waiting_for,
+            "waiting_jobs": self._jobs.qsize(),
+            "refusals_counted_only": sum(self._uncounted.values()),
+        }
+
+    # -- checkpoint ----------------------------------------------------------------------------------------------
+
+    def checkpoint_once(self) -> StoredCheckpoint | None:
+        """Sign the head as it stands; None when nothing is new or signing must wait for the chain's word.
+
+        Raises: RollbackError (signing and appending stop until a person has looked), StoreError.
+        """
+        if self._rollback:
+            raise RollbackError(self._rollback)
+        with self._lock:
+            head = self._state.head()
+        latest = self._store.latest_checkpoint()
+        if head.size == 0 or (latest is not None and latest.size == head.size):
+            return None
+        try:
+            self._agree_with_chain(head)
+            return checkpoint(
+                head=head,
+                store=self._store,
+                guard=self._guard,
+                signer=self._identity.log,
+                now=self._clock(),
+            )
+        except RollbackError as error:
+            self._rollback = error.detail
+            raise
+
+    def _agree_with_chain(self, head: TreeHead) -> None:
+        if self._chain_agreed or self._chain_head is None:
+            return
+        self._waiting_for = "the chain's head; nothing was read from it since start"
+        check_against(self._chain_head(), self._store, head.size, what="the head that the contract holds")
+        self._chain_agreed, self._waiting_for = True, None
+
+    def _check_rollback(self) -> None:
+        try:
+            check_against(
+                self._guard.read(), self._store, self._state.head().size, what="the last head this log signed"
+            )
+        except RollbackError as error:
+            self._rollback = error.detail
+
+    # -- the committer -------------------------------------------------------------------------------------------
+
+    def _run(self, work: Callable[[Draft], Any], lines: int) -> Any:
+        if self._rollback:
+            raise RollbackError(self._rollback)
+        job = _Job(work, lines)
+        try:
+            self._jobs.put_nowait(job)
+        except queue.Full:
+            raise OverloadedError("the log is busy; send the same bytes again in a second") from None
+        job.done.wait()
+        if job.error is not None:
+            raise job.error
+        return job.result
+
+    def close(self) -> None:
+        """Finish what waits, then stop the committer."""
+        self._jobs.put(None)
+        self._thread.join()
+
+    def _commit_loop(self) -> None:
+        while (first := self._jobs.get()) is not None:
+            jobs, lines, stop = [first], first.lines, False
+            while lines < MAX_LINES_PER_COMMIT:
+                try:
+                    job = self._jobs.get_nowait()
+                except queue.Empty:
+                    break
+                if job is None:
+                    stop = True
+                    break
+                jobs.append(job)
+                lines += job.lines
+            self._commit(jobs)
+            if stop:
+                return
+
+    def _commit(self, jobs: list[_Job]) -> None:
+        draft = Draft(
+            state=self._state,
+            store=self._store,
+            receipt_signer=self._identity.receipt,
+            origin=self._identity.origin,
+            now=self._clock(),
+            merge_delay_ms=self._identity.merge_delay_ms,
+        )
+        for job in jobs:
+            try:
+                job.result = job.work(draft)
+            except LedgerError as error:
+                job.error = error
+            except Exception as error:  # noqa: BLE001 - one caller's trouble must not take the committer with it
+                job.error = StoreError(f"the log could not take this: {type(error).__name__}")
+        try:
+            with self._lock:
+                commit(draft)
+        except Exception as error:  # noqa: BLE001 - whatever it was, nothing was kept, and every caller must hear it
+            failure = error if isinstance(error, LedgerError) else StoreError(f"commit failed: {type(error).__name__}")
+            for job in jobs:
+                job.error = job.error or failure
+        for job in jobs:
+            job.done.set()
+
+    def _append(self, records: Sequence[AuthenticRecord], draft: Draft) -> list[Appended | LedgerError]:
+        answers = append(records, draft)
+        for record, answer in zip(records, answers, strict=True):
+            refusable = isinstance(answer, ConflictError | PayloadError | DisclosureError)
+            if isinstance(answer, LedgerError) and refusable and answer.code != "after-refused-line":
+                answer.refusal = self._refuse(record, answer.code, draft)
+        return answers
+
+    # -- what the platform signs ---------------------------------------------------------------------------------
+
+    def _refuse(self, record: AuthenticRecord, code: str, draft: Draft) -> bytes | None:
+        before = draft.store.refused(record.record_id) or next(
+            (r for r in draft.refused if r.record_id == record.record_id), None
+        )
+        if before is not None:
+            return before.note
+        keyid = record.signatures[0][0]
+        recent = self._refusals.setdefault(keyid, deque())
+        if not recent:
+            recent.extend([draft.now] * draft.store.refused_since(keyid, UnixMs(draft.now - HOUR_MS)))
+        while recent and recent[0] < draft.now - HOUR_MS:
+            recent.popleft()
+        if len(recent) >= REFUSALS_PER_KEY_AND_HOUR:
+            self._uncounted[keyid] += 1
+            return None
+        recent.append(draft.now)
+        text = f"hazledger/refusal/v1\n{self._identity.origin}\n{record.record_id}\n{code}\n{draft.now}\n"
+        note = self._identity.receipt.sign(text)
+        draft.refused.append(
+            Refused(
+                record_id=record.record_id,
+                holder=record.holder,
+                site=record.site,
+                book=record.book,
+                seq=record.seq,
+                code=code,
+                received=draft.now,
+                envelope=record.raw,
+                note=note,
+                keyid=keyid,
+            )
+        )
+        body = {
+            "record_id": record.record_id,
+            "holder": record.holder,
+            "site": record.site,
+            "book": record.book,
+            "seq": record.seq,
+            "code": code,
+        }
+        append([self._platform_record("refusal", "refusals", body, draft)], draft)
+        return note
+
+    def _platform_record(self, kind: str, book: str, body: dict[str, Any], draft: Draft) -> AuthenticRecord:
+        head = draft.book((self._identity.issuer, PLATFORM_SITE, book))
+        payload = {
+            "v": 1,
+            "log": self._identity.origin,
+            "kind": kind,
+            "issuer": self._identity.issuer,
+            "site": PLATFORM_SITE,
+            "book": book,
+            "seq": head.seq + 1 if head else 1,
+            "prev": head.record_id if head else None,
+            "signers": [self._identity.platform.keyid],
+            "nonce": base64.urlsafe_b64encode(secrets.token_bytes(18)).decode(),
+            "event_time": format_utc(draft.now),
+            "body": body,
+        }
+        return self._own(self.sign_platform(json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()))
+
+    def _own(self, envelope: bytes) -> AuthenticRecord:
+        """An envelope of the platform's own, through the same door as everybody's."""
+        return authenticate(
+            receive(envelope, SUBMISSION),
+            origin=self._identity.origin,
+            directory=_Own(self._identity),
+            is_known=lambda _: True,  # whether the platform's grant is in force, `append` decides
+        )
+
+    # -- ticks ---------------------------------------------------------------------------------------------------
+
+    def _find_last_tick(self) -> tuple[UnixMs, LeafIndex]:
+        head = self._store.book_head(self._identity.issuer, PLATFORM_SITE, "ticks")
+        stored = self._store.record_by_id(head.record_id) if head.record_id else None
+        if stored is None:
+            return UnixMs(0), LeafIndex(-1)
+        payload = receive(stored.envelope, SUBMISSION).payload
+        return UnixMs(payload.body["now"]), stored.index
+
+    def _facts_digest(self, start: LeafIndex) -> str:
+        digest = hashlib.sha256()
+        facts = self._store.facts(start, LeafIndex(self._state.frontier.size))
+        for index, row in sorted(facts.items()):
+            digest.update(f"{index} {json.dumps(row, sort_keys=True, separators=(',', ':'))}\n".encode())
+        return digest.hexdigest()
+
+
+class _Own:
+    """The platform's own key counts as known before its grant is mirrored: `append` still asks for the grant."""
+
+    def __init__(self, identity: Identity) -> None:
+        platform = identity.platform
+        self._grant = Grant(
+            g="",
+            keyid=platform.keyid,
+            spki=platform.spki,
+            holder=identity.issuer,
+            scope="",
+            role=Role.PLATFORM,
+            enroller="",
+            enrolled_at=TreeSize(0),
+            revoked_at=NEVER,
+        )
+
+    def by_keyid(self, keyid: str) -> tuple[Grant, ...]:
+        return (self._grant,) if keyid == self._grant.keyid else ()
