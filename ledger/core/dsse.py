@@ -1,0 +1,110 @@
+"""The envelope: DSSE v1.0.2 with one payload type (formats.md section 1).
+
+Source: https://github.com/secure-systems-lab/dsse, protocol.md (PAE) and envelope.md. Narrower than there: exact members,
+strict base64, 1 to 4 signatures, each with a keyid. *Not* checked here: the payload's content and the signatures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Never
+
+from ledger.core import strictjson
+from ledger.core.encoding import b64_decode, b64_encode, is_hex_32
+from ledger.errors import MalformedRecordError, TooLargeError
+from ledger.model import Envelope, Signature
+
+PAYLOAD_TYPE = "application/vnd.hazledger.record.v1+json"
+MAX_PAYLOAD_BYTES = 48 * 1024
+MAX_ENVELOPE_BYTES = 72 * 1024
+"""48 KiB are 64 KiB in base64; the rest is room for four signatures (formats.md section 1)."""
+MAX_SIGNATURES = 4
+"""As many as `signers` may name (formats.md section 2)."""
+MAX_SIGNATURE_BYTES = 72
+"""The longest DER of two 256-bit integers; Ed25519 has 64."""
+
+_ENVELOPE_MEMBERS = {"payloadType", "payload", "signatures"}
+_SIGNATURE_MEMBERS = {"keyid", "sig"}
+
+
+def pae(payload_type: str, payload: bytes) -> bytes:
+    """The signed bytes: `DSSEv1 SP len(type) SP type SP len(payload) SP payload`, lengths in bytes."""
+    type_bytes = payload_type.encode()
+    return b"DSSEv1 %d %b %d %b" % (len(type_bytes), type_bytes, len(payload), payload)
+
+
+def parse_envelope(raw: bytes) -> Envelope:
+    """The envelope in `raw`, which is kept as it is.
+
+    Raises:
+        TooLargeError: beyond 72 KiB, or a payload beyond 48 KiB.
+        MalformedRecordError: not strict JSON, or not exactly the members of an envelope (code `envelope`); another
+            payload type (code `unknown-format`).
+    """
+    if len(raw) > MAX_ENVELOPE_BYTES:
+        raise TooLargeError(f"the envelope is larger than {MAX_ENVELOPE_BYTES} bytes")
+    return envelope_from_object(strictjson.loads(raw), raw)
+
+
+def envelope_from_object(obj: Any, raw: bytes) -> Envelope:
+    """As `parse_envelope`, from what strictjson made of `raw`."""
+    if len(raw) > MAX_ENVELOPE_BYTES:
+        raise TooLargeError(f"the envelope is larger than {MAX_ENVELOPE_BYTES} bytes")
+    if not isinstance(obj, dict) or obj.keys() != _ENVELOPE_MEMBERS:
+        raise _bad("an envelope has exactly payloadType, payload and signatures", "")
+    payload_type = obj["payloadType"]
+    if payload_type != PAYLOAD_TYPE:
+        named = repr(payload_type[:100]) if isinstance(payload_type, str) else "no string"
+        raise MalformedRecordError(
+            f"payloadType is {named}; this version reads {PAYLOAD_TYPE}", code="unknown-format", pointer="/payloadType"
+        )
+    payload = _decode(obj["payload"], "/payload")
+    if len(payload) > MAX_PAYLOAD_BYTES:
+        raise TooLargeError(f"the payload is larger than {MAX_PAYLOAD_BYTES} bytes", pointer="/payload")
+    listed = obj["signatures"]
+    if not isinstance(listed, list) or not 1 <= len(listed) <= MAX_SIGNATURES:
+        raise _bad(f"signatures is a list of 1 to {MAX_SIGNATURES}", "/signatures")
+    signatures = tuple(_signature(item, f"/signatures/{i}") for i, item in enumerate(listed))
+    return Envelope(payload_type=PAYLOAD_TYPE, payload=payload, signatures=signatures, raw=raw)
+
+
+def encode_envelope(payload: bytes, signatures: Sequence[Signature]) -> bytes:
+    """The envelope as our own clients write it: no white space, members in the order of formats.md."""
+    listed = ",".join(f'{{"keyid":"{s.keyid}","sig":"{b64_encode(s.sig)}"}}' for s in signatures)
+    return (f'{{"payloadType":"{PAYLOAD_TYPE}","payload":"{b64_encode(payload)}","signatures":[{listed}]}}').encode(
+        "ascii"
+    )
+
+
+def refuse_jws() -> Never:
+    """The second way in is reserved: formats.md section 1 defines it, this version does not read it yet.
+
+    Raises:
+        MalformedRecordError: always, code `jws-not-supported`.
+    """
+    raise MalformedRecordError("JWS is not read by this version; send a DSSE envelope", code="jws-not-supported")
+
+
+def _signature(item: Any, pointer: str) -> Signature:
+    if not isinstance(item, dict) or item.keys() != _SIGNATURE_MEMBERS:
+        raise _bad("a signature has exactly keyid and sig", pointer)
+    keyid = item["keyid"]
+    if not is_hex_32(keyid):
+        raise _bad("keyid is 64 lower-case hex digits", f"{pointer}/keyid")
+    sig = _decode(item["sig"], f"{pointer}/sig")
+    if not 1 <= len(sig) <= MAX_SIGNATURE_BYTES:
+        raise _bad(f"sig holds 1 to {MAX_SIGNATURE_BYTES} bytes", f"{pointer}/sig")
+    return Signature(keyid, sig)
+
+
+def _decode(text: Any, pointer: str) -> bytes:
+    if not isinstance(text, str):
+        raise _bad("not a string", pointer)
+    try:
+        return b64_decode(text)
+    except ValueError:
+        raise MalformedRecordError("not strict base64", code="bad-base64", pointer=pointer) from None
+
+
+def _bad(detail: str, pointer: str) -> MalformedRecordError:
+    return MalformedRecordError(detail, code="envelope", pointer=pointer)
