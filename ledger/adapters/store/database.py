@@ -1,0 +1,222 @@
+"""One store's connections: readers that never write, one kind of writer, and errors that are ours.
+
+SQLite: WAL, synchronous=FULL (a commit is on the disk when it returns), foreign keys, a busy timeout; readers open the
+file with mode=ro and run in autocommit, so that each statement sees the newest commit and no reader holds the writer
+up. PostgreSQL: the store's schema is the connection's search_path, synchronous_commit is on whatever the server's
+default, and readers are in default_transaction_read_only.
+
+No raw SQLAlchemy or driver error leaves: each becomes a StoreError whose detail holds the driver's one-line message
+and never a row's values (a failing row may hold personal data).
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import urllib.parse
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.pool import QueuePool
+
+from ledger.errors import StoreError
+
+BUSY_TIMEOUT_S = 10.0
+"""How long a writer waits for another's lock: several times the 430 ms that three writers of one file were seen to."""
+POOL_SIZE = 8
+POOL_OVERFLOW = 32
+"""More than the threads of a web worker; above it a caller waits POOL_TIMEOUT_S and then gets StoreError."""
+POOL_TIMEOUT_S = 10.0
+WAL_PAGES = 8192
+"""Pages of 4 KiB in the write-ahead log before it is folded back: 32 MiB, so that pages rewritten often cost once."""
+READER_CACHE_KIB = 8 * 1024
+WRITER_CACHE_KIB = 64 * 1024
+"""The random keys of record_id touch a page each; 64 MiB keeps the upper levels at 10^7 entries."""
+
+
+class Database:
+    """The connections to one store. Opens nothing until first used; belongs to the process that made it."""
+
+    def __init__(self, store: str, reader: Engine, writer: Engine | None) -> None:
+        self.store = store
+        self._reader = reader
+        self._writer = writer
+        self._pid = os.getpid()
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self._reader.dialect.name == "sqlite"
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection in autocommit: every statement sees what is committed when it starts."""
+        self._check_process()
+        with translated(self.store), self._reader.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """One transaction that holds the store's write lock; durable when the block ends, nothing kept if it raises."""
+        self._check_process()
+        if self._writer is None:
+            raise StoreError(f"the {self.store} store is open for reading only", code="read-only")
+        with translated(self.store), self._writer.begin() as connection:
+            yield connection
+
+    def upkeep(self, statement: str) -> None:
+        """Run one statement outside any transaction (fold the WAL back, VACUUM)."""
+        self._check_process()
+        if self._writer is None:
+            raise StoreError(f"the {self.store} store is open for reading only", code="read-only")
+        with translated(self.store):
+            raw = self._writer.raw_connection()
+            try:
+                driver: Any = raw.driver_connection
+                if not self.is_sqlite:
+                    driver.autocommit = True
+                driver.execute(statement).close()
+                if not self.is_sqlite:
+                    driver.autocommit = False
+            finally:
+                raw.close()
+
+    def close(self) -> None:
+        self._reader.dispose()
+        if self._writer is not None:
+            self._writer.dispose()
+
+    def _check_process(self) -> None:
+        # A connection shared over fork corrupts SQLite's locks and PostgreSQL's protocol without any error.
+        if os.getpid() != self._pid:
+            raise StoreError(f"the {self.store} store was opened before a fork; open it in each process")
+
+
+@contextmanager
+def translated(store: str) -> Iterator[None]:
+    """Turn what the database raises into StoreError, without any row's values."""
+    try:
+        yield
+    except (SQLAlchemyError, sqlite3.Error) as error:
+        raise StoreError(f"{store} store: {_message(error)}") from None
+
+
+def _message(error: Exception) -> str:
+    original = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    diagnosis = getattr(original, "diag", None)
+    primary = getattr(diagnosis, "message_primary", None)
+    if isinstance(primary, str):
+        return primary
+    if isinstance(original, SQLAlchemyError):
+        return type(original).__name__
+    return str(original).partition("\n")[0]
+
+
+def open_sqlite(store: str, path: Path, *, readonly: bool) -> Database:
+    """The store in the file `path`; made (mode 0600) on first write when not there."""
+    if not readonly:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    return Database(
+        store, _sqlite_engine(path, writing=False), None if readonly else _sqlite_engine(path, writing=True)
+    )
+
+
+def _sqlite_engine(path: Path, *, writing: bool) -> Engine:
+    mode = "rw" if writing else "ro"
+    uri = f"file:{urllib.parse.quote(str(path.absolute()))}?mode={mode}"
+
+    def connect() -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False, cached_statements=256
+        )
+        if writing:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
+            connection.execute(f"PRAGMA cache_size = -{WRITER_CACHE_KIB}")
+            # What is erased is overwritten with zeros, not only unlinked (formats.md section 6).
+            connection.execute("PRAGMA secure_delete = ON")
+        else:
+            connection.execute("PRAGMA query_only = ON")
+            connection.execute(f"PRAGMA cache_size = -{READER_CACHE_KIB}")
+        connection.execute("PRAGMA foreign_keys = ON")
+        return connection
+
+    engine = create_engine(
+        "sqlite://",
+        creator=connect,
+        poolclass=QueuePool,
+        pool_size=2 if writing else POOL_SIZE,
+        max_overflow=POOL_OVERFLOW,
+        pool_timeout=POOL_TIMEOUT_S,
+        pool_use_lifo=True,
+        hide_parameters=True,
+        **({} if writing else {"isolation_level": "AUTOCOMMIT"}),
+    )
+    if writing:
+        # A deferred transaction that reads first and writes later can fail half-way with SQLITE_BUSY; this one waits
+        # at its start and then cannot.
+        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    return engine
+
+
+def open_postgresql(store: str, url: str, *, readonly: bool) -> Database:
+    """The store in schema `store` of the database at `url` (postgresql+psycopg://…)."""
+    reader = _postgresql_engine(store, url, writing=False)
+    return Database(store, reader, None if readonly else _postgresql_engine(store, url, writing=True))
+
+
+def _postgresql_engine(store: str, url: str, *, writing: bool) -> Engine:
+    parsed = make_url(url)
+    settings = {"search_path": store, "synchronous_commit": "on", "lock_timeout": f"{int(BUSY_TIMEOUT_S * 1000)}"}
+    if not writing:
+        settings["default_transaction_read_only"] = "on"
+    given = parsed.query.get("options", "")
+    options = " ".join([*([given] if isinstance(given, str) else given), *(f"-c {k}={v}" for k, v in settings.items())])
+    arguments: dict[str, Any] = {"options": options.strip(), "application_name": f"hazledger-{store}"}
+    if "connect_timeout" not in parsed.query:
+        arguments["connect_timeout"] = int(BUSY_TIMEOUT_S)
+    return create_engine(
+        parsed.difference_update_query(["options"]),
+        connect_args=arguments,
+        pool_size=2 if writing else POOL_SIZE,
+        max_overflow=POOL_OVERFLOW,
+        pool_timeout=POOL_TIMEOUT_S,
+        pool_use_lifo=True,
+        # A server that was restarted is noticed before the statement, not by it.
+        pool_pre_ping=True,
+        hide_parameters=True,
+        **({} if writing else {"isolation_level": "AUTOCOMMIT"}),
+    )
+
+
+class Insert:
+    """A prepared INSERT of whole rows (tuples in the table's column order) that goes to the driver's executemany.
+
+    SQLAlchemy's own executemany costs several microseconds a row for dictionaries and type processors; nothing here
+    needs them, and both databases read the same ON CONFLICT clause.
+    """
+
+    def __init__(self, table: Table, *, conflict: str = "", upsert: Sequence[str] = ()) -> None:
+        """`conflict`: a whole ON CONFLICT clause; `upsert`: the key whose conflict replaces every other column."""
+        self._names = [column.name for column in table.columns]
+        if upsert:
+            sets = ", ".join(f'"{name}" = excluded."{name}"' for name in self._names if name not in upsert)
+            conflict = f"ON CONFLICT ({', '.join(_quoted(upsert))}) DO UPDATE SET {sets}"
+        head = f'INSERT INTO "{table.name}" ({", ".join(_quoted(self._names))})'
+        self._sql = {
+            dialect: f"{head} VALUES ({', '.join([mark] * len(self._names))}) {conflict}"
+            for dialect, mark in (("sqlite", "?"), ("postgresql", "%s"))
+        }
+
+    def run(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+        if rows:
+            connection.exec_driver_sql(self._sql[connection.dialect.name], list(rows))
+
+
+def _quoted(names: Sequence[str]) -> list[str]:
+    return [f'"{name}"' for name in names]
