@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ledger.core.encoding import b64_decode
 from ledger.core.entry import build_entry
 from ledger.core.grants import scope_covers
 from ledger.core.merkle import Frontier, leaf_hash, node_hash
@@ -32,7 +33,6 @@ from ledger.model import (
     TreeSize,
     UnixMs,
 )
-from ledger.core.encoding import b64_decode
 from ledger.ports import AppendBatch, BookState, LogWriter, NewEntry, NewTile, Refused
 
 TILE_WIDTH = 256
@@ -67,7 +67,7 @@ class WriterState:
                 break
             count, level = count // TILE_WIDTH, level + 1
         return cls(
-            frontier=_frontier_of(tails),
+            frontier=_frontier_of(size, tails),
             level_tails=tails,
             books={},
             grants=_by_keyid(store.grants()),
@@ -145,7 +145,8 @@ def commit(draft: Draft) -> None:
 
     Raises: StoreError. Nothing of the draft is kept then, and the state is as before.
     """
-    frontier, tails, tiles = draft.state.frontier.copy(), [list(t) for t in draft.state.level_tails], []
+    frontier, tails = draft.state.frontier.copy(), [list(t) for t in draft.state.level_tails]
+    tiles: list[NewTile] = []
     for entry in draft.entries:
         frontier.append(entry.leaf_hash)
         tiles.extend(_grow(tails, int(entry.record.index), entry.leaf_hash))
@@ -247,7 +248,9 @@ def _repeat(record: AuthenticRecord, stored: StoredRecord, draft: Draft) -> Appe
         gone = draft.store.is_erased([d.digest for d in fresh])
         # A client that re-sends its exact bytes after an erasure is not at fault; the erased strings just stay out.
         draft.late_disclosures.extend(
-            (record.record_id, d.digest, d.text, "") for d in fresh if d.digest not in gone and d.digest not in draft.erased
+            (record.record_id, d.digest, d.text, "")
+            for d in fresh
+            if d.digest not in gone and d.digest not in draft.erased
         )
     return Appended(Receipt(record.record_id, stored.index, stored.received, stored.receipt), repeat=True)
 
@@ -324,7 +327,9 @@ def _check_books(record: AuthenticRecord, head: BookState | None, draft: Draft) 
         target = draft.drafted.get(corrects) or draft.store.record_by_id(corrects)
         if target is None or (target.holder, target.site, target.book) != (record.holder, record.site, record.book):
             raise PayloadError(
-                "`corrects` names no record of this holder, site and book", code="corrects-unknown", pointer="/body/corrects"
+                "`corrects` names no record of this holder, site and book",
+                code="corrects-unknown",
+                pointer="/body/corrects",
             )
 
 
@@ -397,16 +402,16 @@ def _fold(row: Sequence[bytes]) -> bytes:
     return row[0]
 
 
-def _frontier_of(tails: list[list[bytes]]) -> Frontier:
+def _frontier_of(size: int, tails: list[list[bytes]]) -> Frontier:
     """The compact range of a tree whose tiles' ragged rows are `tails`, level 0 first."""
-    stack: list[tuple[int, bytes]] = []
-    for level in range(len(tails) - 1, -1, -1):
-        row, at = tails[level], 0
+    edge: list[bytes] = []
+    for row in reversed(tails):
+        at = 0
         while at < len(row):
             width = 1 << ((len(row) - at).bit_length() - 1)
-            stack.append((8 * level + width.bit_length() - 1, _fold(row[at : at + width])))
+            edge.append(_fold(row[at : at + width]))
             at += width
-    return Frontier.from_subtrees(stack)
+    return Frontier.from_bytes(size.to_bytes(8, "big") + b"".join(edge))
 
 
 def _by_keyid(grants: Iterable[Grant]) -> dict[str, tuple[Grant, ...]]:

@@ -36,12 +36,12 @@ def authenticate(
     """
     payload, envelope = submission.payload, submission.envelope
     if payload.log != origin:
-        raise PayloadError(
-            f"written for the log {payload.log!r}; this is {origin!r}", code="wrong-log", pointer="/log"
-        )
+        raise PayloadError(f"written for the log {payload.log!r}; this is {origin!r}", code="wrong-log", pointer="/log")
     if "seen" in payload.document:
         # Check 13 needs consistency proofs at the door; until it is built, a claim nobody checks is not accepted.
-        raise PayloadError("`seen` is not yet checked by this version; leave it out", code="seen-not-supported", pointer="/seen")
+        raise PayloadError(
+            "`seen` is not yet checked by this version; leave it out", code="seen-not-supported", pointer="/seen"
+        )
     algorithms = verify_signatures(envelope, payload.signers, directory)
     if submission.disclosures:
         match_disclosures(submission.disclosures, payload, allowed=disclosable_pointers(payload.kind))

@@ -291,6 +291,18 @@ class Sequencer:
         if len(recent) >= REFUSALS_PER_KEY_AND_HOUR:
             self._uncounted[keyid] += 1
             return None
+        body = {
+            "record_id": record.record_id,
+            "holder": record.holder,
+            "site": record.site,
+            "book": record.book,
+            "seq": record.seq,
+            "code": code,
+        }
+        try:
+            logged = self._platform_record("refusal", "refusals", body, draft)
+        except PayloadError:
+            return None  # its own place is not of its form, so nothing can name it
         recent.append(draft.now)
         text = f"hazledger/refusal/v1\n{self._identity.origin}\n{record.record_id}\n{code}\n{draft.now}\n"
         note = self._identity.receipt.sign(text)
@@ -308,15 +320,7 @@ class Sequencer:
                 keyid=keyid,
             )
         )
-        body = {
-            "record_id": record.record_id,
-            "holder": record.holder,
-            "site": record.site,
-            "book": record.book,
-            "seq": record.seq,
-            "code": code,
-        }
-        append([self._platform_record("refusal", "refusals", body, draft)], draft)
+        append([logged], draft)
         return note
 
     def _platform_record(self, kind: str, book: str, body: dict[str, Any], draft: Draft) -> AuthenticRecord:

@@ -1,0 +1,161 @@
+"""Stage 6, anchor: signed checkpoint → root in the contract's storage, in a final block.
+
+A stateless function of (the contract's head, the latest signed checkpoint): no table of pending transactions is needed for
+correctness. When `anchor` returns an Anchor, the contract itself has verified the consistency proof, final depth is reached
+and the trie nodes that prove it are stored. A crash anywhere leaves a round that starts again: the contract takes the same
+root twice without a word, and refuses every other.
+
+Here also the other direction: enrolments and revocations that are final on the chain become `grant` entries of the log.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from ledger.checkpoint import check_against
+from ledger.core.checkpoint import note_hash
+from ledger.core.grants import grant_id, unpack_word
+from ledger.core.keys import load_public_key
+from ledger.core.merkle import consistency_proof
+from ledger.core.tiles import TileReader
+from ledger.model import NEVER, Anchor, BlockNumber, BlockRef, Role, TreeHead, TreeSize
+from ledger.ports import AnchorStore, Appender, Chain, LogReader, StoredCheckpoint
+
+# How far back anchors are compared with the chain each round. A reorg deeper than this is found by the audit.
+ANCHORS_COMPARED = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """What the authority hands to the platform beside its transaction: the words behind the hashes on the chain."""
+
+    keyid: str
+    spki: bytes
+    holder: str
+    scope: str
+    role: Role
+
+    def g(self, origin: str) -> bytes:
+        """The grant's 32-byte name in KeyRegistry."""
+        return grant_id(origin, self.keyid, self.holder, self.scope, int(self.role))
+
+
+def anchor(*, log: LogReader, chain: Chain, store: AnchorStore) -> Anchor | None:
+    """Bring the contract's head up to the latest signed checkpoint; None when nothing is new.
+
+    Raises: RollbackError when the chain's head contradicts this log; ChainError's family (try again, for ever).
+    """
+    head = chain.head()
+    latest = log.latest_checkpoint()
+    check_against(head, log, log.size(), what="the head that the contract holds")
+    if latest is None or latest.size <= head.size:
+        return _record_standing(head, chain, store, log)
+    proof = _proof(log, head, latest)
+    reached = chain.anchor(head.size, TreeHead(latest.size, latest.root), note_hash(latest.note), proof)
+    store.save_anchor(reached, chain.state_proof(sizes=[latest.size], gs=_names(log)))
+    return reached
+
+
+def forget_reorged(*, chain: Chain, store: AnchorStore) -> list[Anchor]:
+    """Anchors that the chain no longer holds fall back to LOGGED; returns those that fell."""
+    newest = store.latest_anchor()
+    if newest is None:
+        return []
+    fallen = []
+    for known in reversed(store.anchors(after=TreeSize(0))[-ANCHORS_COMPARED:]):
+        stored = chain.root_at(known.size)
+        if stored is not None and stored[0] == known.root:
+            break
+        store.drop_anchor(known.size)
+        fallen.append(known)
+    return fallen
+
+
+def mirror_grants(
+    enrolments: Iterable[Enrolment], *, log: LogReader, chain: Chain, appender: Appender
+) -> list[dict[str, Any]]:
+    """Write a `grant` entry for every final enrolment or revocation that the log does not carry yet; their bodies.
+
+    The platform's own grant goes first: its entries are what carries the others.
+    """
+    origin = log.origin()
+    known = {grant.g: grant for grant in log.grants()}
+    wanted = {e.g(origin).hex(): e for e in sorted(enrolments, key=lambda e: e.role != Role.PLATFORM)}
+    if not wanted:
+        return []
+    words = chain.grant_words([bytes.fromhex(g) for g in wanted])
+    block = chain.final_block()
+    written = []
+    for (g, enrolment), word in zip(wanted.items(), words, strict=True):
+        if not any(word):
+            continue
+        enroller, enrolled_at, revoked_at = unpack_word(word)
+        before = known.get(g)
+        if before and (before.enrolled_at, before.revoked_at) == (enrolled_at, revoked_at):
+            continue
+        body = {
+            "g": g,
+            "keyid": enrolment.keyid,
+            "spki": base64.b64encode(enrolment.spki).decode(),
+            "holder": enrolment.holder,
+            "scope": enrolment.scope,
+            "role": int(enrolment.role),
+            "enroller": enroller,
+            "enrolled_at": int(enrolled_at),
+            "revoked_at": None if revoked_at == NEVER else int(revoked_at),
+            "block": {
+                "number": int(block.number),
+                "hash": "0x" + block.hash.hex(),
+                "time": f"{datetime.fromtimestamp(block.timestamp_s, UTC):%Y-%m-%dT%H:%M:%SZ}",
+            },
+        }
+        appender.append_platform("grant", "grants", body)
+        written.append(body)
+    return written
+
+
+def enrolment_of(spki: bytes, holder: str, scope: str, role: Role) -> Enrolment:
+    """An enrolment of this key; ValueError for any other encoding of it than formats.md names."""
+    return Enrolment(load_public_key(spki).keyid, spki, holder, scope, role)
+
+
+def _names(log: LogReader) -> Sequence[bytes]:
+    """Every grant's name: their proofs at this block are kept, so that bundles can be made when the chain is gone."""
+    return [bytes.fromhex(grant.g) for grant in log.grants()]
+
+
+def _proof(log: LogReader, head: TreeHead, latest: StoredCheckpoint) -> list[bytes]:
+    if head.size == 0:
+        return []
+    reader = TileReader(lambda level, n: _whole_tile(log, latest.size, level, n))
+    return consistency_proof(head.size, latest.size, reader)
+
+
+def _whole_tile(log: LogReader, size: TreeSize, level: int, n: int) -> bytes:
+    """All hashes that tile (level, n) has in a tree of `size` leaves."""
+    return log.hash_tile(level, n, min(256, (size >> (8 * level)) - 256 * n))
+
+
+def _record_standing(head: TreeHead, chain: Chain, store: AnchorStore, log: LogReader) -> Anchor | None:
+    """A root that the contract holds but our file does not know: the process died between the two."""
+    newest = store.latest_anchor()
+    if head.size == 0 or (newest is not None and newest.size == head.size):
+        return None
+    stored = chain.root_at(head.size)
+    if stored is None or log.checkpoint(head.size) is None:
+        return None
+    root, seconds, number = stored
+    final = chain.final_block()
+    reached = Anchor(
+        size=head.size,
+        root=root,
+        block=BlockRef(BlockNumber(number), final.hash if final.number == number else b"", seconds),
+        tx_hash=b"",
+        anchored_at_s=seconds,
+    )
+    store.save_anchor(reached, chain.state_proof(sizes=[head.size], gs=_names(log)))
+    return reached

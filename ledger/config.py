@@ -1,0 +1,192 @@
+"""All settings of one installation, read once: `hazledger.toml` in the state directory, then HAZLEDGER_* on top.
+
+The environment is read here and nowhere else. Everything that is missing or wrong is reported together. Secrets never
+stand in the file or the environment: they are in files of their own, named by `*_file`.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ledger.errors import ConfigError
+
+FILE_NAME = "hazledger.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class ChainConfig:
+    """How the chain is reached. `kind` development says so on every page and in every verdict."""
+
+    kind: str
+    endpoints: tuple[str, ...]
+    embedded: bool
+    """True: this installation starts Anvil itself and mines."""
+    port: int
+    depth: int
+    """Blocks on top of one before it counts as final; ignored where the node knows `finalized`."""
+    anchor_every_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class HttpConfig:
+    """Where the portal and the API listen."""
+
+    host: str
+    port: int
+    workers: int
+    threads: int
+    https: bool
+    """True when a proxy in front speaks TLS: cookies are Secure then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """One installation. Paths are absolute."""
+
+    state_dir: Path
+    origin: str
+    issuer: str
+    database: str
+    """`sqlite`, or a SQLAlchemy URL of PostgreSQL; its password may come from `database_password_file`."""
+    merge_delay_ms: int
+    checkpoint_every_s: float
+    http: HttpConfig
+    chain: ChainConfig
+    passphrase_file: Path
+    timezone: str
+    simulated: bool
+    """True where the movement stream is simulated; every page says so."""
+
+    @property
+    def keys_dir(self) -> Path:
+        return self.state_dir / "keys"
+
+    @property
+    def trust_path(self) -> Path:
+        return self.state_dir / "trust.json"
+
+    @property
+    def socket_path(self) -> Path:
+        return self.state_dir / "run" / "sequencer.sock"
+
+    @property
+    def enrolments_dir(self) -> Path:
+        return self.state_dir / "enrolments"
+
+    def passphrase(self) -> str:
+        """The passphrase of this installation's key files.
+
+        Raises: ConfigError that names the file.
+        """
+        try:
+            return self.passphrase_file.read_text(encoding="utf-8").rstrip("\n")
+        except OSError as error:
+            raise ConfigError(f"cannot read the passphrase file {self.passphrase_file}: {error.strerror}") from error
+
+
+_DEFAULTS: dict[str, dict[str, Any]] = {
+    "log": {"origin": None, "issuer": None, "merge_delay_minutes": 60, "checkpoint_every_s": 1.0},
+    "store": {"database": "sqlite", "password_file": ""},
+    "http": {"host": "127.0.0.1", "port": 8080, "workers": 2, "threads": 16, "https": False},
+    "chain": {
+        "kind": "development",
+        "endpoints": [],
+        "embedded": True,
+        "port": 8545,
+        "depth": 1,
+        "anchor_every_s": 60.0,
+    },
+    "keys": {"passphrase_file": "secrets/passphrase"},
+    "portal": {"timezone": "Asia/Shanghai", "simulated": False},
+}
+
+
+def state_dir_from_environment(environ: Mapping[str, str] = os.environ) -> Path:
+    """HAZLEDGER_STATE, or `./hazledger-state`."""
+    return Path(environ.get("HAZLEDGER_STATE", "hazledger-state")).absolute()
+
+
+def load(state_dir: Path, environ: Mapping[str, str] = os.environ) -> Config:
+    """Read the settings of the installation in `state_dir`.
+
+    A setting `[http] port` is overridden by HAZLEDGER_HTTP_PORT, and so on.
+
+    Raises: ConfigError naming everything that is missing or wrong, at once.
+    """
+    path = state_dir / FILE_NAME
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"there is no installation in {state_dir}; make one with `hazledger init`") from None
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+    wrong = [f"unknown section [{name}]" for name in document if name not in _DEFAULTS]
+    values: dict[str, dict[str, Any]] = {}
+    for section, defaults in _DEFAULTS.items():
+        given = document.get(section, {})
+        wrong += [f"unknown setting [{section}] {name}" for name in given if name not in defaults]
+        values[section] = {}
+        for name, default in defaults.items():
+            variable = f"HAZLEDGER_{section}_{name}".upper()
+            value = given.get(name, default)
+            try:
+                if variable in environ:
+                    value = _parse(environ[variable], default)
+                values[section][name] = _checked(value, default)
+            except ValueError as error:
+                wrong.append(f"[{section}] {name}: {error}")
+    if values.get("chain", {}).get("kind") not in ("development", "qbft"):
+        wrong.append('[chain] kind is "development" or "qbft"')
+    if wrong:
+        raise ConfigError(f"{path}: " + "; ".join(wrong))
+    return _config(state_dir.absolute(), values)
+
+
+def _config(state_dir: Path, values: dict[str, dict[str, Any]]) -> Config:
+    log, store, http, chain = values["log"], values["store"], values["http"], values["chain"]
+    database = store["database"]
+    if store["password_file"]:
+        password = (state_dir / store["password_file"]).read_text(encoding="utf-8").strip()
+        database = database.replace("@", f":{password}@", 1)
+    endpoints = tuple(chain["endpoints"]) or (f"http://127.0.0.1:{chain['port']}",)
+    return Config(
+        state_dir=state_dir,
+        origin=log["origin"],
+        issuer=log["issuer"],
+        database=database,
+        merge_delay_ms=int(log["merge_delay_minutes"] * 60_000),
+        checkpoint_every_s=float(log["checkpoint_every_s"]),
+        http=HttpConfig(**http),
+        chain=ChainConfig(**{**chain, "endpoints": endpoints}),
+        passphrase_file=state_dir / values["keys"]["passphrase_file"],
+        timezone=values["portal"]["timezone"],
+        simulated=values["portal"]["simulated"],
+    )
+
+
+def _parse(text: str, default: Any) -> Any:
+    if isinstance(default, bool):
+        if text.lower() not in ("true", "false", "1", "0"):
+            raise ValueError("expects true or false")
+        return text.lower() in ("true", "1")
+    if isinstance(default, int | float):
+        return type(default)(text)
+    if isinstance(default, list):
+        return [part for part in text.split(",") if part]
+    return text
+
+
+def _checked(value: Any, default: Any) -> Any:
+    if default is None:
+        if not isinstance(value, str) or not value:
+            raise ValueError("is missing")
+        return value
+    expected = (int, float) if isinstance(default, float) else type(default)
+    if not isinstance(value, expected) or (isinstance(value, bool) and not isinstance(default, bool)):
+        raise ValueError(f"expects {type(default).__name__}, not {value!r}")  # noqa: TRY004 - collected by the caller
+    return value

@@ -1,0 +1,228 @@
+"""The life of a record, written once: receive → authenticate → append → evaluate → checkpoint → anchor → prove → show, audit.
+
+Each function here is one turn of one part of that life; the processes loop them. Everything they need is passed in.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from ledger.anchor import Enrolment, anchor, forget_reorged, mirror_grants
+from ledger.authenticate import authenticate, verify_signatures
+from ledger.core import strictjson
+from ledger.core.dsse import PAYLOAD_TYPE
+from ledger.core.record import record_id_of
+from ledger.core.submission import parse_submission
+from ledger.core.trust import TrustFile
+from ledger.core.verification import ChainView, Verdict, verify_bundle
+from ledger.errors import (
+    ConflictError,
+    DisclosureError,
+    LedgerError,
+    MalformedRecordError,
+    PayloadError,
+    VerificationError,
+)
+from ledger.model import Anchor, Appended, AuthenticRecord, Envelope, Grant, RecordId, UnixMs
+from ledger.ports import AnchorStore, Appender, Chain, GrantDirectory, LogReader
+from ledger.prove import prove
+from ledger.receive import receive
+
+SUBMISSION = "application/vnd.hazledger.submission.v1+json"
+# Between two looks at the log for new grants. A key not known is looked up at once all the same.
+DIRECTORY_REFRESH_S = 0.5
+
+
+@dataclass
+class Directory:
+    """Implements ports.GrantDirectory over the log's mirrored grants; one per web worker."""
+
+    log: LogReader
+    monotonic: Callable[[], float] = time.monotonic
+    _version: int = -1
+    _looked_at: float = float("-inf")
+    _grants: dict[str, tuple[Grant, ...]] = field(default_factory=dict)
+
+    def by_keyid(self, keyid: str) -> tuple[Grant, ...]:
+        now = self.monotonic()
+        if now - self._looked_at > DIRECTORY_REFRESH_S or (keyid not in self._grants and now > self._looked_at):
+            self._looked_at = now
+            version = self.log.grants_version()
+            if version != self._version:
+                found: dict[str, tuple[Grant, ...]] = {}
+                for grant in self.log.grants():
+                    found[grant.keyid] = (*found.get(grant.keyid, ()), grant)
+                self._grants, self._version = found, version
+        return self._grants.get(keyid, ())
+
+
+@dataclass(frozen=True)
+class Door:
+    """What a web worker needs to let a submission in."""
+
+    origin: str
+    directory: GrantDirectory
+    log: LogReader
+    appender: Appender
+
+    def is_known(self, record_id: RecordId) -> bool:
+        """Whether a record_id stands in the log."""
+        return self.log.record_by_id(record_id) is not None
+
+
+def submit(body: bytes, media_type: str, door: Door) -> Appended:
+    """Receive → authenticate → append, for one submission. Durable when it returns.
+
+    Raises: the refusal of whichever stage refused; a signed refusal note is its `refusal` where one was made.
+    """
+    (answer,) = _append([_admit(body, media_type, door)], door)
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
+def submit_batch(lines: Sequence[bytes], door: Door) -> list[Appended | Exception]:
+    """The same for the lines of an NDJSON batch, one answer a line in order; a bad line does not stop the others."""
+    admitted = [_admit(line, SUBMISSION, door) for line in lines]
+    return _append(admitted, door)
+
+
+def checked(body: bytes, media_type: str, door: Door) -> AuthenticRecord:
+    """Receive → authenticate without keeping anything."""
+    return authenticate(receive(body, media_type), origin=door.origin, directory=door.directory, is_known=door.is_known)
+
+
+def anchor_once(
+    *,
+    log: LogReader,
+    chain: Chain,
+    store: AnchorStore,
+    appender: Appender,
+    enrolments: Iterable[Enrolment],
+) -> Anchor | None:
+    """One turn of the anchor worker: repair what the chain lost, mirror final grants, anchor what is new.
+
+    Raises: ChainError's family (try again), RollbackError (stop and tell the operator).
+    """
+    chain.recover()
+    forget_reorged(chain=chain, store=store)
+    mirror_grants(enrolments, log=log, chain=chain, appender=appender)
+    return anchor(log=log, chain=chain, store=store)
+
+
+def bundle(
+    record_id: RecordId,
+    *,
+    log: LogReader,
+    anchors: AnchorStore,
+    trust: TrustFile,
+    chain: Chain | None,
+    view: ChainView | None,
+    disclosures: bool,
+    now: UnixMs,
+) -> tuple[bytes, Verdict]:
+    """prove, then our own verification before it leaves.
+
+    Raises: as `prove`. The verdict goes along: a revoked key's bundle FAILs check 4, and says so, rather than vanish.
+    """
+    data = prove(record_id, log=log, anchors=anchors, trust=trust, chain=chain, disclosures=disclosures)
+    return data, verify_bundle(data, trust, rpc=view, now=now)
+
+
+@dataclass(frozen=True)
+class _Refused:
+    """A line that the door refused. `place` is its book where the payload could be read that far."""
+
+    error: LedgerError
+    place: tuple[str, str, str] | None = None
+    record: AuthenticRecord | None = None
+    """Set when the submission was validly signed: it is answered by a refusal note then."""
+
+
+def _admit(body: bytes, media_type: str, door: Door) -> AuthenticRecord | _Refused:
+    try:
+        return checked(body, media_type, door)
+    except (PayloadError, DisclosureError) as error:
+        record = _validly_signed(body, media_type, door)
+        return _Refused(error, record and (record.holder, record.site, record.book), record)
+    except VerificationError as error:
+        return _Refused(error, _place(body, media_type))
+
+
+def _append(admitted: Sequence[AuthenticRecord | _Refused], door: Door) -> list[Appended | Exception]:
+    """Send on what was let in; after a line that the door refused, later lines of its book are refused too."""
+    answers: list[Appended | Exception | None] = [None] * len(admitted)
+    broken: set[tuple[str, str, str]] = set()
+    sent: list[tuple[int, AuthenticRecord]] = []
+    for position, line in enumerate(admitted):
+        if isinstance(line, _Refused):
+            answers[position] = line.error
+            if line.place is not None:
+                broken.add(line.place)
+            if line.record is not None:
+                line.error.refusal = door.appender.refuse(line.record, line.error.code)
+        elif (line.holder, line.site, line.book) in broken:
+            answers[position] = ConflictError(
+                "an earlier line of this book was refused; mend it, then send this line again",
+                code="after-refused-line",
+            )
+        else:
+            sent.append((position, line))
+    if sent:
+        for (position, _), answer in zip(sent, door.appender.append([r for _, r in sent]), strict=True):
+            answers[position] = answer
+    return [answer for answer in answers if answer is not None]
+
+
+def _validly_signed(body: bytes, media_type: str, door: Door) -> AuthenticRecord | None:
+    """The record as far as a refusal needs it, when its signatures verify although its payload is no valid record."""
+    try:
+        envelope, _ = parse_submission(body, media_type)
+        document = strictjson.loads(envelope.payload)
+        return _as_refusable(envelope, document, door)
+    except (VerificationError, LookupError, TypeError, AttributeError, ValueError):
+        return None
+
+
+def _as_refusable(envelope: Envelope, document: dict[str, object], door: Door) -> AuthenticRecord | None:
+    signers = document["signers"]
+    holder = document.get("enterprise") or document.get("issuer")
+    site, book, seq = document["site"], document["book"], document["seq"]
+    if not (isinstance(signers, list) and isinstance(holder, str) and isinstance(site, str) and isinstance(book, str)):
+        return None
+    if not isinstance(seq, int) or isinstance(seq, bool) or seq < 1:
+        return None
+    keyids = tuple(str(k) for k in signers)
+    algorithms = verify_signatures(envelope, keyids, door.directory)
+    if not any(g.holder == holder for g in door.directory.by_keyid(keyids[0])):
+        return None
+    return AuthenticRecord(
+        record_id=record_id_of(envelope.payload),
+        raw=envelope.raw,
+        type=PAYLOAD_TYPE,
+        signatures=tuple(
+            (s.keyid, algorithm, s.sig) for s, algorithm in zip(envelope.signatures, algorithms, strict=True)
+        ),
+        holder=holder,
+        is_authority="issuer" in document,
+        site=site,
+        book=book,
+        seq=seq,
+        prev=None,
+        kind=str(document.get("kind")),
+        event_time_ms=UnixMs(0),
+        body=None,
+    )
+
+
+def _place(body: bytes, media_type: str) -> tuple[str, str, str] | None:
+    """The book that a refused line names, if it can be read; nothing of it is believed."""
+    try:
+        envelope, _ = parse_submission(body, media_type)
+        document = strictjson.loads(envelope.payload)
+        holder = document.get("enterprise") or document.get("issuer")
+        return str(holder), str(document["site"]), str(document["book"])
+    except (MalformedRecordError, LookupError, TypeError, AttributeError):
+        return None

@@ -1,0 +1,136 @@
+"""Stage 7, prove: record_id → one self-contained bundle (formats.md section 7).
+
+The bundle holds the smallest anchored checkpoint that covers the record (the earliest "existed by"), or, while none does,
+the latest signed one. Chain state is read fresh, so that the header is new; when the chain is gone, the nodes stored at
+anchoring serve. Nothing is written. The caller verifies the bytes before they leave (flow.bundle).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ledger.core.bundle import Bundle, BundleKey, encode_bundle
+from ledger.core.dsse import parse_envelope
+from ledger.core.grants import log_id, scope_covers
+from ledger.core.merkle import inclusion_proof
+from ledger.core.record import may_sign, parse_payload
+from ledger.core.slots import grant_slot, sized_slot
+from ledger.core.tiles import TileReader
+from ledger.core.trie import NodeSet, parse_header
+from ledger.core.trust import TrustedChain, TrustFile
+from ledger.errors import ChainError, ChainMismatchError, GrantError, NotFoundError, StoreError
+from ledger.model import Grant, LeafIndex, Payload, RecordId, StateProof, TreeSize
+from ledger.ports import AnchorStore, Chain, LogReader, StoredCheckpoint
+
+
+def prove(
+    record_id: RecordId,
+    *,
+    log: LogReader,
+    anchors: AnchorStore,
+    trust: TrustFile,
+    chain: Chain | None,
+    disclosures: bool,
+) -> bytes:
+    """The bundle's bytes. `disclosures` says whether strings of personal data go along.
+
+    Raises: NotFoundError (no such record, or no checkpoint covers it yet), StoreError (no chain state is at hand).
+    """
+    stored = log.record_by_id(record_id)
+    if stored is None:
+        raise NotFoundError(f"no record {record_id} in this log")
+    checkpoint, anchored = _covering_checkpoint(stored.index, log, anchors)
+    envelope = parse_envelope(stored.envelope)
+    payload = parse_payload(envelope.payload)
+    grants = [_grant_in_force(keyid, payload, stored.index, log.grants()) for keyid in payload.signers]
+    trusted = trust.chain_for(checkpoint.size)
+    if trusted is None:
+        raise StoreError(f"the trust file names no chain for size {checkpoint.size}")
+    gs = [bytes.fromhex(grant.g) for grant in grants]
+    state = _state(checkpoint.size if anchored else None, gs, anchors, chain)
+    reader = TileReader(lambda level, n: _tile(log, checkpoint.size, level, n))
+    return encode_bundle(
+        Bundle(
+            envelope=envelope,
+            disclosures=log.disclosures(record_id) if disclosures else (),
+            received=stored.received,
+            index=stored.index,
+            hashes=tuple(inclusion_proof(stored.index, checkpoint.size, reader)),
+            checkpoint=checkpoint.note,
+            keys=tuple(BundleKey(g.keyid, g.spki, g.role, g.scope) for g in grants),
+            header=state.header,
+            anchored=anchored,
+            nodes=_used_nodes(state, trusted, log_id(trust.origin), checkpoint.size if anchored else None, gs),
+            receipt=stored.receipt,
+        )
+    )
+
+
+def _covering_checkpoint(index: LeafIndex, log: LogReader, anchors: AnchorStore) -> tuple[StoredCheckpoint, bool]:
+    anchor = anchors.anchor_covering(index)
+    if anchor is not None:
+        checkpoint = log.checkpoint(anchor.size)
+        if checkpoint is not None and checkpoint.root == anchor.root:
+            return checkpoint, True
+    latest = log.latest_checkpoint()
+    if latest is None or latest.size <= index:
+        raise NotFoundError(
+            "the record is received, but no checkpoint covers it yet; ask again in a few seconds", code="not-yet-logged"
+        )
+    return latest, False
+
+
+def _grant_in_force(keyid: str, payload: Payload, index: LeafIndex, grants: Sequence[Grant]) -> Grant:
+    candidates = [
+        g
+        for g in grants
+        if g.keyid == keyid
+        and g.holder == payload.holder
+        and scope_covers(g.scope, payload.site, payload.book)
+        and may_sign(g.role, payload.kind)
+    ]
+    in_force = [g for g in candidates if g.enrolled_at <= index < g.revoked_at]
+    if not candidates:
+        raise GrantError(f"the log carries no grant for key {keyid}; run `hazledger verify log`")
+    # A retroactively revoked key keeps its entry in the log; its bundle is made all the same and fails check 4.
+    return (in_force or candidates)[0]
+
+
+def _state(size: TreeSize | None, gs: Sequence[bytes], anchors: AnchorStore, chain: Chain | None) -> StateProof:
+    reason = "no chain endpoint is configured"
+    if chain is not None:
+        try:
+            return chain.state_proof(sizes=[] if size is None else [size], gs=list(gs))
+        except ChainMismatchError:
+            raise
+        except ChainError as error:
+            reason = error.detail
+    kept = anchors.stored_proof(size) if size is not None else None
+    if kept is None and size is None:
+        latest = anchors.latest_anchor()
+        kept = anchors.stored_proof(latest.size) if latest else None
+    if kept is None:
+        raise StoreError(f"no chain state at hand to prove the signer's grant: {reason}; try again")
+    return kept
+
+
+def _used_nodes(
+    state: StateProof, trusted: TrustedChain, log: bytes, size: TreeSize | None, gs: Sequence[bytes]
+) -> tuple[bytes, ...]:
+    """Just the nodes that a verifier will walk, each once: formats.md section 7 refuses any other."""
+    nodes = NodeSet(state.nodes, limit=None)
+    root = parse_header(state.header).state_root
+    registry = nodes.account(root, trusted.key_registry.address)
+    checkpoints = nodes.account(root, trusted.checkpoint_log.address)
+    if registry is None or checkpoints is None:
+        raise StoreError("the contracts of the trust file are not in this chain's state")
+    for g in gs:
+        nodes.storage(registry.storage_root, grant_slot(trusted.key_registry.grants_slot, g))
+    if size is not None:
+        nodes.storage(checkpoints.storage_root, sized_slot(trusted.checkpoint_log.root_at_slot, log, size))
+        nodes.storage(checkpoints.storage_root, sized_slot(trusted.checkpoint_log.meta_at_slot, log, size))
+    return nodes.used()
+
+
+def _tile(log: LogReader, size: TreeSize, level: int, n: int) -> bytes:
+    return log.hash_tile(level, n, min(256, (size >> (8 * level)) - 256 * n))
