@@ -146,7 +146,7 @@ def _admit(body: bytes, media_type: str, door: Door) -> AuthenticRecord | _Refus
         return checked(body, media_type, door)
     except (PayloadError, DisclosureError) as error:
         record = _validly_signed(body, media_type, door)
-        return _Refused(error, record and (record.holder, record.site, record.book), record)
+        return _Refused(error, (record.holder, record.site, record.book) if record else None, record)
     except VerificationError as error:
         return _Refused(error, _place(body, media_type))
 

@@ -172,6 +172,9 @@ class Appender(Protocol):
     def append(self, records: Sequence[AuthenticRecord]) -> list[Appended | Exception]:
         """One answer a record, in order: Appended (durable), or the LedgerError that refuses it."""
 
+    def append_signed(self, envelopes: Sequence[bytes]) -> list[Appended | Exception]:
+        """The same for envelopes that the platform's own key signed (the engine's outbox sends these)."""
+
     def refuse(self, record: AuthenticRecord, code: str) -> bytes | None:
         """Log a `refusal` for a validly signed submission that the door refuses with 422; the signed refusal note,
         the same for the same record_id. None when its key is over the hourly limit (counted, not logged).
