@@ -1,0 +1,167 @@
+"""The frozen JSON Schemas of record payloads, compiled (formats.md section 2; JSON Schema 2020-12).
+
+One file per kind in `record/v1`, parts that several share in `_common.json`. No schema is ever fetched: references
+resolve among these files only. Two annotations are ours: `x-check` names a test that no pattern can do (a check digit,
+an amount), `x-disclosures` lists the pointers that a disclosure of this kind may name, `{n}` standing for an index.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import jsonschema_rs
+
+from ledger.core import ids, quantity
+
+VERSION = 1
+_COMMON = "_common"
+
+
+def _check_quantity(value: dict[str, str]) -> None:
+    quantity.to_base(value["value"], value["unit"])
+
+
+def _check_goods_code(value: str) -> None:
+    if ids.looks_like_cas(value):
+        ids.check_cas(value)
+
+
+_CHECKS: dict[str, Callable[[Any], None]] = {
+    "cas": _check_goods_code,
+    "credit-code": ids.check_credit_code,
+    "quantity": _check_quantity,
+}
+
+
+class _XCheck:
+    """The keyword `x-check`. What is not of the right type or form is left to the keywords beside it."""
+
+    def __init__(self, _parent: dict[str, Any], value: str, _path: list[str | int]) -> None:
+        self._check = _CHECKS[value]
+        self._name = value
+
+    def validate(self, instance: Any) -> None:
+        try:
+            self._check(instance)
+        except (TypeError, KeyError):
+            return
+        except ValueError as error:
+            raise ValueError(f"{self._name}: {error}") from None
+
+
+@cache
+def schema(name: str) -> dict[str, Any]:
+    """The schema file `record/v1/<name>.json` as parsed. KeyError when there is none."""
+    if not name.replace("_", "").isalpha():
+        raise KeyError(name)
+    path = files(__package__).joinpath("record", f"v{VERSION}", f"{name}.json")
+    try:
+        parsed: dict[str, Any] = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise KeyError(name) from None
+    return parsed
+
+
+def _references(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if key == "$ref" and not value.startswith("#"):
+                yield value.partition("#")[0].removesuffix(".json")
+            else:
+                yield from _references(value)
+    elif isinstance(node, list):
+        for item in node:
+            yield from _references(item)
+
+
+@cache
+def validator(kind: str) -> jsonschema_rs.Draft202012Validator:
+    """The compiled validator of a kind. KeyError for an unknown one."""
+    root = schema(kind)
+    resources = {root["$id"]: root}
+    waiting = set(_references(root))
+    while waiting:
+        part = schema(waiting.pop())
+        if part["$id"] not in resources:
+            resources[part["$id"]] = part
+            waiting |= set(_references(part))
+    return jsonschema_rs.Draft202012Validator(
+        root,
+        registry=jsonschema_rs.Registry(list(resources.items())),
+        keywords={"x-check": _XCheck},
+        pattern_options=jsonschema_rs.RegexOptions(),  # linear time: patterns meet hostile text
+        validate_formats=False,
+        offline=True,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Defect:
+    """The first thing wrong: a stable word, an RFC 6901 pointer, a sentence. Never holds a value from the document."""
+
+    code: str
+    pointer: str
+    detail: str
+
+
+def _pointer(path: list[str | int]) -> str:
+    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
+
+
+def _branch_errors(error: jsonschema_rs.ValidationError) -> list[jsonschema_rs.ValidationError]:
+    # The branch that was meant is the one whose discriminator (a const or enum) holds; of those, the nearest miss.
+    def discriminated(branch: list[jsonschema_rs.ValidationError]) -> bool:
+        return any(item.kind.name in {"const", "enum"} for item in branch)
+
+    branches = [branch for branch in error.kind.context if branch]
+    if not branches:
+        return []
+    return min(branches, key=lambda branch: (discriminated(branch), len(branch)))
+
+
+def _leaf(error: jsonschema_rs.ValidationError) -> jsonschema_rs.ValidationError:
+    while error.kind.name in {"anyOf", "oneOf"} and hasattr(error.kind, "context"):
+        inner = _branch_errors(error)
+        if not inner:
+            break
+        error = inner[0]
+    return error
+
+
+def _sentence(error: jsonschema_rs.ValidationError) -> tuple[str, str, str]:
+    kind, value = error.kind.name, error.kind.value
+    where = _pointer(error.instance_path)
+    match kind:
+        case "additionalProperties" | "unevaluatedProperties":
+            name = str(value[0] if isinstance(value, list) else value)[:64]
+            shown = where if ids.find_personal_data(name) else where + _pointer([name])
+            return "unknown-member", shown, "this member is not known here"
+        case "required":
+            return "missing-member", where + _pointer([str(value)]), "this member is required"
+        case "falseSchema":
+            return "unknown-member", where, "this member may not stand here"
+        case "x-check":
+            code, _, detail = error.message.partition(": ")
+            return code, where, detail
+        case "pattern":
+            return "schema", where, f"the text must match {value}"
+        case "type":
+            return "schema", where, f"must be of type {value}"
+        case "enum":
+            return "schema", where, f"must be one of {json.dumps(value)}"
+        case "const":
+            return "schema", where, f"must be {json.dumps(value)}"
+        case _:
+            return "schema", where, f"must satisfy {kind} {json.dumps(value, default=str)[:200]}"
+
+
+def first_defect(kind: str, document: Any) -> Defect | None:
+    """What is wrong with `document` by the schema of `kind`, or None. Slow (some 100 us): for refusals only."""
+    for error in validator(kind).iter_errors(document):
+        return Defect(*_sentence(_leaf(error)))
+    return None
