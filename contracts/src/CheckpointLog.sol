@@ -149,6 +149,7 @@ contract CheckpointLog is AccessControl {
     /// each of up to 95 calls. The bytes are laid out from the free memory pointer, which is not moved: scratch.
     /// Gas cannot run out in the precompile unnoticed: the call's failure reverts.
     function _node(bytes32 left, bytes32 right) private view returns (bytes32 result) {
+        // slither-disable-next-line assembly
         assembly ("memory-safe") {
             let p := mload(0x40)
             mstore8(p, 0x01)

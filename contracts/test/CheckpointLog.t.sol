@@ -249,6 +249,18 @@ contract CheckpointLogTest is Harness {
         check(!checkpoints.consistent(m, n, rootM, rootN, shorter), "a hash was missing");
     }
 
+    /// @dev One hash too many, and roots that fit to it: only "is the larger size used up before the proof is" refuses.
+    function testFuzz_consistent__too_long_but_its_roots_fit__refused(uint256 a, uint256 b, bytes32 more) public view {
+        uint64 n = uint64(within(b, 2, 70));
+        uint64 m = uint64(within(a, 1, n - 1));
+        bytes32 rootM = sha256(abi.encodePacked(bytes1(0x01), more, Merkle.root(SALT, 0, m)));
+        bytes32 rootN = sha256(abi.encodePacked(bytes1(0x01), more, Merkle.root(SALT, 0, n)));
+        bytes32[] memory longer = Merkle.append(Merkle.proof(SALT, m, n), more);
+        check(!checkpoints.consistent(m, n, rootM, rootN, longer), "the proof went on after the tree's top");
+        // An exact power of two starts from rootA itself, so its lower path must be built on the false root.
+        check(!checkpoints.consistent(m, n, Merkle.root(SALT, 0, m), rootN, longer), "the same, from a true root");
+    }
+
     /// @dev A proof for one pair of sizes must not serve another pair, unless it is that other pair's own proof.
     function testFuzz_consistent__other_larger_size__refused(uint256 a, uint256 b, uint256 c) public view {
         uint64 n = uint64(within(b, 2, 70));

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import tomllib
 
 import pytest
 
@@ -54,6 +55,14 @@ def test_sources__each__digest_and_compiler_recorded(fresh: dict) -> None:
         assert artefact["settings"]["evmVersion"] == "london"
         assert all(re.fullmatch("[0-9a-f]{64}", digest) for digest in artefact["sources"].values())
         assert "@openzeppelin/contracts/access/AccessControl.sol" in artefact["sources"]
+
+
+def test_settings__forge_and_artefacts__are_the_same(fresh: dict) -> None:
+    # forge measures and attacks the very code that is deployed.
+    profile = tomllib.loads((CONTRACTS / "foundry.toml").read_text())["profile"]["default"]
+    settings = fresh["CheckpointLog"]["settings"]
+    assert profile["evm_version"] == settings["evmVersion"]
+    assert {"enabled": profile["optimizer"], "runs": profile["optimizer_runs"]} == settings["optimizer"]
 
 
 def test_compile__source_missing__says_what_to_do(tmp_path) -> None:
@@ -118,4 +127,4 @@ def test_forge__all_suites__pass_and_none_is_skipped(tmp_path) -> None:
         for test, result in run["test_results"].items()
     }
     assert set(results.values()) == {"Success"}, results
-    assert len(results) >= 36, "tests were lost"
+    assert len(results) >= 37, "tests were lost"
