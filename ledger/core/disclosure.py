@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Collection, Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
 from ledger.core import strictjson
@@ -28,6 +29,8 @@ SD_SIZES = (8, 16, 32, 64)
 SD_ALG = "sha-256"
 
 _POINTER = re.compile(r"(?:/(?:[^/~]|~[01])*)+")
+# Strict base64url of 32 bytes: the 43rd character carries four bits and two zeros.
+_DIGEST = re.compile(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]", re.ASCII)
 _ARRAY_INDEX = re.compile(r"0|[1-9][0-9]*", re.ASCII)
 
 
@@ -60,10 +63,11 @@ def parse_disclosure(text: str) -> Disclosure:
 def make_disclosure(name: str, value: str, salt: bytes) -> Disclosure:
     """A disclosure of our own: `salt` are 16 random bytes. DisclosureError for a name or value out of form."""
     encoded_salt = b64url_encode(salt)
-    _check_parts(encoded_salt, name, value)
     document = json.dumps([encoded_salt, name, value], ensure_ascii=False, separators=(",", ":"))
-    text = b64url_encode(document.encode("utf-8"))
-    return Disclosure(text=text, salt=encoded_salt, name=name, value=value, digest=digest_of(text))
+    try:
+        return parse_disclosure(b64url_encode(document.encode("utf-8")))
+    except UnicodeEncodeError:
+        raise _malformed("a lone surrogate") from None
 
 
 def match_disclosures(disclosures: Sequence[Disclosure], payload: Payload, allowed: Iterable[re.Pattern[str]]) -> None:
@@ -101,9 +105,9 @@ def check_sd(digests: Sequence[str]) -> None:
     """`_sd` of a payload: sorted, without repeats, 8, 16, 32 or 64 digests of 32 bytes; ValueError otherwise."""
     if len(digests) not in SD_SIZES:
         raise ValueError("_sd holds 8, 16, 32 or 64 digests")
-    if any(left >= right for left, right in zip(digests, digests[1:], strict=False)):
+    if any(left >= right for left, right in pairwise(digests)):
         raise ValueError("_sd is not sorted without repeats")
-    if any(len(b64url_decode(digest)) != 32 for digest in digests):
+    if not all(_DIGEST.fullmatch(digest) for digest in digests):
         raise ValueError("_sd holds base64url SHA-256 digests")
 
 

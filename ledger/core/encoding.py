@@ -10,6 +10,8 @@ import binascii
 import hashlib
 import re
 
+import msgspec
+
 _HEX_32 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
@@ -24,10 +26,7 @@ def b64_decode(text: str) -> bytes:
     Raises:
         ValueError: `text` is not what `b64_encode` gives for the decoded bytes (alphabet, padding, loose end bits).
     """
-    data = binascii.a2b_base64(text, strict_mode=True)
-    if b64_encode(data) != text:
-        raise ValueError("base64 has bits set past its end")
-    return data
+    return _decode(text)
 
 
 def b64url_encode(data: bytes) -> str:
@@ -41,10 +40,20 @@ def b64url_decode(text: str) -> bytes:
     Raises:
         ValueError: `text` is not what `b64url_encode` gives for the decoded bytes.
     """
-    standard = text.replace("-", "+").replace("_", "/") + "=" * (-len(text) % 4)
-    data = binascii.a2b_base64(standard, strict_mode=True)
-    if b64url_encode(data) != text:
-        raise ValueError("not strict base64url without padding")
+    if "+" in text or "/" in text or "=" in text:
+        raise ValueError("not base64url without padding")
+    return _decode(text.replace("-", "+").replace("_", "/") + "=" * (-len(text) % 4))
+
+
+def _decode(text: str) -> bytes:
+    # msgspec's decoder is four times as fast as binascii's strict mode; the comparison does not rely on either's idea of
+    # strictness (binascii takes a superfluous "=", both take loose bits in the last character).
+    try:
+        data: bytes = msgspec.convert(text, bytes)
+    except msgspec.DecodeError:
+        raise ValueError("not base64") from None
+    if b64_encode(data) != text:
+        raise ValueError("not the one base64 text of these bytes")
     return data
 
 

@@ -83,12 +83,20 @@ class Frontier:
         return frontier
 
     @staticmethod
+    def from_subtrees(subtrees: Iterable[tuple[int, bytes]]) -> Frontier:
+        """From (level, hash) of the complete subtrees of the right edge, the largest first; ValueError otherwise."""
+        frontier = Frontier()
+        for level, node in subtrees:
+            if len(node) != HASH_BYTES or frontier.size & ((1 << (level + 1)) - 1):
+                raise ValueError("not the subtrees of a right edge")
+            frontier.size += 1 << level
+            frontier._edge.append(node)
+        return frontier
+
+    @staticmethod
     def from_reader(reader: HashReader, size: int) -> Frontier:
         """The frontier of the first `size` leaves, from stored hashes."""
-        frontier = Frontier()
-        frontier.size = size
-        frontier._edge = [reader(level, index) for level, index in _subtrees(0, size)]
-        return frontier
+        return Frontier.from_subtrees((level, reader(level, index)) for level, index in _subtrees(0, size))
 
 
 def root_from(reader: HashReader, size: int) -> bytes:
@@ -171,13 +179,13 @@ def verify_consistency(old: int, new: int, old_root: bytes, new_root: bytes, pro
     """
     if not 1 <= old <= new <= MAX_TREE_SIZE:
         raise _consistency("the sizes are not 1 <= old <= new")
-    _check_hashes([old_root, new_root, *proof], len(proof), CHECK_CONSISTENCY)
     if old == new:
         if proof:
             raise _consistency("the proof is too long")
         if old_root != new_root:
             raise _consistency("two roots at one size")
         return
+    _check_hashes([old_root, new_root, *proof], len(proof), CHECK_CONSISTENCY)
     path = list(proof) if old & (old - 1) else [old_root, *proof]
     if not path:
         raise _consistency("the proof is empty")
