@@ -85,7 +85,7 @@ def lb_to_mg(pounds: str) -> int:
     if match is None:
         raise ValueError(f"{pounds!r} is not a plain decimal")
     fraction = match[2] or ""
-    scale = 10 ** len(fraction)
+    scale = int("1" + "0" * len(fraction))  # 10**n would be typed Any
     micrograms = int(match[1] + fraction) * LB_UG
     return (micrograms + 500 * scale) // (1000 * scale)
 

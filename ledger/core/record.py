@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -92,9 +93,10 @@ PAYLOAD_CODES = (
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
-# A cheap sieve over the raw text: eleven digits (blanks, hyphens) after something that is no letter or digit. Only what
-# it catches is walked. Escapes and full-width forms could hide digits from it, so they are walked always.
-_SUSPECT = re.compile(r"[^0-9A-Za-z][0-9][0-9 \-]{9,}[0-9Xx]")
+# A sieve over the raw bytes that costs a microsecond, so that only suspects are walked: every digit becomes 0, every
+# letter a, all else a full stop; then the ways in which people write these numbers are fixed strings.
+_SIEVE = bytes(48 if 48 <= c <= 57 else 97 if 65 <= c <= 90 or 97 <= c <= 122 else 46 for c in range(256))
+_SUSPECTS = (b"." + b"0" * 11, b"000.0000.0000", b"000000.00000000.000")
 _CREDIT_CODE_MEMBERS = frozenset({"enterprise", "holder", "uscc", "counterparty_uscc"})
 _OPEN_MEMBERS = frozenset({"ext", "inputs"})
 _QUANTITY_MEMBERS = {"value", "unit"}
@@ -227,8 +229,13 @@ def _check_body(kind: str, body: dict[str, Any], base: str = "/body") -> None:
 
 
 def _check_personal_data(payload: bytes, document: dict[str, Any]) -> None:
-    text = payload.decode()
-    if _SUSPECT.search(text) is None and "\\u" not in text and (text.isascii() or b"\xef\xbc" not in payload):
+    plain = payload
+    if b"\\u" in plain:
+        plain = json.dumps(document, ensure_ascii=False).encode()
+    if b"\xef\xbc" in plain:  # the first bytes of full-width digits
+        plain = unicodedata.normalize("NFKC", plain.decode()).encode()
+    shape = plain.translate(_SIEVE)
+    if not any(suspect in shape for suspect in _SUSPECTS):
         return
     for pointer, word in _free_strings(document, "issuer" in document):
         found = ids.find_personal_data(word)
@@ -312,7 +319,7 @@ class Line:
 
 
 def concentration_to_ppm(percent: str) -> int:
-    """ "68.5" (percent by mass, at most three decimals) to 685,000 parts per million, exact."""
+    """Percent by mass with at most three decimals to parts per million, exact: 68.5 is 685,000."""
     whole, _, fraction = percent.partition(".")
     return int(whole) * 10_000 + int(fraction.ljust(3, "0") or "0") * 10
 

@@ -118,14 +118,14 @@ def _branch_errors(error: jsonschema_rs.ValidationError) -> list[jsonschema_rs.V
     def discriminated(branch: list[jsonschema_rs.ValidationError]) -> bool:
         return any(item.kind.name in {"const", "enum"} for item in branch)
 
-    branches = [branch for branch in error.kind.context if branch]
+    branches = [branch for branch in getattr(error.kind, "context", ()) if branch]
     if not branches:
         return []
     return min(branches, key=lambda branch: (discriminated(branch), len(branch)))
 
 
 def _leaf(error: jsonschema_rs.ValidationError) -> jsonschema_rs.ValidationError:
-    while error.kind.name in {"anyOf", "oneOf"} and hasattr(error.kind, "context"):
+    while error.kind.name in {"anyOf", "oneOf"}:
         inner = _branch_errors(error)
         if not inner:
             break
