@@ -17,13 +17,15 @@ import urllib.parse
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, Select, Table, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
 from ledger.errors import StoreError
+
+T = TypeVar("T")
 
 BUSY_TIMEOUT_S = 10.0
 """How long a writer waits for another's lock: several times the 430 ms that three writers of one file were seen to."""
@@ -33,6 +35,8 @@ POOL_OVERFLOW = 32
 POOL_TIMEOUT_S = 10.0
 WAL_PAGES = 8192
 """Pages of 4 KiB in the write-ahead log before it is folded back: 32 MiB, so that pages rewritten often cost once."""
+IN_LIST = 500
+"""Values in one IN list; below every database's limit of bound parameters."""
 READER_CACHE_KIB = 8 * 1024
 WRITER_CACHE_KIB = 64 * 1024
 """The random keys of record_id touch a page each; 64 MiB keeps the upper levels at 10^7 entries."""
@@ -66,6 +70,21 @@ class Database:
             raise StoreError(f"the {self.store} store is open for reading only", code="read-only")
         with translated(self.store), self._writer.begin() as connection:
             yield connection
+
+    def rows(self, statement: Select[Any]) -> Sequence[Any]:
+        """All rows of one SELECT over committed data."""
+        with self.read() as connection:
+            return connection.execute(statement).all()
+
+    def row(self, statement: Select[Any]) -> Any:
+        """The first row, or None."""
+        rows = self.rows(statement)
+        return rows[0] if rows else None
+
+    def scalar(self, statement: Select[Any]) -> Any:
+        """The first column of the first row, or None."""
+        row = self.row(statement)
+        return None if row is None else row[0]
 
     def upkeep(self, statement: str) -> None:
         """Run one statement outside any transaction (fold the WAL back, VACUUM)."""
@@ -220,3 +239,8 @@ class Insert:
 
 def _quoted(names: Sequence[str]) -> list[str]:
     return [f'"{name}"' for name in names]
+
+
+def chunks(values: Sequence[T]) -> Iterator[Sequence[T]]:
+    """`values` in lists short enough for one IN."""
+    return (values[at : at + IN_LIST] for at in range(0, len(values), IN_LIST))

@@ -6,13 +6,13 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Row, Select, Table, and_, func, select
+from sqlalchemy import ColumnElement, Select, Table, and_, func, select
 
-from ledger.adapters.store.database import Database
-from ledger.adapters.store.schema import book as book_table
-from ledger.adapters.store.schema import checkpoint, disclosure, entry, erased, grant, meta, tile
-from ledger.adapters.store.schema import facts as facts_table
-from ledger.adapters.store.schema import refused as refused_table
+from ledger.adapters.store.database import Database, chunks
+from ledger.adapters.store.schema.log import book as book_table
+from ledger.adapters.store.schema.log import checkpoint, disclosure, entry, erased, grant, meta, tile
+from ledger.adapters.store.schema.log import facts as facts_table
+from ledger.adapters.store.schema.log import refused as refused_table
 from ledger.errors import NotFoundError, StoreError
 from ledger.model import BookHead, Grant, LeafIndex, RecordId, Role, StoredRecord, TreeSize, UnixMs
 from ledger.ports import BookState, RecordFilter, Refused, StoredCheckpoint
@@ -21,8 +21,6 @@ T = TypeVar("T")
 
 TILE_WIDTH = 256
 HASH_BYTES = 32
-IN_LIST = 500
-"""Values in one IN list; below every database's limit of bound parameters."""
 
 _RECORD = (
     entry.c.index,
@@ -49,13 +47,13 @@ class LogReadStore:
 
     def origin(self) -> str:
         """The origin this log was bound to; StoreError when `bind_origin` never was called."""
-        origin = self._scalar(select(meta.c.value).where(meta.c.key == "origin"))
+        origin = self._db.scalar(select(meta.c.value).where(meta.c.key == "origin"))
         if origin is None:
             raise StoreError("the log store is not bound to an origin", code="no-origin")
         return str(origin)
 
     def size(self) -> TreeSize:
-        return TreeSize(self._scalar(select(func.coalesce(func.max(entry.c.index) + 1, 0))))
+        return TreeSize(self._db.scalar(select(func.coalesce(func.max(entry.c.index) + 1, 0))))
 
     def record(self, index: LeafIndex) -> StoredRecord | None:
         return _one(self._records(select(*_RECORD).where(entry.c.index == index)))
@@ -108,8 +106,10 @@ class LogReadStore:
         return BookHead(0, None) if state is None else BookHead(state.seq, state.record_id, state.closed)
 
     def book_state(self, holder: str, site: str, book: str) -> BookState | None:
-        row = self._row(select(*book_table.c).where(_is_book(book_table, holder, site, book)))
-        return None if row is None else BookState(*row[:4], RecordId(row[4].hex()), bool(row[5]), bool(row[6]))
+        row = self._db.row(select(*book_table.c).where(_is_book(book_table, holder, site, book)))
+        if row is None:
+            return None
+        return BookState(row[0], row[1], row[2], row[3], RecordId(row[4].hex()), bool(row[5]), bool(row[6]))
 
     def book_records(self, holder: str, site: str, book: str, *, after_seq: int, limit: int) -> list[StoredRecord]:
         return self._records(
@@ -120,16 +120,16 @@ class LogReadStore:
         )
 
     def holders(self) -> list[str]:
-        return sorted(row[0] for row in self._rows(select(book_table.c.holder).distinct()))
+        return sorted(row[0] for row in self._db.rows(select(book_table.c.holder).distinct()))
 
     def leaf_hashes(self, start: LeafIndex, end: LeafIndex) -> list[bytes]:
         span = and_(entry.c.index >= start, entry.c.index < end)
-        return [row[0] for row in self._rows(select(entry.c.leaf_hash).where(span).order_by(entry.c.index))]
+        return [row[0] for row in self._db.rows(select(entry.c.leaf_hash).where(span).order_by(entry.c.index))]
 
     def hash_tile(self, level: int, n: int, width: int) -> bytes:
         if level < 0 or n < 0 or not 1 <= width <= TILE_WIDTH:
             raise NotFoundError(f"no tile {level}/{n} of width {width}")
-        whole = self._scalar(select(tile.c.hashes).where(tile.c.level == level, tile.c.n == n))
+        whole = self._db.scalar(select(tile.c.hashes).where(tile.c.level == level, tile.c.n == n))
         if whole is not None:
             return bytes(whole[: width * HASH_BYTES])
         first = n * TILE_WIDTH
@@ -137,20 +137,20 @@ class LogReadStore:
             hashes = self.leaf_hashes(LeafIndex(first), LeafIndex(first + width))
         else:
             span = and_(tile.c.level == level - 1, tile.c.n >= first, tile.c.n < first + width)
-            hashes = [row[0] for row in self._rows(select(tile.c.root).where(span).order_by(tile.c.n))]
+            hashes = [row[0] for row in self._db.rows(select(tile.c.root).where(span).order_by(tile.c.n))]
         if len(hashes) != width:
             raise NotFoundError(f"tile {level}/{n} has not {width} hashes yet")
         return b"".join(hashes)
 
     def last_received(self) -> UnixMs:
         """0 for an empty log."""
-        return UnixMs(self._scalar(select(entry.c.received).order_by(entry.c.index.desc()).limit(1)) or 0)
+        return UnixMs(self._db.scalar(select(entry.c.received).order_by(entry.c.index.desc()).limit(1)) or 0)
 
     def grants(self) -> list[Grant]:
-        return [_grant(row) for row in self._rows(select(*grant.c).order_by(grant.c.index, grant.c.g))]
+        return [_grant(row) for row in self._db.rows(select(*grant.c).order_by(grant.c.index, grant.c.g))]
 
     def grants_version(self) -> int:
-        return int(self._scalar(select(func.coalesce(func.max(grant.c.index) + 1, 0))))
+        return int(self._db.scalar(select(func.coalesce(func.max(grant.c.index) + 1, 0))))
 
     def latest_checkpoint(self) -> StoredCheckpoint | None:
         return _one(self._checkpoints(select(*_CHECKPOINT).order_by(checkpoint.c.size.desc()).limit(1)))
@@ -171,61 +171,44 @@ class LogReadStore:
             .join(entry, entry.c.index == disclosure.c.index)
             .where(entry.c.record_id.in_(hashes_of([record_id])))
         )
-        return tuple(text for _, text in sorted((row[0], row[1]) for row in self._rows(held)))
+        return tuple(text for _, text in sorted((row[0], row[1]) for row in self._db.rows(held)))
 
     def is_erased(self, digests: Sequence[str]) -> set[str]:
         return {
             row[0]
             for part in chunks(digests)
-            for row in self._rows(select(erased.c.digest).where(erased.c.digest.in_(part)))
+            for row in self._db.rows(select(erased.c.digest).where(erased.c.digest.in_(part)))
         }
 
     def facts(self, start: LeafIndex, end: LeafIndex) -> dict[LeafIndex, dict[str, Any]]:
         span = and_(facts_table.c.index >= start, facts_table.c.index < end)
-        rows = self._rows(select(facts_table.c.index, facts_table.c.facts).where(span).order_by(facts_table.c.index))
+        rows = self._db.rows(select(facts_table.c.index, facts_table.c.facts).where(span).order_by(facts_table.c.index))
         return {LeafIndex(row[0]): json.loads(row[1]) for row in rows}
 
     def refused(self, record_id: RecordId) -> Refused | None:
-        row = self._row(select(*refused_table.c).where(refused_table.c.record_id.in_(hashes_of([record_id]))))
+        row = self._db.row(select(*refused_table.c).where(refused_table.c.record_id.in_(hashes_of([record_id]))))
         return None if row is None else Refused(RecordId(row[0].hex()), *row[1:])
 
     def refused_since(self, keyid: str, since: UnixMs) -> int:
         """How many submissions of this key were refused at `since` or later."""
         count = select(func.count()).where(refused_table.c.keyid == keyid, refused_table.c.received >= since)
-        return int(self._scalar(count))
+        return int(self._db.scalar(count))
 
     def _first_index_since(self, received: UnixMs) -> int | None:
         first = select(entry.c.index).where(entry.c.received >= received)
-        found = self._scalar(first.order_by(entry.c.received, entry.c.index).limit(1))
+        found = self._db.scalar(first.order_by(entry.c.received, entry.c.index).limit(1))
         return None if found is None else int(found)
 
     def _records(self, statement: Select[Any]) -> list[StoredRecord]:
-        return [_record(row) for row in self._rows(statement)]
+        return [_record(row) for row in self._db.rows(statement)]
 
     def _checkpoints(self, statement: Select[Any]) -> list[StoredCheckpoint]:
-        return [StoredCheckpoint(*row) for row in self._rows(statement)]
-
-    def _rows(self, statement: Select[Any]) -> Sequence[Row[Any]]:
-        with self._db.read() as connection:
-            return connection.execute(statement).all()
-
-    def _row(self, statement: Select[Any]) -> Row[Any] | None:
-        rows = self._rows(statement)
-        return rows[0] if rows else None
-
-    def _scalar(self, statement: Select[Any]) -> Any:
-        row = self._row(statement)
-        return None if row is None else row[0]
+        return [StoredCheckpoint(*row) for row in self._db.rows(statement)]
 
 
 def hashes_of(names: Iterable[str]) -> list[bytes]:
     """The 32-byte values of hex names; what is no such name can name nothing and is left out."""
     return [bytes.fromhex(name) for name in names if len(name) == 2 * HASH_BYTES and _is_lower_hex(name)]
-
-
-def chunks(values: Sequence[T]) -> Iterable[Sequence[T]]:
-    """`values` in lists short enough for one IN."""
-    return (values[at : at + IN_LIST] for at in range(0, len(values), IN_LIST))
 
 
 def _is_lower_hex(text: str) -> bool:
@@ -236,12 +219,12 @@ def _one(values: Sequence[T]) -> T | None:
     return values[0] if values else None
 
 
-def _record(row: Row[Any]) -> StoredRecord:
+def _record(row: Any) -> StoredRecord:
     return StoredRecord(row[0], RecordId(row[1].hex()), *row[2:])
 
 
-def _grant(row: Row[Any]) -> Grant:
-    return Grant(row[0].hex(), *row[1:5], Role(row[5]), *row[6:9])
+def _grant(row: Any) -> Grant:
+    return Grant(row[0].hex(), row[1], row[2], row[3], row[4], Role(row[5]), row[6], row[7], row[8])
 
 
 def _is_book(table: Table, holder: str, site: str, book: str) -> ColumnElement[bool]:

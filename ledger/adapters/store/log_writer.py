@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select
 
-from ledger.adapters.store.database import Database, Insert
-from ledger.adapters.store.log_reader import LogReadStore, chunks, hashes_of
-from ledger.adapters.store.schema import (
+from ledger.adapters.store.database import Insert, chunks
+from ledger.adapters.store.log_reader import LogReadStore, hashes_of
+from ledger.adapters.store.schema.log import (
     book,
     checkpoint,
     disclosure,
@@ -26,6 +27,8 @@ from ledger.errors import StoreError
 from ledger.model import RecordId
 from ledger.ports import AppendBatch, NewEntry, StoredCheckpoint
 
+_LOG = logging.getLogger(__name__)
+
 _ENTRY = Insert(entry)
 _TILE = Insert(tile)
 _BOOK = Insert(book, upsert=("holder", "site", "book"))
@@ -38,11 +41,7 @@ _CHECKPOINT = Insert(checkpoint)
 
 
 class LogStore(LogReadStore):
-    """Reader and writer. `clear_of` runs after an erasure: it folds the freed pages out of the database's own files."""
-
-    def __init__(self, database: Database, *, clear_of: Callable[[], None] | None = None) -> None:
-        super().__init__(database)
-        self._clear_of = clear_of
+    """The log's reader and its only writer."""
 
     def bind_origin(self, origin: str) -> None:
         """Name the log this store holds, once and for all; StoreError when it is another one's."""
@@ -116,8 +115,18 @@ class LogStore(LogReadStore):
             )
             _add_disclosures(connection, batch)
             _erase(connection, batch.erased)
-        if batch.erased and self._clear_of is not None:
-            self._clear_of()
+        if batch.erased:
+            self._clear_erased()
+
+    def _clear_erased(self) -> None:
+        """Take what was erased out of the files now: SQLite's write-ahead log, PostgreSQL's dead rows. The erasure is
+        committed whatever happens here; upkeep that fails is done by the databases' own, later.
+        """
+        statement = "PRAGMA wal_checkpoint(TRUNCATE)" if self._db.is_sqlite else "VACUUM disclosure"
+        try:
+            self._db.upkeep(statement)
+        except StoreError as error:
+            _LOG.warning("erased strings may stay in the database's files for a while: %s", error.detail)
 
     def save_checkpoint(self, checkpoint: StoredCheckpoint) -> None:
         """Durable when it returns. The same size again is StoreError: a signed head is never replaced."""
@@ -156,7 +165,7 @@ def _check_books(batch: AppendBatch) -> None:
 
 
 def _add_disclosures(connection: Connection, batch: AppendBatch) -> None:
-    rows = [
+    rows: list[tuple[str, int, str, str]] = [
         (digest, new.record.index, text, lookup) for new in batch.entries for digest, text, lookup in new.disclosures
     ]
     if batch.late_disclosures:

@@ -7,10 +7,13 @@ from pathlib import Path
 from sqlalchemy import Engine, NullPool, create_engine, make_url
 from sqlalchemy.exc import ArgumentError
 
+from ledger.adapters.store.anchor_store import AnchorStore
 from ledger.adapters.store.database import Database, open_postgresql, open_sqlite
+from ledger.adapters.store.engine_store import EngineStore
 from ledger.adapters.store.locks import ExclusiveLock
 from ledger.adapters.store.log_writer import LogStore
 from ledger.adapters.store.migrate import migrate
+from ledger.adapters.store.portal_store import PortalStore
 from ledger.adapters.store.schema import STORES
 from ledger.errors import ConfigError
 
@@ -26,6 +29,9 @@ class SqlStores:
         self._state_dir = state_dir
         self._lock_engine = lock_engine
         self.log = LogStore(databases["log"])
+        self.engine = EngineStore(databases["engine"])
+        self.anchor = AnchorStore(databases["anchor"])
+        self.portal = PortalStore(databases["portal"])
 
     def migrate(self) -> None:
         """Bring every store to this program's schema; the second of two processes waits for the first."""

@@ -1,4 +1,4 @@
-"""The first tables"""
+"""The first tables."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,6 +8,8 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+BigInt = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
 
 def upgrade() -> None:
     op.create_table(
@@ -15,7 +17,7 @@ def upgrade() -> None:
         sa.Column("holder", sa.Text(), nullable=False),
         sa.Column("site", sa.Text(), nullable=False),
         sa.Column("book", sa.Text(), nullable=False),
-        sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("seq", BigInt, nullable=False),
         sa.Column("record_id", sa.LargeBinary(), nullable=False),
         sa.Column("opened", sa.Boolean(), nullable=False),
         sa.Column("closed", sa.Boolean(), nullable=False),
@@ -25,35 +27,26 @@ def upgrade() -> None:
     )
     op.create_table(
         "checkpoint",
-        sa.Column("size", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("size", BigInt, autoincrement=False, nullable=False),
         sa.Column("root", sa.LargeBinary(), nullable=False),
         sa.Column("note", sa.LargeBinary(), nullable=False),
-        sa.Column("signed_ms", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("signed_ms", BigInt, nullable=False),
         sa.CheckConstraint("length(root) = 32", name=op.f("ck_checkpoint_root")),
         sa.CheckConstraint("size >= 0", name=op.f("ck_checkpoint_size")),
         sa.PrimaryKeyConstraint("size", name=op.f("pk_checkpoint")),
     )
     op.create_table(
-        "disclosure",
-        sa.Column("digest", sa.Text(), nullable=False),
-        sa.Column("index", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("text", sa.Text(), nullable=False),
-        sa.Column("lookup", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("digest", "index", name=op.f("pk_disclosure")),
-    )
-    op.create_index(op.f("ix_disclosure_index"), "disclosure", ["index"], unique=False)
-    op.create_table(
         "entry",
-        sa.Column("index", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("index", BigInt, autoincrement=False, nullable=False),
         sa.Column("record_id", sa.LargeBinary(), nullable=False),
         sa.Column("holder", sa.Text(), nullable=False),
         sa.Column("site", sa.Text(), nullable=False),
         sa.Column("book", sa.Text(), nullable=False),
-        sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("seq", BigInt, nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("type", sa.Text(), nullable=False),
-        sa.Column("received", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("event_time_ms", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("received", BigInt, nullable=False),
+        sa.Column("event_time_ms", BigInt, nullable=False),
         sa.Column("leaf_hash", sa.LargeBinary(), nullable=False),
         sa.Column("entry", sa.LargeBinary(), nullable=False),
         sa.Column("receipt", sa.LargeBinary(), nullable=False),
@@ -75,12 +68,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_erased")),
     )
     op.create_table(
-        "facts",
-        sa.Column("index", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
-        sa.Column("facts", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("index", name=op.f("pk_facts")),
-    )
-    op.create_table(
         "grant",
         sa.Column("g", sa.LargeBinary(), nullable=False),
         sa.Column("keyid", sa.Text(), nullable=False),
@@ -89,11 +76,11 @@ def upgrade() -> None:
         sa.Column("scope", sa.Text(), nullable=False),
         sa.Column("role", sa.Integer(), nullable=False),
         sa.Column("enroller", sa.Text(), nullable=False),
-        sa.Column("enrolled_at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("revoked_at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("enrolled_at", BigInt, nullable=False),
+        sa.Column("revoked_at", BigInt, nullable=False),
         sa.Column(
             "index",
-            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            BigInt,
             nullable=False,
             comment="of the grant entry that carries these values",
         ),
@@ -113,9 +100,9 @@ def upgrade() -> None:
         sa.Column("holder", sa.Text(), nullable=False),
         sa.Column("site", sa.Text(), nullable=False),
         sa.Column("book", sa.Text(), nullable=False),
-        sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("seq", BigInt, nullable=False),
         sa.Column("code", sa.Text(), nullable=False),
-        sa.Column("received", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("received", BigInt, nullable=False),
         sa.Column("envelope", sa.LargeBinary(), nullable=False),
         sa.Column("note", sa.LargeBinary(), nullable=False),
         sa.Column("keyid", sa.Text(), nullable=False),
@@ -126,11 +113,28 @@ def upgrade() -> None:
     op.create_table(
         "tile",
         sa.Column("level", sa.Integer(), nullable=False),
-        sa.Column("n", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("n", BigInt, nullable=False),
         sa.Column("hashes", sa.LargeBinary(), nullable=False),
         sa.Column("root", sa.LargeBinary(), nullable=False),
         sa.CheckConstraint("length(hashes) = 8192", name=op.f("ck_tile_hashes")),
         sa.CheckConstraint("length(root) = 32", name=op.f("ck_tile_root")),
         sa.CheckConstraint("level >= 0 AND n >= 0", name=op.f("ck_tile_place")),
         sa.PrimaryKeyConstraint("level", "n", name=op.f("pk_tile")),
+    )
+    op.create_table(
+        "disclosure",
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("index", BigInt, nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("lookup", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["index"], ["entry.index"], name=op.f("fk_disclosure_index")),
+        sa.PrimaryKeyConstraint("digest", "index", name=op.f("pk_disclosure")),
+    )
+    op.create_index(op.f("ix_disclosure_index"), "disclosure", ["index"], unique=False)
+    op.create_table(
+        "facts",
+        sa.Column("index", BigInt, autoincrement=False, nullable=False),
+        sa.Column("facts", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["index"], ["entry.index"], name=op.f("fk_facts_index")),
+        sa.PrimaryKeyConstraint("index", name=op.f("pk_facts")),
     )

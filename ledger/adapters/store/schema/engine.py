@@ -1,0 +1,152 @@
+"""The engine's own tables: cursor and snapshot, alerts, outbox, timers, stock and goods lines."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from ledger.adapters.store.schema.base import NAMES, BigInt
+
+ENGINE = MetaData(naming_convention=NAMES)
+
+state = Table(
+    "state",
+    ENGINE,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("cursor", BigInt, nullable=False),
+    Column("book_seq", BigInt, nullable=False),
+    Column("book_prev", LargeBinary, nullable=True),
+    CheckConstraint("id = 1", name="one_row"),
+    CheckConstraint("cursor >= 0", name="cursor"),
+)
+
+snapshot = Table(
+    "snapshot",
+    ENGINE,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("cursor", BigInt, nullable=False),
+    Column("state", LargeBinary, nullable=False),
+    CheckConstraint("id = 1", name="one_row"),
+)
+
+extra = Table("extra", ENGINE, Column("key", Text, primary_key=True), Column("value", Text, nullable=False))
+
+alert = Table(
+    "alert",
+    ENGINE,
+    Column("seq", BigInt, primary_key=True, autoincrement=False, comment="stream sequence, from 1, given at commit"),
+    Column("alert_id", Text, nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("first_index", BigInt, nullable=False),
+    Column("last_index", BigInt, nullable=False),
+    Column("band", Integer, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("holder", Text, nullable=False),
+    Column("site", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("inputs", Text, nullable=False),
+    Column("opened_ms", BigInt, nullable=False),
+    Column("late", Boolean, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("record_id", LargeBinary, nullable=True),
+    Column("extra", Text, nullable=False),
+    UniqueConstraint("alert_id"),
+    Index(None, "holder", "seq"),
+    Index(None, "rule", "seq"),
+    Index(None, "severity", "seq"),
+    CheckConstraint("seq >= 1", name="seq"),
+)
+
+outbox = Table(
+    "outbox",
+    ENGINE,
+    Column("n", BigInt, primary_key=True, autoincrement=False, comment="order of sending: the book's order"),
+    Column("id", Text, nullable=False),
+    Column("record_id", LargeBinary, nullable=False),
+    Column("envelope", LargeBinary, nullable=False),
+    Column("index", BigInt, nullable=True, comment="where the log took it; null while it is to be sent"),
+    UniqueConstraint("id"),
+    Index(
+        "ix_outbox_pending",
+        "n",
+        sqlite_where=text('"index" IS NULL'),
+        postgresql_where=text('"index" IS NULL'),
+    ),
+)
+
+timer = Table(
+    "timer",
+    ENGINE,
+    Column("id", Text, primary_key=True),
+    Column("due_ms", BigInt, nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("data", Text, nullable=False),
+)
+
+stock = Table(
+    "stock",
+    ENGINE,
+    Column("holder", Text, nullable=False),
+    Column("site", Text, nullable=False),
+    Column("book", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("dimension", Text, nullable=False),
+    Column("amount", BigInt, nullable=False),
+    Column("pieces", BigInt, nullable=True),
+    Column("capacity", BigInt, nullable=True),
+    Column("as_of_index", BigInt, nullable=False),
+    Column("event_time_ms", BigInt, nullable=False),
+    PrimaryKeyConstraint("holder", "site", "book", "key"),
+    Index(None, "code"),
+)
+
+line = Table(
+    "line",
+    ENGINE,
+    Column("index", BigInt, nullable=False),
+    Column("line", Integer, nullable=False),
+    Column("holder", Text, nullable=False),
+    Column("site", Text, nullable=False),
+    Column("book", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("direction", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("dimension", Text, nullable=False),
+    Column("amount", BigInt, nullable=False),
+    Column("pieces", BigInt, nullable=True),
+    Column("store", Text, nullable=False),
+    Column("event_time_ms", BigInt, nullable=False),
+    Column("counterparty", Text, nullable=False),
+    PrimaryKeyConstraint("index", "line"),
+    Index(None, "holder", "index", "line"),
+    Index(None, "code", "index", "line"),
+    Index(None, "holder", "code", "index", "line"),
+)
+
+health = Table(
+    "health",
+    ENGINE,
+    Column("rule", Text, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("last_index", BigInt, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("evaluations", BigInt, nullable=False),
+    Column("alerts", BigInt, nullable=False),
+)
