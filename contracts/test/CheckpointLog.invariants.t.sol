@@ -34,7 +34,6 @@ contract Driver is Harness {
     function honest(uint256 step) external {
         uint64 size = head();
         if (size >= LARGEST) return;
-        // forge-lint: disable-next-line(unsafe-typecast)
         uint64 next = uint64(within(step, size + 1, size + 1 + (LARGEST - size) / 8));
         VM.roll(block.number + 1);
         (bytes32 root, bytes32[] memory path) = (Merkle.root(SALT, 0, next), proof(SALT, size, next));
@@ -52,7 +51,6 @@ contract Driver is Harness {
         VM.roll(block.number + 1);
         VM.prank(SUBMITTER);
         // Whatever old size comes along: a retry is known by its new size and root.
-        // forge-lint: disable-next-line(unsafe-typecast)
         CHECKPOINTS.anchor(LOG, uint64(oldSize), size, rootOf[size], bytes32(0), new bytes32[](0));
         see();
     }
@@ -62,13 +60,12 @@ contract Driver is Harness {
         uint64 size = head();
         bytes32[] memory path = noise;
         if (how % 3 != 0) {
-            // forge-lint: disable-next-line(unsafe-typecast)
             newSize = uint64(within(newSize, size == 0 ? 1 : size, LARGEST + 1));
             oldSize = size;
             uint256 salt = how % 3 == 1 ? SALT + 1 : SALT;
             newRoot = Merkle.root(salt, 0, newSize);
             path = proof(salt, oldSize, newSize);
-            if (how % 3 == 2) newRoot ^= bytes32(1 << (how % 256));
+            if (how % 3 == 2) newRoot ^= bytes32(2 ** (how % 256));
         }
         // The first root is the submitter's word: nothing is there to contradict it.
         if (size == 0) return;
@@ -82,7 +79,6 @@ contract Driver is Harness {
     function stranger(address caller, uint256 step) external {
         if (caller == SUBMITTER) return;
         uint64 size = head();
-        // forge-lint: disable-next-line(unsafe-typecast)
         uint64 next = uint64(within(step, size + 1, size + 9));
         bytes32 root = Merkle.root(SALT, 0, next);
         bytes32[] memory path = proof(SALT, size, next);

@@ -216,7 +216,7 @@ contract CheckpointLogTest is Harness {
 
         // The place is any bit of both roots and of every hash of the proof.
         uint256 bit = within(place, 0, (proof.length + 2) * 256 - 1);
-        bytes32 mask = bytes32(1 << (bit % 256));
+        bytes32 mask = bytes32(2 ** (bit % 256));
         uint256 word = bit / 256;
         if (word == 0) rootM ^= mask;
         else if (word == 1) rootN ^= mask;

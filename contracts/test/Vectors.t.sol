@@ -52,7 +52,6 @@ contract VectorsTest is Harness {
             if (bits >= 8) {
                 bits -= 8;
                 check(length < 32, "vector hash is too long");
-                // forge-lint: disable-next-line(unsafe-typecast)
                 result |= bytes32(bytes1(uint8(value >> bits))) >> (8 * length++);
                 value &= (1 << bits) - 1;
             }
