@@ -13,7 +13,6 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from ledger.checkpoint import check_against
@@ -110,7 +109,7 @@ def mirror_grants(
             "block": {
                 "number": int(block.number),
                 "hash": "0x" + block.hash.hex(),
-                "time": f"{datetime.fromtimestamp(block.timestamp_s, UTC):%Y-%m-%dT%H:%M:%SZ}",
+                "time": block.timestamp_s,
             },
         }
         appender.append_platform("grant", "grants", body)

@@ -314,11 +314,11 @@ def _check_books(record: AuthenticRecord, head: BookState | None, draft: Draft) 
             pointer="/kind",
         )
     if record.kind == "stocktake" and "continues" in body:
-        site, _, book = str(body["continues"]).partition("/")
+        site, book = str(body["continues"]["site"]), str(body["continues"]["book"])
         before = draft.book((record.holder, site, book))
         if before is None or not before.closed:
             raise PayloadError(
-                f"`continues` names {body['continues']}, which is no final book of this holder",
+                f"`continues` names {site}/{book}, which is no final book of this holder",
                 code="continues-unknown",
                 pointer="/body/continues",
             )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import logging
 import queue
 import secrets
 import threading
@@ -46,6 +47,8 @@ from ledger.model import (
 )
 from ledger.ports import HeadGuard, LogWriter, Refused, Signer, StoredCheckpoint
 from ledger.receive import receive
+
+_log = logging.getLogger(__name__)
 
 PLATFORM_SITE = "platform"
 # Above this many waiting callers the door says 503: better a clear "again in a second" than memory without end.
@@ -255,11 +258,13 @@ class Sequencer:
             except LedgerError as error:
                 job.error = error
             except Exception as error:  # noqa: BLE001 - one caller's trouble must not take the committer with it
+                _log.exception("a caller's lines raised")
                 job.error = StoreError(f"the log could not take this: {type(error).__name__}")
         try:
             with self._lock:
                 commit(draft)
         except Exception as error:  # noqa: BLE001 - whatever it was, nothing was kept, and every caller must hear it
+            _log.exception("commit failed; nothing of it was kept")
             failure = error if isinstance(error, LedgerError) else StoreError(f"commit failed: {type(error).__name__}")
             for job in jobs:
                 job.error = job.error or failure
@@ -298,6 +303,8 @@ class Sequencer:
             "book": record.book,
             "seq": record.seq,
             "code": code,
+            "keyid": keyid,
+            "uncounted": self._uncounted.pop(keyid, 0),
         }
         try:
             logged = self._platform_record("refusal", "refusals", body, draft)

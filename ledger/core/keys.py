@@ -235,6 +235,11 @@ class PrivateKey:
     def keyid(self) -> str:
         return self.public.keyid
 
+    @property
+    def spki(self) -> bytes:
+        """The public key's only encoding."""
+        return self.public.spki
+
     def sign(self, message: bytes) -> bytes:
         """DER (ES256) or 64 bytes (Ed25519) over `message`."""
         if isinstance(self._key, ed25519.Ed25519PrivateKey):

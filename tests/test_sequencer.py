@@ -1,0 +1,358 @@
+"""receive → authenticate → append → checkpoint on a real SQLite file: what is promised of each, and each refusal."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from ledger.checkpoint import recompute_root
+from ledger.core.checkpoint import open_checkpoint
+from ledger.core.keys import PrivateKey
+from ledger.core.merkle import Frontier, leaf_hash
+from ledger.core.note import open_note
+from ledger.core.receipt import parse_receipt
+from ledger.core.record import record_id_of
+from ledger.errors import ConflictError, GrantError, PayloadError, RollbackError, SignatureError, StoreError
+from ledger.model import Role, TreeHead, TreeSize
+from tests.kit import ORIGIN, Book, Log, MemoryGuard, document_of
+
+
+@pytest.fixture
+def log(tmp_path):
+    log = Log(tmp_path)
+    yield log
+    log.close()
+
+
+def test_submit__opening_stocktake_and_movement__receipts_verify_and_indexes_are_contiguous(log):
+    book = log.enterprise()
+    start = log.stores.log.size()
+    answers = [log.submit(book.next("stocktake")), log.submit(book.next())]
+    assert [a.receipt.index for a in answers] == [start, start + 1]
+    for answer in answers:
+        stored = log.stores.log.record_by_id(answer.receipt.record_id)
+        note = parse_receipt(answer.receipt.note, [log.identity.receipt.verifier])
+        assert note.leaf_hash == leaf_hash(stored.entry)
+        assert note.merge_by - note.received == 3_600_000
+
+
+def test_submit__same_bytes_again__same_receipt_and_nothing_logged(log):
+    book = log.enterprise()
+    envelope = book.next("stocktake")
+    first = log.submit(envelope)
+    size = log.stores.log.size()
+    again = log.submit(envelope)
+    assert again.repeat and again.receipt.note == first.receipt.note
+    assert log.stores.log.size() == size
+
+
+def test_submit__same_payload_signed_again__first_signature_is_kept(log):
+    book = log.enterprise()
+    payload = book.payload("stocktake")
+    first, second = book.sign(payload), book.sign(payload)
+    assert first != second  # ECDSA draws a fresh nonce
+    receipt = log.submit(first).receipt
+    assert log.submit(second).receipt.note == receipt.note
+    assert log.stores.log.record_by_id(receipt.record_id).envelope == first
+
+
+def test_submit__repeat_after_revocation__still_gets_its_receipt(log):
+    book = log.enterprise()
+    envelope = book.next("stocktake")
+    first = log.submit(envelope)
+    log.grant(book.key, book.holder, revoked_at=int(log.stores.log.size()))
+    assert log.submit(envelope).receipt.note == first.receipt.note
+    with pytest.raises(GrantError) as caught:
+        log.submit(book.next())
+    assert caught.value.code == "key-revoked"
+
+
+def test_submit__gap__refused_with_what_is_expected_and_a_signed_note(log):
+    book = log.enterprise()
+    log.submit(book.next("stocktake"))
+    expected = (book.seq + 1, book.prev)
+    book.next()
+    with pytest.raises(ConflictError) as caught:
+        log.submit(book.next())
+    error = caught.value
+    assert (error.code, error.expected_seq, error.expected_prev) == ("seq-gap", *expected)
+    text = open_note(error.refusal, [log.identity.receipt.verifier]).text
+    assert text.splitlines()[3] == "seq-gap"
+    refusal = log.stores.log.record(log.stores.log.size() - 1)
+    assert refusal.kind == "refusal"
+    assert document_of(refusal.envelope)["body"]["code"] == "seq-gap"
+
+
+def test_submit__another_payload_at_the_same_seq__fork_and_both_are_kept(log):
+    book = log.enterprise()
+    one, other = book.payload("stocktake"), book.payload("stocktake")
+    kept = log.submit(book.sign(one)).receipt.record_id
+    with pytest.raises(ConflictError) as caught:
+        log.submit(book.sign(other))
+    assert caught.value.code == "fork"
+    refused = log.stores.log.refused(record_id_of(other))
+    assert document_of(refused.envelope) != document_of(log.stores.log.record_by_id(kept).envelope)
+
+
+def test_submit__refused_twice__one_refusal_entry_and_the_same_note(log):
+    book = log.enterprise()
+    log.submit(book.next("stocktake"))
+    book.next()
+    late = book.next()
+    notes = []
+    for _ in range(2):
+        with pytest.raises(ConflictError) as caught:
+            log.submit(late)
+        notes.append(caught.value.refusal)
+        size = log.stores.log.size()
+    assert notes[0] == notes[1]
+    assert [r.kind for r in log.stores.log.records(0, 100)].count("refusal") == 1
+    assert log.stores.log.size() == size
+
+
+def test_submit__refusals_of_one_key__at_most_60_an_hour_are_logged(log):
+    book = log.enterprise()
+    log.submit(book.next("stocktake"))
+    book.seq, book.prev = 7, "ab" * 32
+    for _ in range(63):
+        with pytest.raises(ConflictError):
+            log.submit(book.sign(book.payload()))
+    assert [r.kind for r in log.stores.log.records(0, 500)].count("refusal") == 60
+    assert log.sequencer.status()["refusals_counted_only"] == 3
+
+
+def test_submit__422_from_a_valid_signer__refusal_note_and_the_seq_is_free_again(log):
+    book = log.enterprise()
+    bad = book.payload("stocktake", surprise=1)
+    with pytest.raises(PayloadError) as caught:
+        log.submit(book.sign(bad))
+    assert caught.value.refusal is not None
+    log.submit(book.next("stocktake"))
+
+
+def test_submit__422_from_nobody__no_refusal_entry(log):
+    stranger = Book(PrivateKey.generate(), log.enterprise().holder)
+    size = log.stores.log.size()
+    with pytest.raises(PayloadError) as caught:
+        log.submit(stranger.sign(stranger.payload("stocktake", surprise=1)))
+    assert caught.value.refusal is None
+    assert log.stores.log.size() == size
+
+
+def test_submit__first_movement_before_a_stocktake__refused(log):
+    book = log.enterprise()
+    with pytest.raises(PayloadError) as caught:
+        log.submit(book.sign(book.payload()))
+    assert caught.value.code == "book-not-opened"
+
+
+def test_submit__wrong_log__refused_by_name(log):
+    book = log.enterprise()
+    with pytest.raises(PayloadError) as caught:
+        log.submit(book.sign(book.payload("stocktake", log="other.example/log")))
+    assert caught.value.code == "wrong-log"
+
+
+def test_submit__unknown_key__401(log):
+    stranger = Book(PrivateKey.generate(), log.enterprise().holder)
+    with pytest.raises(SignatureError) as caught:
+        log.submit(stranger.next("stocktake"))
+    assert caught.value.code == "unknown-key"
+
+
+def test_submit__signature_of_another_payload__401(log):
+    book = log.enterprise()
+    one, other = book.payload("stocktake"), book.payload("stocktake")
+    swapped = book.sign(one).replace(*(__import__("base64").b64encode(p) for p in (one, other)))
+    with pytest.raises(SignatureError) as caught:
+        log.submit(swapped)
+    assert caught.value.code == "bad-signature"
+
+
+def test_submit__key_of_another_holder__403(log):
+    book = log.enterprise(n=1)
+    thief = log.enterprise(n=2)
+    forged = Book(thief.key, book.holder)
+    with pytest.raises(GrantError) as caught:
+        log.submit(forged.next("stocktake"))
+    assert caught.value.code == "no-grant"
+
+
+def test_submit__key_scoped_to_another_book__403(log):
+    key = PrivateKey.generate()
+    holder = log.enterprise().holder
+    log.grant(key, holder, scope="S1/base")
+    with pytest.raises(GrantError) as caught:
+        log.submit(Book(key, holder).next("stocktake"))
+    assert caught.value.code == "out-of-scope"
+
+
+def test_submit__supervisor_key_signs_a_movement__403(log):
+    key = PrivateKey.generate()
+    holder = log.enterprise().holder
+    log.grant(key, holder, role=Role.SUPERVISOR)
+    with pytest.raises(GrantError) as caught:
+        log.submit(Book(key, holder).next("stocktake"))
+    assert caught.value.code == "wrong-role"
+
+
+def test_submit__grant_not_in_force_yet__403(log):
+    key, holder = PrivateKey.generate(), log.enterprise().holder
+    log.grant(key, holder, enrolled_at=10_000)
+    with pytest.raises(GrantError) as caught:
+        log.submit(Book(key, holder).next("stocktake"))
+    assert caught.value.code == "not-yet-granted"
+
+
+def test_batch__bad_line_in_the_middle__others_go_in_and_the_book_says_after_refused_line(log):
+    one, other = log.enterprise(n=1), log.enterprise(n=2)
+    lines = [one.next("stocktake"), b"{}", other.next("stocktake"), one.next()]
+    broken = other.payload(surprise=1)
+    other.took(broken)
+    lines += [other.sign(broken), other.next(), one.next()]
+    answers = log.batch(lines)
+    assert [getattr(a, "code", "ok") for a in answers] == [
+        "ok",
+        answers[1].code,
+        "ok",
+        "ok",
+        "unknown-member",
+        "after-refused-line",
+        "ok",
+    ]
+    assert answers[1].check == 1
+
+
+def test_submit__two_clients_race_on_one_book__one_wins_the_other_is_a_fork(log):
+    book = log.enterprise()
+    log.submit(book.next("stocktake"))
+    envelopes = [book.sign(book.payload()) for _ in range(8)]
+    outcomes = []
+
+    def push(envelope):
+        try:
+            outcomes.append(log.submit(envelope).receipt.index)
+        except ConflictError as error:
+            outcomes.append(error.code)
+
+    threads = [threading.Thread(target=push, args=(e,)) for e in envelopes]
+    [t.start() for t in threads]
+    [t.join() for t in threads]
+    assert sorted(str(o) for o in outcomes).count("fork") == 7
+
+
+def test_append__store_fails__nothing_kept_and_the_next_goes_in(log, monkeypatch):
+    book = log.enterprise()
+    log.submit(book.next("stocktake"))
+    payload = book.payload()
+    before = log.sequencer._state.head()
+    with monkeypatch.context() as patch:
+        def full(_batch):
+            raise StoreError("disk full")
+        patch.setattr(log.stores.log, "append", full)
+        with pytest.raises(StoreError):
+            log.submit(book.sign(payload))
+    assert log.sequencer._state.head() == before
+    log.submit(book.sign(payload))
+
+
+def test_restart__frontier_is_rebuilt_from_tiles__same_head(log, tmp_path):
+    book = log.enterprise()
+    log.batch([book.next("stocktake")])
+    for _ in range(3):
+        log.batch([book.next() for _ in range(300)])
+    head = log.sequencer._state.head()
+    leaves = log.stores.log.leaf_hashes(0, head.size)
+    frontier = Frontier()
+    for leaf in leaves:
+        frontier.append(leaf)
+    assert frontier.root() == head.root
+    log.sequencer.close()
+    again = Log(tmp_path, guard=log.guard, identity=log.identity)
+    assert again.sequencer._state.head() == head
+    again.submit(book.next())
+    again.close()
+    log.sequencer = Log(tmp_path, guard=log.guard, identity=log.identity).sequencer
+
+
+@pytest.mark.parametrize("trusted", [0, 1, 255, 256, 257, 512, 600, 700])
+def test_recompute_root__any_trusted_size__equals_the_frontier(log, trusted):
+    book = log.enterprise()
+    log.batch([book.next("stocktake"), *(book.next() for _ in range(700))])
+    head = log.sequencer._state.head()
+    assert recompute_root(log.stores.log, head.size, trusted=TreeSize(trusted)) == head.root
+    for size in (1, 2, 3, 255, 256, 257, 511, 512, 513):
+        frontier = Frontier()
+        for leaf in log.stores.log.leaf_hashes(0, size):
+            frontier.append(leaf)
+        assert recompute_root(log.stores.log, TreeSize(size), trusted=TreeSize(min(trusted, size))) == frontier.root()
+
+
+def test_checkpoint_once__grown_log__signed_once_and_opens(log):
+    book = log.enterprise()
+    log.submit(book.next("stocktake"))
+    signed = log.sequencer.checkpoint_once()
+    opened = open_checkpoint(signed.note, ORIGIN, [log.identity.log.verifier])
+    assert (opened.size, opened.root) == (log.stores.log.size(), log.sequencer._state.head().root)
+    assert log.sequencer.checkpoint_once() is None
+
+
+def test_checkpoint_once__frontier_corrupted__signing_stops(log):
+    log.submit(log.enterprise().next("stocktake"))
+    log.sequencer._state.frontier._edge[-1] = b"\x00" * 32
+    with pytest.raises(RollbackError):
+        log.sequencer.checkpoint_once()
+    with pytest.raises(RollbackError):
+        log.submit(log.enterprise(n=2).next("stocktake"))
+
+
+def test_checkpoint_once__stored_entry_altered__signing_stops_and_names_it(log, tmp_path):
+    import sqlite3
+
+    book = log.enterprise()
+    log.submit(book.next("stocktake"))
+    index = int(log.stores.log.size()) - 1
+    with sqlite3.connect(tmp_path / "log.db") as database:
+        (entry,) = database.execute('SELECT entry FROM entry WHERE "index" = ?', (index,)).fetchone()
+        database.execute('UPDATE entry SET entry = ? WHERE "index" = ?', (entry.replace(b"S1/", b"S2/"), index))
+    database.close()
+    with pytest.raises(RollbackError, match=f"stored entry {index}"):
+        log.sequencer.checkpoint_once()
+
+
+def test_restart__older_database__refuses_everything_and_says_how_to_recover(log, tmp_path):
+    log.submit(log.enterprise().next("stocktake"))
+    guard = MemoryGuard()
+    guard.head = TreeHead(TreeSize(10_000), b"\x01" * 32)
+    log.sequencer.close()
+    restored = Log(tmp_path, guard=guard, identity=log.identity)
+    with pytest.raises(RollbackError, match="older backup"):
+        restored.sequencer.checkpoint_once()
+    log.sequencer = restored.sequencer
+
+
+def test_checkpoint_once__chain_unreachable_since_start__waits_but_appends(tmp_path):
+    from ledger.errors import ChainUnreachableError
+
+    def gone():
+        raise ChainUnreachableError("no endpoint")
+
+    log = Log(tmp_path, chain_head=gone)
+    log.submit(log.enterprise().next("stocktake"))
+    with pytest.raises(ChainUnreachableError):
+        log.sequencer.checkpoint_once()
+    assert log.sequencer.status()["signing_waits_for"]
+    assert log.stores.log.latest_checkpoint() is None
+    log.close()
+
+
+def test_tick__not_due_or_within_a_minute__none(log):
+    assert log.sequencer.tick(log.clock.now + 10_000_000) is None
+    first = log.sequencer.tick(0)
+    assert first is not None
+    assert log.sequencer.tick(0) is None
+    log.clock.now += 60_001
+    second = log.sequencer.tick(0)
+    now = [document_of(log.stores.log.record_by_id(t.receipt.record_id).envelope)["body"]["now"] for t in (first, second)]
+    assert now[1] > now[0]
