@@ -10,7 +10,7 @@ Not checked here: that the root is the chain's. That is check 10.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from Crypto.Hash import keccak as _keccak
 
@@ -59,7 +59,8 @@ class Header:
     state_root: bytes
     number: int
     timestamp_s: int
-    items: tuple[Rlp, ...] = field(repr=False)
+    qbft_hash: bytes | None
+    """The name by which a QBFT chain knows the block, when extraData is QBFT's; see `_qbft_hash`."""
 
 
 def parse_header(raw: bytes) -> Header:
@@ -79,8 +80,27 @@ def parse_header(raw: bytes) -> Header:
         state_root=state_root,
         number=rlp.decode_uint(items[8], max_bytes=8),
         timestamp_s=rlp.decode_uint(items[11], max_bytes=8),
-        items=tuple(items),
+        qbft_hash=_qbft_hash(items),
     )
+
+
+def _qbft_hash(items: list[Rlp]) -> bytes | None:
+    """keccak-256 of the header without its seals and with round 0: the block's hash on a QBFT chain.
+
+    Validators agree on a block before its last round and its seals are known, so neither can be part of its name
+    (Besu, QbftExtraDataCodec, EXCLUDE_COMMIT_SEALS_AND_ROUND_NUMBER). None when extraData is not QBFT's list of five.
+    """
+    extra = items[12]
+    if not isinstance(extra, bytes):
+        return None
+    try:
+        parts = rlp.decode_list(extra)
+    except ValueError:
+        return None
+    if len(parts) != 5:
+        return None
+    named = [*items[:12], rlp.encode([*parts[:3], b"", []]), *items[13:]]
+    return keccak256(rlp.encode(named))
 
 
 class NodeSet:

@@ -220,6 +220,13 @@ def read_header(raw: bytes) -> Header:
         raise VerificationError(f"not a block header: {error}", check=10, code="bad-header") from error
 
 
+def header_names(header: Header, kind: str) -> tuple[bytes, ...]:
+    """The hashes by which a chain of this kind may know the block: the RLP's own, and on QBFT the one without seals."""
+    if kind == QBFT and header.qbft_hash is not None:
+        return (header.hash, header.qbft_hash)
+    return (header.hash,)
+
+
 def check_pinned(header: Header, chain: TrustedChain) -> bool:
     """Check 10 by the trust file: True when the header is pinned, False when nothing is pinned at its number.
 
@@ -227,7 +234,7 @@ def check_pinned(header: Header, chain: TrustedChain) -> bool:
         VerificationError: another block is pinned at this number.
     """
     pinned = chain.pinned_hashes(header.number)
-    if header.hash in pinned:
+    if any(name in pinned for name in header_names(header, chain.kind)):
         return True
     if pinned:
         raise VerificationError(
@@ -243,7 +250,7 @@ def lift_for_header(header: Header, chain: TrustedChain) -> str:
     seals = " (QBFT seals are reserved and not yet checked)" if chain.kind == QBFT else ""
     return (
         f"block {header.number} is not pinned in the trust file{seals}; name an endpoint with --rpc URL, "
-        f"or have the authority pin 0x{header.hash.hex()}"
+        f"or have the authority pin 0x{header_names(header, chain.kind)[-1].hex()}"
     )
 
 

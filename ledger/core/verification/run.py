@@ -40,7 +40,7 @@ from ledger.core.verification.verdict import (
     level_of,
     utc,
 )
-from ledger.errors import ChainUnreachableError, VerificationError
+from ledger.errors import ChainError, VerificationError
 from ledger.model import Payload, UnixMs
 
 P = ParamSpec("P")
@@ -289,7 +289,7 @@ class _Run:
             size = None if checkpoint is None else checkpoint.size
             proof = rpc.state_proof(wanted_slots(chain, log=log, gs=gs, size=size))
             at_number = rpc.block_hash(header.number)
-        except ChainUnreachableError as error:
+        except ChainError as error:
             self._unreachable = error.detail
             return None
         state = self._attempt(10, open_proof, proof, chain, log)
@@ -314,7 +314,7 @@ class _Run:
         if pinned is None:
             return
         where = f"newest final block {newest.number}, {utc(newest.timestamp_s)}"
-        if at_number == header.hash:
+        if at_number in checks.header_names(header, chain.kind):
             self._ok(10, f"block {header.number} is on the endpoint's chain; {where}")
         elif pinned:
             # A re-made development chain has other blocks; the authority vouched for this one by hand.

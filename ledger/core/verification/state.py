@@ -11,7 +11,7 @@ from typing import Protocol
 
 from ledger.core import slots
 from ledger.core.trie import Header, NodeSet, TrieError, parse_header
-from ledger.core.trust import TrustedChain
+from ledger.core.trust import QBFT, TrustedChain
 from ledger.errors import VerificationError
 from ledger.model import StateProof
 
@@ -20,9 +20,8 @@ Wanted = Sequence[tuple[bytes, Sequence[bytes]]]
 
 
 class ChainView(Protocol):
-    """A chain endpoint that the caller named and so believes. Raises ChainUnreachableError when it does not answer.
-
-    Everything it returns except block hashes is proven against them by the caller.
+    """A chain endpoint that the caller named and so believes about block hashes, and about nothing else: the rest is
+    proven against them. Raises ChainError's family when it does not answer.
     """
 
     def chain_id(self) -> int: ...
@@ -165,7 +164,8 @@ def open_proof(proof: StateProof, chain: TrustedChain, log: bytes) -> ChainState
         nodes = NodeSet(proof.nodes, limit=None)
     except ValueError as error:
         raise StateProofError(f"the endpoint's answer is malformed: {error}", check=10) from error
-    if (header.hash, header.number) != (proof.block.hash, proof.block.number):
+    names = (header.hash, header.qbft_hash) if chain.kind == QBFT else (header.hash,)
+    if proof.block.hash not in names or header.number != proof.block.number:
         raise StateProofError("the endpoint's header is not that of the block it names", check=10)
     return ChainState(header, nodes, chain, log)
 

@@ -1,0 +1,61 @@
+"""Options and openings that the verify commands share. Imports no more than `verify bundle` needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ledger.core.trust import TrustFile, parse_trust
+from ledger.core.verification.verdict import EXIT_UNREACHABLE, EXIT_USAGE
+from ledger.errors import ChainError, LedgerError
+
+if TYPE_CHECKING:
+    from ledger.cli.rpc import RpcChainView
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+trust_option = click.option(
+    "--trust", "trust_path", type=FILE, required=True, help="The trust file that the authority handed out."
+)
+rpc_option = click.option(
+    "--rpc",
+    metavar="URL",
+    help="A chain endpoint that you trust; its newest final block answers checks 4, 9 and 10.",
+)
+depth_option = click.option(
+    "--depth",
+    type=click.IntRange(min=0),
+    help="Take the newest block minus N as final. Default: the chain's own `finalized`; 0 on a development chain.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")
+
+
+def read_trust(context: click.Context, path: Path) -> TrustFile:
+    """The trust file, or exit 2 saying what is wrong with it."""
+    try:
+        return parse_trust(path.read_bytes())
+    except LedgerError as error:
+        click.echo(f"error: {path}: {error.detail}\nAsk the authority for the trust file again.", err=True)
+        context.exit(EXIT_USAGE)
+
+
+def open_chain(context: click.Context, url: str | None, trust: TrustFile, depth: int | None) -> RpcChainView | None:
+    """The endpoint of --rpc, not yet asked anything; exit 2 when it is no address."""
+    if url is None:
+        return None
+    # urllib.request takes a tenth of the whole start, and most verifications are offline.
+    from ledger.cli.rpc import RpcChainView  # noqa: PLC0415
+
+    try:
+        return RpcChainView(url, trust, depth=depth)
+    except ChainError as error:
+        click.echo(f"error: {error.detail}", err=True)
+        context.exit(EXIT_USAGE)
+
+
+def exit_unreachable(context: click.Context, detail: str) -> None:
+    """Say which source did not answer, and exit 4."""
+    click.echo(f"error: {detail}\nTry again, or name another source.", err=True)
+    context.exit(EXIT_UNREACHABLE)

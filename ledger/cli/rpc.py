@@ -1,0 +1,146 @@
+"""A chain endpoint as the verifier sees it: JSON-RPC over HTTP with the standard library alone.
+
+web3 would cost a second at start and brings nothing here: what the endpoint says about state is proven against the
+block's hash by `ledger.core.verification`, so all that is believed is which block is final.
+"""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from typing import Any
+
+from ledger.core import rlp
+from ledger.core.trie import keccak256, parse_header
+from ledger.core.trust import DEVELOPMENT, TrustFile
+from ledger.core.verification.state import Wanted
+from ledger.errors import ChainError, ChainUnreachableError
+from ledger.model import BlockNumber, BlockRef, StateProof
+
+TIMEOUT_S = 15.0
+_MAX_ANSWER_BYTES = 16 * 1024 * 1024
+
+# Yellow Paper 4.4, then EIP-1559, 4895, 4844, 4788, 7685 in the order in which forks appended them.
+_DATA = ("parentHash", "sha3Uncles", "miner", "stateRoot", "transactionsRoot", "receiptsRoot", "logsBloom")
+_NUMBERS = ("difficulty", "number", "gasLimit", "gasUsed", "timestamp")
+_TAIL = ("extraData", "mixHash", "nonce")
+_APPENDED = (
+    ("baseFeePerGas", True),
+    ("withdrawalsRoot", False),
+    ("blobGasUsed", True),
+    ("excessBlobGas", True),
+    ("parentBeaconBlockRoot", False),
+    ("requestsHash", False),
+)
+
+
+class RpcChainView:
+    """ChainView over one endpoint.
+
+    Final is what the chain itself calls `finalized`; on a development chain of the trust file, where that tag stays at
+    genesis, the newest block. `depth` overrides both: the newest block minus so many.
+    """
+
+    def __init__(self, url: str, trust: TrustFile, *, depth: int | None = None, timeout_s: float = TIMEOUT_S) -> None:
+        if not url.startswith(("http://", "https://")):
+            raise ChainError(f"{url!r} is no http or https address")
+        self._url = url
+        self._depth = depth
+        self._timeout_s = timeout_s
+        self._development = {(c.chain_id, c.genesis) for c in trust.chains if c.kind == DEVELOPMENT}
+        self._identity: tuple[int, bytes] | None = None
+
+    def chain_id(self) -> int:
+        return self._who()[0]
+
+    def genesis_hash(self) -> bytes:
+        return self._who()[1]
+
+    def block_hash(self, number: int) -> bytes | None:
+        block = self._call("eth_getBlockByNumber", hex(number), False)
+        return None if block is None else _hex(block["hash"])
+
+    def state_proof(self, wanted: Wanted) -> StateProof:
+        block = self._final_block()
+        header = header_rlp(block)
+        number = parse_header(header).number
+        nodes: dict[bytes, None] = {}
+        for address, slots in wanted:
+            # A slot as a bare 0 is refused by some nodes: 32 bytes always.
+            keys = ["0x" + slot.hex() for slot in slots]
+            proof = self._call("eth_getProof", "0x" + address.hex(), keys, hex(number))
+            for node in proof["accountProof"] + [n for item in proof["storageProof"] for n in item["proof"]]:
+                nodes[_hex(node)] = None
+        # Some nodes send the empty trie's node, which no walk needs; a walk that does need a node says so.
+        nodes.pop(rlp.encode(b""), None)
+        ref = BlockRef(BlockNumber(number), _hex(block["hash"]), int(block["timestamp"], 16))
+        return StateProof(block=ref, header=header, nodes=tuple(nodes))
+
+    def _who(self) -> tuple[int, bytes]:
+        if self._identity is None:
+            genesis = self.block_hash(0)
+            if genesis is None:
+                raise ChainError(f"{self._url} has no genesis block")
+            self._identity = (int(self._call("eth_chainId"), 16), genesis)
+        return self._identity
+
+    def _final_block(self) -> dict[str, Any]:
+        depth = self._depth
+        if depth is None and self._who() in self._development:
+            depth = 0
+        if depth is None:
+            which = "finalized"
+        elif depth == 0:
+            which = "latest"
+        else:
+            which = hex(max(0, int(self._call("eth_blockNumber"), 16) - depth))
+        block: dict[str, Any] | None = self._call("eth_getBlockByNumber", which, False)
+        if block is None:
+            raise ChainError(f"{self._url} has no block {which!r}; a chain without that tag needs --depth")
+        return block
+
+    def _call(self, method: str, *params: object) -> Any:
+        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
+        request = urllib.request.Request(  # noqa: S310 - the scheme was tested above
+            self._url, data=body, headers={"Content-Type": "application/json"}
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=self._timeout_s) as response:  # noqa: S310 - as above
+                raw = response.read(_MAX_ANSWER_BYTES + 1)
+            answer = json.loads(raw)
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "reason", error)
+            raise ChainUnreachableError(f"{self._url} does not answer {method}: {reason}") from error
+        if not isinstance(answer, dict) or "result" not in answer:
+            said = answer.get("error", answer) if isinstance(answer, dict) else answer
+            raise ChainError(f"{self._url} refuses {method}: {json.dumps(said)[:300]}")
+        return answer["result"]
+
+
+def header_rlp(block: dict[str, Any]) -> bytes:
+    """RLP of the header of a block as eth_getBlockByNumber gives it, proven by the block's hash.
+
+    Raises:
+        ChainError: the header does not hash to it (a member of a fork that is not known here).
+    """
+    try:
+        items: list[rlp.Rlp] = [_hex(block[name]) for name in _DATA]
+        items += [rlp.encode_uint(int(block[name], 16)) for name in _NUMBERS]
+        items += [_hex(block[name]) for name in _TAIL]
+        for name, is_number in _APPENDED:
+            value = block.get(name)
+            if value is not None:
+                items.append(rlp.encode_uint(int(value, 16)) if is_number else _hex(value))
+        header = rlp.encode(items)
+        parsed = parse_header(header)
+        expected = _hex(block["hash"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ChainError(f"the endpoint's block is malformed: {error}") from error
+    if expected not in (keccak256(header), parsed.qbft_hash):
+        raise ChainError(f"block {parsed.number}: its header does not hash to {block['hash']}")
+    return header
+
+
+def _hex(text: str) -> bytes:
+    return bytes.fromhex(text.removeprefix("0x"))
