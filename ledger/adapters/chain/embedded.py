@@ -1,0 +1,275 @@
+"""EmbeddedNode: the development chain that the program starts itself, Anvil with its state on disk.
+
+Whoever reaches its port can rewrite its storage, so it listens on loopback only, and everything that rests on it is
+called ANCHORED-DEV. What a kill loses since the last dump, `EvmChain.recover` sends again from the journal.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import platform
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ledger.adapters.chain.dumps import Dumps
+from ledger.adapters.chain.rpc import Rpc, RpcError, Timeouts, from_hex, number
+from ledger.adapters.chain.settings import ChainSettings
+from ledger.errors import ChainError, ChainMismatchError, ChainUnreachableError, ConfigError
+
+CHAIN_ID = 31337
+"""Known everywhere as a development chain's."""
+
+GENESIS_TIME_S = 1_760_000_000
+"""Fixed: the same genesis hash and contract addresses whenever the chain is made again."""
+
+# States kept for a reader that asks for the newest block while another process mines the next.
+_KEPT_STATES = 4
+
+_START_S = 10.0
+_STOP_S = 5.0
+_PR_SET_PDEATHSIG = 1
+
+_log = logging.getLogger(__name__)
+
+
+def find_anvil(contracts: Path, configured: Path | None = None) -> Path:
+    """Anvil's native file: the configured one, or npm's under `contracts`/node_modules.
+
+    Never `.bin/anvil`: that is a Node.js shim which leaves the node alive when it is killed.
+
+    Raises:
+        ConfigError: There is none, or it cannot be executed; says what to do.
+    """
+    if configured is not None:
+        found = configured
+    else:
+        arch = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}.get(
+            platform.machine().lower()
+        )
+        system = {"linux": "linux", "darwin": "darwin"}.get(sys.platform)
+        found = contracts / "node_modules" / "@foundry-rs" / f"anvil-{system}-{arch}" / "bin" / "anvil"
+    if not os.access(found, os.X_OK) or not found.is_file():
+        raise ConfigError(
+            f"no Anvil at {found}: run `npm ci` in {contracts}, or set HAZLEDGER_ANVIL to its native file"
+        )
+    return found
+
+
+class EmbeddedNode:
+    """One Anvil process. `start` returns when it answers, holds its newest state and is on the right clock.
+
+    Args:
+        anvil: The native file, see `find_anvil`.
+        directory: Dumps, lock and Anvil's own home; made when missing. One node at a time in one directory.
+        port: 0 takes a free one and keeps it across restarts of this object.
+        clock: Unix seconds.
+        arguments: More arguments for Anvil, in place of pruning; for tests.
+    """
+
+    def __init__(
+        self,
+        anvil: Path,
+        directory: Path,
+        *,
+        port: int = 0,
+        clock: Callable[[], float] = time.time,
+        arguments: tuple[str, ...] = ("--prune-history", str(_KEPT_STATES)),
+    ) -> None:
+        self._anvil = anvil.resolve()
+        self._directory = directory.resolve()
+        self._port = port
+        self._clock = clock
+        self._arguments = arguments
+        self._dumps = Dumps(self._directory / "dumps")
+        self._process: subprocess.Popen[bytes] | None = None
+        self._dumped: tuple[int, float] = (0, 0.0)
+
+    @property
+    def url(self) -> str:
+        """Where it listens; ConfigError before the first start."""
+        if not self._port:
+            raise ConfigError("the embedded node was not started")
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id while it runs."""
+        return self._process.pid if self._process is not None and self._process.poll() is None else None
+
+    def settings(self, **changes: Any) -> ChainSettings:
+        """How every process must use this chain."""
+        return ChainSettings(
+            **{
+                "program_mines": True,
+                "free_gas": True,
+                "poll_s": 0.02,
+                "lock": self._directory / "turn.lock",
+                **changes,
+            }
+        )
+
+    def start(self) -> None:
+        """Start, load the newest whole dump, set the clock.
+
+        Raises:
+            ChainUnreachableError: It does not start; its own words are in `anvil.log`.
+            ChainMismatchError: A dump is of another chain.
+        """
+        if self.pid is not None:
+            return
+        self._directory.mkdir(parents=True, exist_ok=True)
+        self._port = self._port or _free_port()
+        self._launch()
+        rpc = self._rpc()
+        try:
+            self._load(rpc)
+            rpc.call("evm_setTime", int(self._clock()))
+        except BaseException:
+            self.kill()
+            raise
+
+    def dump(self) -> None:
+        """Keep the state on disk, durably."""
+        rpc = self._rpc()
+        block = number(rpc.call("eth_blockNumber"))
+        self._dumps.save(from_hex(rpc.call("anvil_dumpState")), block)
+        self._dumped = (block, time.monotonic())
+
+    def maintain(self, dump_every_s: float = 60.0) -> bool:
+        """Call it every second or so: starts a dead node again, dumps when there are new blocks. True if restarted."""
+        if self.pid is None:
+            code = self._process.poll() if self._process is not None else None
+            _log.warning("the embedded node is gone (status %s); starting it again", code)
+            self.start()
+            return True
+        block, at = self._dumped
+        if time.monotonic() - at >= dump_every_s:
+            newest = number(self._rpc().call("eth_blockNumber"))
+            if newest != block:
+                self.dump()
+            else:
+                self._dumped = (block, time.monotonic())
+        return False
+
+    def stop(self) -> None:
+        """Dump, then end it. Nothing is lost; when the dump fails the journal still has everything."""
+        if self.pid is None:
+            return
+        try:
+            self.dump()
+        except (ChainError, OSError) as error:
+            _log.warning("the embedded node's last dump failed: %s", error)
+        self.kill()
+
+    def kill(self) -> None:
+        """End it at once, without a dump."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    # --- parts -----------------------------------------------------------------------------------------------------
+
+    def _launch(self) -> None:
+        command = [
+            str(self._anvil),
+            *("--host", "127.0.0.1", "--port", str(self._port), "--chain-id", str(CHAIN_ID)),
+            *("--timestamp", str(GENESIS_TIME_S), "--hardfork", "shanghai", "--accounts", "0"),
+            *("--no-mining", "--base-fee", "0", "--gas-price", "0", "--disable-min-priority-fee", "--no-cors"),
+            # Our dumps come back through the same port; 2 MB, the default limit, is a day of them.
+            *("--no-request-size-limit", "--quiet", *self._arguments),
+        ]
+        home = self._directory / "home"
+        home.mkdir(exist_ok=True)
+        # Anvil writes snapshots under its user's home: give it one that goes with the state. Nothing else of our
+        # environment is its business.
+        environment = {"HOME": str(home), "PATH": "/usr/bin:/bin", "TMPDIR": str(home)}
+        with (self._directory / "anvil.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environment,
+                cwd=home,
+                preexec_fn=_die_with_parent(os.getpid()),  # noqa: PLW1509 - it only calls prctl
+            )
+        self._await_answer()
+
+    def _await_answer(self) -> None:
+        assert self._process is not None
+        deadline = time.monotonic() + _START_S
+        while True:
+            if self._process.poll() is not None:
+                raise ChainUnreachableError(
+                    f"Anvil ended with status {self._process.returncode}; see {self._directory}/anvil.log"
+                )
+            try:
+                with socket.create_connection(("127.0.0.1", self._port), timeout=1):
+                    return
+            except OSError:
+                if time.monotonic() > deadline:
+                    self.kill()
+                    raise ChainUnreachableError(f"Anvil does not answer; see {self._directory}/anvil.log") from None
+                time.sleep(0.005)
+
+    def _load(self, rpc: Rpc) -> None:
+        """Load the newest dump that is whole; ChainMismatchError when it is of a chain with another genesis."""
+        genesis = self._block_hash(rpc, "0x0")
+        for path in self._dumps.newest_first():
+            dump = self._dumps.read(path)
+            if dump is None:
+                _log.warning("%s is torn; taking the one before", path.name)
+                continue
+            try:
+                loaded = rpc.call("anvil_loadState", "0x" + dump.hex())
+            except RpcError as error:
+                _log.warning("%s cannot be loaded (%s); taking the one before", path.name, error.detail)
+                continue
+            if loaded:
+                if self._block_hash(rpc, "0x0") != genesis:
+                    raise ChainMismatchError(f"{path} is of a chain with another genesis than this program makes")
+                self._dumped = (number(rpc.call("eth_blockNumber")), time.monotonic())
+                return
+        self._dumped = (0, time.monotonic())
+
+    def _rpc(self) -> Rpc:
+        return Rpc([self.url], chain_id=CHAIN_ID, timeouts=Timeouts(answer_s=60.0))
+
+    @staticmethod
+    def _block_hash(rpc: Rpc, which: str) -> str:
+        block = rpc.block(which)
+        return "" if block is None else str(block["hash"])
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _die_with_parent(parent: int) -> Callable[[], None] | None:
+    """What the child does before it becomes Anvil: ask the kernel for SIGKILL when this process ends (Linux only)."""
+    if not sys.platform.startswith("linux"):
+        return None
+    # Looked up here: between fork and exec nothing may be imported or locked.
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+
+    def ask() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent:  # It ended before the kernel was asked.
+            os._exit(1)
+
+    return ask

@@ -1,0 +1,77 @@
+"""A block header's RLP from its JSON, proven by its own hash.
+
+Yellow Paper section 4.4, with the members that later forks appended: EIP-1559, 4895, 4844, 4788, 7685.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ledger.adapters.chain.rpc import from_hex, number
+from ledger.core import rlp
+from ledger.core.trie import keccak256
+from ledger.errors import ChainError
+
+_DATA = (
+    "parentHash",
+    "sha3Uncles",
+    "miner",
+    "stateRoot",
+    "transactionsRoot",
+    "receiptsRoot",
+    "logsBloom",
+)
+_QUANTITIES = ("difficulty", "number", "gasLimit", "gasUsed", "timestamp")
+_TAIL = ("extraData", "mixHash", "nonce")
+
+# Appended by forks, in this order; a chain may lack some in the middle (Anvil writes blob members before Cancun).
+_OPTIONAL = (
+    ("baseFeePerGas", True),
+    ("withdrawalsRoot", False),
+    ("blobGasUsed", True),
+    ("excessBlobGas", True),
+    ("parentBeaconBlockRoot", False),
+    ("requestsHash", False),
+)
+_EXTRA_DATA = 12
+
+
+def header_rlp(block: Mapping[str, Any]) -> bytes:
+    """The header of `block` (raw JSON of eth_getBlockByNumber) as RLP, extra-data complete with its seals.
+
+    Raises:
+        ChainError: The header does not hash to the block's hash: a member is missing or of a fork not known here.
+    """
+    items: list[rlp.Rlp] = [from_hex(block[name]) for name in _DATA]
+    items += [rlp.encode_uint(number(block[name])) for name in _QUANTITIES]
+    items += [from_hex(block[name]) for name in _TAIL]
+    for name, is_quantity in _OPTIONAL:
+        value = block.get(name)
+        if value is not None:
+            items.append(rlp.encode_uint(number(value)) if is_quantity else from_hex(value))
+    header = rlp.encode(items)
+    expected = from_hex(block["hash"])
+    if keccak256(header) != expected and _qbft_hash(items) != expected:
+        raise ChainError(f"block {number(block['number'])}: its header does not hash to {block['hash']}")
+    return header
+
+
+def _qbft_hash(items: list[rlp.Rlp]) -> bytes | None:
+    """The hash by which a QBFT chain names the block: without the seals, and with the round number 0.
+
+    Validators agree on the block before its last round and seals are known, so these cannot be part of its name
+    (Besu, QbftExtraDataCodec, EXCLUDE_COMMIT_SEALS_AND_ROUND_NUMBER). None when extraData is not QBFT's.
+    """
+    extra = items[_EXTRA_DATA]
+    if not isinstance(extra, bytes):
+        return None
+    try:
+        parts = rlp.decode_list(extra)
+    except ValueError:
+        return None
+    if len(parts) != 5:
+        return None
+    named: list[rlp.Rlp] = list(items)
+    named[_EXTRA_DATA] = rlp.encode([parts[0], parts[1], parts[2], b"", []])
+    return keccak256(rlp.encode(named))

@@ -1,0 +1,1 @@
+"""Private keys and the last signed head, in files of their own."""
