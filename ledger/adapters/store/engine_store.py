@@ -176,22 +176,28 @@ def _add_alerts(connection: Connection, alerts: tuple[Alert, ...]) -> None:
     and a replay after a crash numbers them as before.
     """
     there = _present(connection, alert_table.c.alert_id, [alert.alert_id for alert in alerts])
-    new = {alert.alert_id: alert for alert in reversed(alerts) if alert.alert_id not in there}
+    new: dict[str, Alert] = {}
+    for alert in alerts:
+        if alert.alert_id not in there:
+            new.setdefault(alert.alert_id, alert)
     if new:
         first = _next(connection, alert_table, alert_table.c.seq)
-        _ALERT.run(connection, [_alert_row(seq, alert) for seq, alert in enumerate(reversed(new.values()), first)])
+        _ALERT.run(connection, [_alert_row(seq, alert) for seq, alert in enumerate(new.values(), first)])
 
 
 def _add_outbox(connection: Connection, rows: tuple[OutboxRow, ...]) -> None:
     there = _present(connection, outbox.c.id, [row.id for row in rows])
-    new = {row.id: row for row in reversed(rows) if row.id not in there}
+    new: dict[str, OutboxRow] = {}
+    for row in rows:
+        if row.id not in there:
+            new.setdefault(row.id, row)
     if new:
         first = _next(connection, outbox, outbox.c.n)
         _OUTBOX.run(
             connection,
             [
                 (n, row.id, bytes.fromhex(row.record_id), row.envelope, None)
-                for n, row in enumerate(reversed(new.values()), first)
+                for n, row in enumerate(new.values(), first)
             ],
         )
 
