@@ -1,0 +1,357 @@
+"""Stock books: movements, complete stock-takes, corrections → balances, counts, stores; and rows for the portal.
+
+Balance key, for now: code, form, packaging, dimension within (holder, site, book). Concentration bands and batches of
+formats.md's key join when the catalogue's listings are resolved here; the key's text is opaque to everybody else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from ledger.engine import accounts
+from ledger.engine.inputs import GoodsLine, Input, base_amount, goods_lines, unix_ms
+from ledger.engine.state import Account, Book, FoldState, Posted, Store
+from ledger.errors import RuleError
+from ledger.model import RecordId, UnixMs
+
+Categories = Callable[[str, str], frozenset[str]]
+"""(code, concentration in percent by mass or "") -> the catalogue's categories."""
+Row = tuple[str, dict[str, Any]]
+"""(subject's name, row)."""
+
+MAX_POSTED = 512
+"""Records of one book that a correction can still undo, besides those since the last but one complete stock-take."""
+MAX_RECENT = 64
+TOLERANCE = 100_000
+"""Bulk goods: 0.1 kg or 0.1 L (catalogue A01), or twice the scale's resolution where that is more."""
+
+
+class Touched:
+    """What one entry changed: the keys and stores whose rows are due."""
+
+    def __init__(self) -> None:
+        self.balances: dict[str, None] = {}
+        self.counts: dict[str, None] = {}
+        self.stores: dict[str, None] = {}
+
+
+def book_key(holder: str, site: str, book: str) -> str:
+    """A book's name in the state. None of the parts can hold a slash."""
+    return f"{holder}/{site}/{book}"
+
+
+def balance_key(line: GoodsLine) -> str:
+    """The balance key within a book."""
+    return f"{line.code}|{line.form}|{line.packaging}|{line.dimension}"
+
+
+def common(entry: Input) -> dict[str, Any]:
+    """The fields that every row has."""
+    return {
+        "holder": entry.holder,
+        "site": entry.site,
+        "book": entry.book,
+        "record_id": entry.record_id,
+        "index": entry.index,
+        "received_ms": entry.received_ms,
+        "event_ms": entry.event_ms,
+    }
+
+
+class Books:
+    """Folds what moves stock. One instance works on one state."""
+
+    def __init__(self, state: FoldState, categories: Categories) -> None:
+        self._state = state
+        self._categories = categories
+
+    def book_of(self, entry: Input) -> Book:
+        """The entry's book, made when it is the first."""
+        return self._state.books.setdefault(book_key(entry.holder, entry.site, entry.book), Book())
+
+    def note_head(self, entry: Input) -> None:
+        """Remember the last record_ids of the book, so that a fork can be shown with both."""
+        book = self.book_of(entry)
+        book.head_seq = entry.seq
+        book.recent_ids.append(entry.record_id)
+        if len(book.recent_ids) > MAX_RECENT:
+            del book.recent_ids[: MAX_RECENT // 2]
+
+    def record_at(self, holder: str, site: str, name: str, seq: int) -> str:
+        """record_id at `seq` of a book, "" where it is no longer remembered."""
+        book = self._state.books.get(book_key(holder, site, name))
+        if book is None:
+            return ""
+        at = len(book.recent_ids) - 1 - (book.head_seq - seq)
+        return book.recent_ids[at] if 0 <= at < len(book.recent_ids) else ""
+
+    # --- movements -------------------------------------------------------------------------------------------------
+
+    def move(self, entry: Input, lines: list[GoodsLine], touched: Touched) -> None:
+        """Post a movement's lines."""
+        book = self.book_of(entry)
+        deltas = [self._delta(line, entry.body["direction"]) for line in lines]
+        self._note_lines(book, entry.body, lines)
+        self._remember(book, entry.record_id, Posted(entry.event_ms, entry.index, deltas))
+        self._post(entry, book, entry.event_ms, deltas, touched)
+
+    @staticmethod
+    def _delta(line: GoodsLine, direction: str) -> tuple[str, str, int, int]:
+        sign = 1 if direction == "in" else -1
+        return balance_key(line), line.store, sign * line.amount, sign * line.pieces
+
+    def _note_lines(self, book: Book, body: dict[str, Any], lines: list[GoodsLine]) -> None:
+        """Make the accounts of these lines; keep their categories and the resolution they were measured with."""
+        resolution = body.get("measurement", {}).get("resolution")
+        for line in lines:
+            key = balance_key(line)
+            account = book.accounts.get(key)
+            if account is None:
+                account = book.accounts[key] = accounts.new_account([])
+            found = self._categories(line.code, line.concentration)
+            if not found.issubset(account.categories):
+                account.categories = sorted(found.union(account.categories))
+            if resolution is not None:
+                account.resolution, _ = base_amount(resolution["value"], resolution["unit"])
+
+    def _post(
+        self, entry: Input, book: Book, event_ms: int, deltas: list[tuple[str, str, int, int]], touched: Touched
+    ) -> None:
+        for key, store, amount, pieces in deltas:
+            account = book.accounts[key]
+            if event_ms <= book.base_ms:
+                # The count saw this move and the book did not; a key that the count did not list was counted as zero.
+                if account.last is None:
+                    opening = book.previous_base_index < 0
+                    account.last = accounts.counted_nothing(book.base_record, book.base_index, book.base_ms, opening=opening)
+                accounts.post_before_count(account.last, amount, pieces)
+                touched.counts[key] = None
+                touched.balances[key] = None
+                continue
+            accounts.post(account, (event_ms, 0 if amount >= 0 else 1, entry.index, amount, pieces, store))
+            touched.balances[key] = None
+            self._add_to_store(entry, store, key.rsplit("|", 1)[1], amount, touched)
+
+    def _add_to_store(self, entry: Input, name: str, dimension: str, amount: int, touched: Touched) -> None:
+        if not name:
+            return
+        at = book_key(entry.holder, entry.site, name)
+        store = self._state.stores.setdefault(at, Store(book=entry.book))
+        store.stock[dimension] = store.stock.get(dimension, 0) + amount
+        touched.stores[at] = None
+
+    def _remember(self, book: Book, record_id: str, posted: Posted) -> None:
+        book.posted[record_id] = posted
+        if len(book.posted) > MAX_POSTED:
+            oldest = next(iter(book.posted))
+            # What still lies after the last but one count can be corrected for longer, up to twice the number.
+            if book.posted[oldest].index < book.previous_base_index or len(book.posted) > 2 * MAX_POSTED:
+                del book.posted[oldest]
+
+    # --- stock-takes -----------------------------------------------------------------------------------------------
+
+    def stocktake(self, entry: Input, lines: list[GoodsLine], touched: Touched) -> None:
+        """Re-base the book on a complete stock-take; a partial one changes nothing."""
+        if not entry.body["complete"]:
+            return
+        book = self.book_of(entry)
+        cutoff_ms = unix_ms(entry.body["cut_off"])
+        if book.base_ms < 0:
+            self._take_over(entry, book)
+        opening = book.base_ms < 0
+        self._note_lines(book, entry.body, lines)
+        measurement = entry.body.get("measurement", {})
+        errors_ppm = (measurement.get("random_ppm", 0), measurement.get("systematic_ppm", 0))
+        counted = _sums(lines)
+        for key, account in book.accounts.items():
+            amount, pieces, stores = counted.get(key, (0, 0, {}))
+            dimension = key.rsplit("|", 1)[1]
+            before = account.stores
+            accounts.count(
+                account,
+                cutoff_ms=cutoff_ms,
+                record_id=entry.record_id,
+                index=entry.index,
+                counted=amount,
+                counted_pieces=pieces,
+                stores=stores,
+                errors_ppm=errors_ppm,
+                opening=opening,
+            )
+            for name in before | account.stores:
+                self._add_to_store(entry, name, dimension, account.stores.get(name, 0) - before.get(name, 0), touched)
+            touched.balances[key] = None
+            touched.counts[key] = None
+        book.previous_base_index, book.base_index = book.base_index, entry.index
+        book.base_ms, book.base_record = cutoff_ms, entry.record_id
+        for record_id in [r for r, p in book.posted.items() if p.index < book.previous_base_index]:
+            del book.posted[record_id]
+
+    def _take_over(self, entry: Input, book: Book) -> None:
+        """A book that continues a final one begins with that one's balances, so that its count is compared."""
+        named = entry.body.get("continues")
+        ended = self._state.books.get(book_key(entry.holder, named["site"], named["book"])) if named else None
+        if ended is None:
+            return
+        book.base_ms = 0
+        for key, account in ended.accounts.items():
+            taken = book.accounts[key] = accounts.new_account(list(account.categories))
+            taken.start = taken.total = taken.lowest = taken.start_lowest = account.total
+            taken.start_pieces = taken.total_pieces = account.total_pieces
+            taken.lowest_pieces = taken.start_lowest_pieces = account.total_pieces
+            taken.last = account.last
+
+    # --- corrections -----------------------------------------------------------------------------------------------
+
+    def correct(self, entry: Input, touched: Touched) -> tuple[RecordId, UnixMs] | None:
+        """Apply the difference between what the corrected record did and what it should have done.
+
+        Returns the movement that was first corrected and its event time, None for a stock-take.
+
+        Raises: RuleError when the corrected record is older than what the engine still holds: the balance is then
+        wrong until the next complete stock-take, and that must be seen.
+        """
+        book = self.book_of(entry)
+        kind, body, corrects = entry.body["kind"], entry.body["body"], entry.body["corrects"]
+        if kind == "stocktake":
+            self._correct_count(book, body, corrects, touched)
+            return None
+        posted = book.posted.get(corrects)
+        if posted is not None and posted.alias:
+            corrects = posted.alias
+            posted = book.posted.get(corrects)
+        if posted is None:
+            raise RuleError(f"record {corrects} is too old to be corrected here", code="correction-too-old")
+        lines = goods_lines(body)
+        self._note_lines(book, body, lines)
+        deltas = [self._delta(line, body["direction"]) for line in lines]
+        undone = [(key, store, -amount, -pieces) for key, store, amount, pieces in posted.deltas]
+        posted.deltas = deltas
+        self._remember(book, entry.record_id, Posted(posted.event_ms, entry.index, [], corrects))
+        self._post(entry, book, UnixMs(posted.event_ms), _net(undone + deltas), touched)
+        return RecordId(corrects), UnixMs(posted.event_ms)
+
+    def _correct_count(self, book: Book, body: dict[str, Any], corrects: str, touched: Touched) -> None:
+        if corrects != book.base_record or not body["complete"]:
+            return
+        lines = goods_lines(body)
+        self._note_lines(book, body, lines)
+        counted = _sums(lines)
+        for key, account in book.accounts.items():
+            amount, pieces, _ = counted.get(key, (0, 0, {}))
+            accounts.recount(account, amount, pieces)
+            touched.balances[key] = None
+            touched.counts[key] = None
+
+    # --- places ----------------------------------------------------------------------------------------------------
+
+    def place(self, entry: Input, body: dict[str, Any], touched: Touched) -> None:
+        """Capacities of the stores that a `place` record states; it replaces all that stood of each site it names."""
+        for site in body["sites"]:
+            named = {store["id"]: store for store in site["stores"]}
+            prefix = book_key(entry.holder, site["site"], "")
+            for at, store in self._state.stores.items():
+                if at.startswith(prefix) and at[len(prefix) :] not in named:
+                    store.capacity = None
+                    touched.stores[at] = None
+            for name, stated in named.items():
+                at = prefix + name
+                store = self._state.stores.setdefault(at, Store())
+                store.book = stated["book"]
+                capacity = stated.get("capacity") or stated.get("design_max")
+                store.capacity = None
+                if capacity is not None:
+                    store.capacity, store.dimension = base_amount(capacity["value"], capacity["unit"])
+                touched.stores[at] = None
+
+    # --- rows ------------------------------------------------------------------------------------------------------
+
+    def rows(self, entry: Input, touched: Touched) -> Iterator[Row]:
+        """The rows of everything the entry touched: counts, balances, stores."""
+        base = common(entry)
+        if touched.counts or touched.balances:
+            book = self.book_of(entry)
+            for key in touched.counts:
+                yield "count", _count_row(base, key, book.accounts[key])
+            for key in touched.balances:
+                yield "balance", _balance_row(base, key, book.accounts[key])
+        for at in touched.stores:
+            yield "store", _store_row(base, at, self._state.stores[at])
+
+
+def _sums(lines: list[GoodsLine]) -> dict[str, tuple[int, int, dict[str, int]]]:
+    """Amount, pieces and amounts by store of each balance key that was counted."""
+    sums: dict[str, tuple[int, int, dict[str, int]]] = {}
+    for line in lines:
+        amount, pieces, stores = sums.get(balance_key(line), (0, 0, {}))
+        if line.store:
+            stores[line.store] = stores.get(line.store, 0) + line.amount
+        sums[balance_key(line)] = (amount + line.amount, pieces + line.pieces, stores)
+    return sums
+
+
+def _net(deltas: list[tuple[str, str, int, int]]) -> list[tuple[str, str, int, int]]:
+    net: dict[tuple[str, str], tuple[int, int]] = {}
+    for key, store, amount, pieces in deltas:
+        had = net.get((key, store), (0, 0))
+        net[key, store] = (had[0] + amount, had[1] + pieces)
+    return [(key, store, *change) for (key, store), change in net.items() if change != (0, 0)]
+
+
+def _goods(key: str, account: Account) -> dict[str, Any]:
+    code, form, packaging, dimension = key.split("|")
+    return {
+        "key": key,
+        "code": code,
+        "form": form,
+        "packaging": packaging,
+        "dimension": dimension,
+        "categories": account.categories,
+        "sealed": packaging == "sealed" or dimension == "count",
+    }
+
+
+def _balance_row(base: dict[str, Any], key: str, account: Account) -> dict[str, Any]:
+    row = base | _goods(key, account)
+    row["balance"], row["lowest"] = account.total, account.lowest
+    row["pieces"], row["lowest_pieces"] = account.total_pieces, account.lowest_pieces
+    row["tolerance"] = 0 if row["sealed"] else max(TOLERANCE, 2 * account.resolution)
+    return row
+
+
+def _count_row(base: dict[str, Any], key: str, account: Account) -> dict[str, Any]:
+    last = account.last
+    if last is None:
+        raise RuleError(f"{key} was never counted")
+    row = base | _goods(key, account)
+    row.update(
+        opening=last.opening,
+        book_amount=last.book,
+        counted=last.counted,
+        difference=abs(last.book - last.counted),
+        shortage=last.counted < last.book or last.counted_pieces < last.book_pieces,
+        book_pieces=last.book_pieces,
+        counted_pieces=last.counted_pieces,
+        difference_pieces=abs(last.book_pieces - last.counted_pieces),
+        sigma=0 if row["sealed"] else accounts.sigma_of(last),
+        stocktake=last.record_id,
+    )
+    return row
+
+
+def _store_row(base: dict[str, Any], at: str, store: Store) -> dict[str, Any]:
+    holder, site, name = at.split("/")
+    capacity = store.capacity
+    stock = store.stock.get(store.dimension, 0)
+    return base | {
+        "holder": holder,
+        "site": site,
+        "book": store.book,
+        "store": name,
+        "dimension": store.dimension,
+        "known": capacity is not None and capacity > 0,
+        "capacity": capacity or 0,
+        "stock": stock,
+        "fill_ppm": stock * accounts.PPM // capacity if capacity else 0,
+    }

@@ -1,0 +1,123 @@
+"""Conditions in CEL (package common-expression-language) behind guards, each against a trap that was seen.
+
+- Undefined names fail only when they are reached: every name is checked against a declared schema when a rule is loaded.
+- int and double do not mix, and an int beyond 64 bits becomes a double without a word: no doubles in the source, and
+  every integer that enters is checked against its range.
+- There is no cost limit: sources are short, lists small, macros not nested, no regular expressions.
+- `a || b` hides a wrong b: each condition is tried on several sample rows when it is loaded.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import cel
+
+from ledger.errors import RuleError
+
+MAX_SOURCE = 2000
+MAX_LIST = 256
+INT64_MAX = 2**63 - 1
+
+FUNCTIONS = frozenset(
+    "@in !_ -_ _&&_ _||_ _==_ _!=_ _<_ _<=_ _>_ _>=_ _+_ _-_ _*_ _/_ _%_ _?_:_ "
+    "@not_strictly_false size startsWith endsWith contains".split()
+)
+"""What a condition may call. Not `matches` (cost), `double` and `uint` (mixing), times (no zones), `bind`."""
+
+_STRING = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')""")
+_DOUBLE = re.compile(r"(?<![\w.])(?:\d+\.\d*|\.\d+|\d+[eE][+-]?\d+|\d+[uU])")
+_MACRO = re.compile(r"\.(all|exists|exists_one|map|filter)\s*\(\s*([A-Za-z_]\w*)\s*,")
+
+
+class Condition:
+    """A compiled condition that gives a bool. `names` are the row's fields it reads, sorted."""
+
+    __slots__ = ("_execute", "names", "source")
+
+    def __init__(self, source: str, schema: Iterable[str]) -> None:
+        """Compile and check `source`. Raises RuleError, naming what is wrong."""
+        if len(source) > MAX_SOURCE:
+            raise RuleError(f"a condition has at most {MAX_SOURCE} characters, this one {len(source)}")
+        bare = _STRING.sub('""', source)
+        bound = _check_form(bare)
+        try:
+            program = cel.compile(source)
+        except ValueError as error:
+            first = next((line for line in str(error).splitlines() if line.strip()), "syntax error")
+            raise RuleError(f"not a CEL expression: {first}") from None
+        references = program.references()
+        wrong = sorted(set(references["functions"]) - FUNCTIONS)
+        if wrong:
+            raise RuleError(f"a condition may not call {', '.join(wrong)}")
+        names = set(references["variables"]) - bound
+        known = set(schema)
+        unknown = sorted(names - known)
+        if unknown:
+            raise RuleError(f"unknown name {', '.join(unknown)}; known are {', '.join(sorted(known))}")
+        self.source = source
+        self.names = tuple(sorted(names))
+        self._execute = program.execute
+
+    def holds(self, context: cel.Context) -> bool:
+        """Whether the condition is true of the row in `context`. Raises RuleError on any error, and on a non-bool."""
+        try:
+            result = self._execute(context)
+        except (TypeError, KeyError, RuntimeError, ValueError, ArithmeticError) as error:
+            raise RuleError(f"{self.source!r}: {error}", code="evaluation") from None
+        if result is True or result is False:
+            return result
+        raise RuleError(f"{self.source!r} gives {type(result).__name__}, not true or false", code="evaluation")
+
+
+def _check_form(bare: str) -> set[str]:
+    """Guards on the text without its strings; the names that macros bind."""
+    double = _DOUBLE.search(bare)
+    if double:
+        raise RuleError(f"{double[0]!r}: numbers in a condition are plain integers")
+    for match in re.finditer(r"\[", bare):
+        if _span(bare, match.start()).count(",") >= MAX_LIST:
+            raise RuleError(f"a list in a condition has at most {MAX_LIST} items")
+    bound = set()
+    for match in _MACRO.finditer(bare):
+        bound.add(match[2])
+        inside = _span(bare, bare.index("(", match.start()))
+        if _MACRO.search(inside):
+            raise RuleError("macros may not be nested")
+    return bound
+
+
+def _span(text: str, start: int) -> str:
+    """What stands between the bracket at `start` and the one that closes it."""
+    depth = 0
+    for at in range(start, len(text)):
+        if text[at] in "([{":
+            depth += 1
+        elif text[at] in ")]}":
+            depth -= 1
+            if depth == 0:
+                return text[start + 1 : at]
+    return text[start + 1 :]
+
+
+def check_value(name: str, value: Any) -> Any:
+    """`value` when CEL keeps its type: bool, str, None, an int of 64 bits, or a list or tuple of str.
+
+    Raises: RuleError. A Decimal or a greater int would silently become a float.
+    """
+    if value is None or value is True or value is False or type(value) is str:
+        return value
+    if type(value) is int:
+        if -INT64_MAX - 1 <= value <= INT64_MAX:
+            return value
+        raise RuleError(f"{name} = {value} does not fit 64 bits", code="evaluation")
+    if type(value) in (list, tuple) and len(value) <= MAX_LIST and all(type(item) is str for item in value):
+        return list(value)
+    raise RuleError(f"{name} is a {type(value).__name__}; a row holds integers, texts, truth values", code="evaluation")
+
+
+def context_of(row: Mapping[str, Any], names: Iterable[str]) -> cel.Context:
+    """One CEL context of the named fields; built once per row, shared by all rules that listen to it."""
+    return cel.Context(variables={name: check_value(name, row[name]) for name in names})

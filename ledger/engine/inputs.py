@@ -1,0 +1,135 @@
+"""What the fold reads: one accepted entry, its payload, its facts row. Nothing else.
+
+The parse is light on purpose: these bytes were checked at the door (check 3) and are in the log; a full schema validation
+here would cost more than all the rules. Anything that does not parse is an engine error, and visible as one.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode, urlsafe_b64decode
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from ledger.core.quantity import to_base
+from ledger.errors import RuleError
+from ledger.model import LeafIndex, RecordId, StoredRecord, UnixMs
+
+LATE_AFTER_MS = 7 * 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One entry of the log as the fold sees it. `event_ms` is claimed, `received_ms` is ours."""
+
+    index: LeafIndex
+    record_id: RecordId
+    holder: str
+    site: str
+    book: str
+    seq: int
+    kind: str
+    event_time: str
+    event_ms: UnixMs
+    received_ms: UnixMs
+    is_authority: bool
+    body: dict[str, Any]
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class GoodsLine:
+    """One goods line in base units. `amount` is mg, microlitres or pieces by `dimension` (mass, volume, count)."""
+
+    goods: str
+    code: str
+    form: str
+    packaging: str
+    dimension: str
+    amount: int
+    pieces: int
+    store: str
+    concentration: str
+
+
+class _Dsse(msgspec.Struct):
+    payload: str
+
+
+class _Payload(msgspec.Struct):
+    event_time: str
+    body: dict[str, Any]
+    issuer: str = ""
+
+
+_decode_dsse = msgspec.json.Decoder(_Dsse).decode
+_decode_payload = msgspec.json.Decoder(_Payload).decode
+
+
+@lru_cache(maxsize=8192)
+def unix_ms(time: str) -> UnixMs:
+    """Unix milliseconds of an RFC 3339 time of formats.md section 2. Raises ValueError on any other text."""
+    return UnixMs(round(datetime.fromisoformat(time).timestamp() * 1000))
+
+
+@lru_cache(maxsize=16384)
+def base_amount(value: str, unit: str) -> tuple[int, str]:
+    """Quantity in base units and its dimension; stocks repeat the same few texts."""
+    return to_base(value, unit)
+
+
+def parse_input(record: StoredRecord, facts: dict[str, Any] | None = None) -> Input:
+    """The input of one stored record.
+
+    Raises: RuleError when the stored bytes do not parse, which only a damaged store or a bug brings about.
+    """
+    try:
+        if record.type.endswith(";jws"):
+            part = record.envelope.split(b".")[1]
+            raw = urlsafe_b64decode(part + b"=" * (-len(part) % 4))
+        else:
+            raw = b64decode(_decode_dsse(record.envelope).payload)
+        payload = _decode_payload(raw)
+        event_ms = unix_ms(payload.event_time)
+    except (ValueError, IndexError) as error:  # msgspec's errors are ValueErrors
+        raise RuleError(f"entry {record.index} does not parse: {error}", code="entry-unreadable") from error
+    return Input(
+        index=record.index,
+        record_id=record.record_id,
+        holder=record.holder,
+        site=record.site,
+        book=record.book,
+        seq=record.seq,
+        kind=record.kind,
+        event_time=payload.event_time,
+        event_ms=event_ms,
+        received_ms=record.received,
+        is_authority=bool(payload.issuer),
+        body=payload.body,
+        facts=facts or {},
+    )
+
+
+def goods_lines(body: dict[str, Any]) -> list[GoodsLine]:
+    """The goods lines of a movement, stocktake or incident body; empty where it has none."""
+    lines = []
+    for line in body.get("lines", ()):
+        quantity = line["quantity"]
+        amount, dimension = base_amount(quantity["value"], quantity["unit"])
+        lines.append(
+            GoodsLine(
+                goods=line["goods"],
+                code=line["code"],
+                form=line.get("form", ""),
+                packaging=line.get("packaging", "bulk"),
+                dimension=dimension,
+                amount=amount,
+                pieces=line.get("pieces", amount if dimension == "count" else 0),
+                store=line.get("store", ""),
+                concentration=line.get("concentration", ""),
+            )
+        )
+    return lines

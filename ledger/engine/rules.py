@@ -1,0 +1,237 @@
+"""Rule files (schema rule/1): strict, typed, every refusal with its file and line."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ledger.engine.expressions import Condition, context_of
+from ledger.engine.parameters import LegalParams, Parameter, read_parameters
+from ledger.engine.subjects import SUBJECTS, sample_rows
+from ledger.engine.templates import Template
+from ledger.engine.yamlfile import Located, load_yaml
+from ledger.errors import RuleError
+from ledger.model import UnixMs
+
+SEVERITIES = "critical high medium low info"
+STATUSES = "draft shadow live retired"
+MAX_BANDS = 64
+_REQUIRED = "schema id version status title severity legal_basis on bands episode tests"
+_OPTIONAL = "scope group_by parameters for keep_for sla order_template"
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """One way in which a rule holds. It holds when `when` is true and has been for `wait`, counted from `since`."""
+
+    when: Condition
+    severity: str
+    reason: dict[str, Template]
+    wait_ms: int = 0
+    wait_parameter: str = ""
+    since: str = ""
+    """A field in unix ms from which the wait counts; "" counts from when the condition became true."""
+
+    def wait(self, parameters: Mapping[str, int]) -> int:
+        """The wait in ms, with the parameter's value in force."""
+        return parameters[self.wait_parameter] if self.wait_parameter else self.wait_ms
+
+    @property
+    def waits(self) -> bool:
+        return bool(self.wait_ms or self.wait_parameter)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One loaded rule. `digest` is hex SHA-256 of the file's text."""
+
+    id: str
+    version: int
+    status: str
+    title: dict[str, str]
+    severity: str
+    legal_basis: tuple[str, ...]
+    on: tuple[str, ...]
+    scope: Condition | None
+    fingerprint: tuple[str, ...]
+    bands: tuple[Band, ...]
+    keep_for_ms: int
+    quiet_ms: int
+    parameters: dict[str, Parameter]
+    digest: str
+    names: tuple[str, ...] = ()
+    """Fields that its conditions read."""
+    inputs: tuple[str, ...] = ()
+    """Fields that an alert of it carries: what was compared, shown, and identified."""
+    tests: tuple[Located, ...] = field(default=(), compare=False)
+
+    def parameters_at(self, at: UnixMs) -> dict[str, int]:
+        """Each parameter's value in force at `at`."""
+        return {name: parameter.at(at) for name, parameter in self.parameters.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSet:
+    """All rules that run, by subject; `digest` covers their texts and every parameter they took from elsewhere."""
+
+    rules: tuple[Rule, ...]
+    digest: str
+
+    def on(self, subject: str) -> tuple[Rule, ...]:
+        """The rules that listen to `subject`, by id."""
+        return tuple(rule for rule in self.rules if subject in rule.on)
+
+    def by_id(self) -> dict[str, Rule]:
+        """Rules by id."""
+        return {rule.id: rule for rule in self.rules}
+
+
+def load_rules(sources: Mapping[str, str], legal: LegalParams) -> RuleSet:
+    """The rule set of these files (name → text), draft and retired ones checked but left out.
+
+    Raises: RuleError for the first wrong file, with its line.
+    """
+    rules: dict[str, Rule] = {}
+    for name in sorted(sources):
+        rule = parse_rule(sources[name], name, legal)
+        if rule.id in rules:
+            raise RuleError(f"{name}:1: rule {rule.id} stands in two files")
+        rules[rule.id] = rule
+    running = tuple(rules[rule_id] for rule_id in sorted(rules) if rules[rule_id].status in ("live", "shadow"))
+    digest = hashlib.sha256(b"hazledger/ruleset/v1\n")
+    for rule in running:
+        values = ",".join(f"{name}={parameter.versions}" for name, parameter in sorted(rule.parameters.items()))
+        digest.update(f"{rule.id} {rule.version} {rule.digest} {values}\n".encode())
+    return RuleSet(running, digest.hexdigest())
+
+
+def parse_rule(text: str, file: str, legal: LegalParams) -> Rule:
+    """One rule file. Raises RuleError naming file and line."""
+    document = load_yaml(text, file)
+    top = document.mapping(_REQUIRED, _OPTIONAL)
+    top["schema"].text("rule/1")
+    subjects = top["on"].texts()
+    fields = _fields(top["on"], subjects)
+    parameters = read_parameters(top.get("parameters"), fields, legal)
+    fields_and_parameters = fields | dict.fromkeys(parameters, "int")
+    scope = _condition(top["scope"], fields_and_parameters) if "scope" in top else None
+    default_wait = top["for"].duration_ms() if "for" in top else 0
+    severity = top["severity"].text(SEVERITIES)
+    bands = tuple(_band(item, fields, parameters, severity, default_wait) for item in top["bands"].items())
+    if not 1 <= len(bands) <= MAX_BANDS:
+        raise top["bands"].wrong(f"a rule has 1 to {MAX_BANDS} bands")
+    episode = top["episode"].mapping("fingerprint quiet")
+    fingerprint = episode["fingerprint"].texts()
+    for name in fingerprint:
+        if fields.get(name) != "str":
+            raise episode["fingerprint"].wrong(f"{name} is no text field of {', '.join(subjects)}")
+    if "group_by" in top and not set(top["group_by"].texts()) <= set(fields):
+        raise top["group_by"].wrong("group_by names fields of the rows")
+    conditions = [band.when for band in bands] + ([scope] if scope else [])
+    read = {name for condition in conditions for name in condition.names}
+    shown = {name for band in bands for template in band.reason.values() for name in template.names}
+    shown |= {band.since for band in bands if band.since} | set(fingerprint)
+    if any("dimension" in fields and "|amount}" in item.plain()["reason"]["en"] for item in top["bands"].items()):
+        shown.add("dimension")
+    rule = Rule(
+        id=_rule_id(top["id"]),
+        version=top["version"].integer(1),
+        status=top["status"].text(STATUSES),
+        title=_texts(top["title"]),
+        severity=severity,
+        legal_basis=top["legal_basis"].texts(),
+        on=subjects,
+        scope=scope,
+        fingerprint=fingerprint,
+        bands=bands,
+        keep_for_ms=top["keep_for"].duration_ms() if "keep_for" in top else 0,
+        quiet_ms=episode["quiet"].duration_ms(),
+        parameters=parameters,
+        digest=hashlib.sha256(text.encode()).hexdigest(),
+        names=tuple(sorted(read - set(parameters))),
+        inputs=tuple(sorted(read | shown)),
+        tests=tuple(top["tests"].items()),
+    )
+    _try_out(rule, fields, document)
+    return rule
+
+
+def _rule_id(located: Located) -> str:
+    text = located.text()
+    if not text.replace("-", "").isalnum() or not text.isascii() or text != text.upper() or not 2 <= len(text) <= 32:
+        raise located.wrong("an id is of upper-case letters, digits and hyphens")
+    return text
+
+
+def _texts(located: Located) -> dict[str, str]:
+    both = located.mapping("zh en")
+    return {language: both[language].text() for language in ("zh", "en")}
+
+
+def _fields(located: Located, subjects: tuple[str, ...]) -> dict[str, str]:
+    """The fields that rows of all these subjects have, with their types."""
+    if not subjects:
+        raise located.wrong("a rule listens to at least one subject")
+    for name in subjects:
+        if name not in SUBJECTS:
+            raise located.wrong(f"unknown subject {name!r}; known are {', '.join(SUBJECTS)}")
+    first, *others = (SUBJECTS[name].fields for name in subjects)
+    return {name: kind for name, kind in first.items() if all(other.get(name) == kind for other in others)}
+
+
+def _condition(located: Located, names: Mapping[str, Any]) -> Condition:
+    try:
+        return Condition(located.text(), names)
+    except RuleError as error:
+        raise located.wrong(error.detail) from None
+
+
+def _band(
+    located: Located, fields: dict[str, str], parameters: dict[str, Parameter], severity: str, default_wait: int
+) -> Band:
+    top = located.mapping("when reason", "severity for since")
+    names = fields | dict.fromkeys(parameters, "int")
+    reason = {}
+    for language, source in _texts(top["reason"]).items():
+        try:
+            reason[language] = Template(source, fields, parameters)
+        except RuleError as error:
+            raise top["reason"].wrong(error.detail) from None
+    wait_parameter = ""
+    wait_ms = default_wait
+    if "for" in top:
+        if top["for"].value in parameters:
+            wait_parameter = top["for"].text()
+        else:
+            wait_ms = top["for"].duration_ms()
+    since = top["since"].text() if "since" in top else ""
+    if since and (fields.get(since) != "int" or not since.endswith("_ms")):
+        raise top["since"].wrong(f"{since} is no field in unix milliseconds")
+    return Band(
+        when=_condition(top["when"], names),
+        severity=top["severity"].text(SEVERITIES) if "severity" in top else severity,
+        reason=reason,
+        wait_ms=wait_ms,
+        wait_parameter=wait_parameter,
+        since=since,
+    )
+
+
+def _try_out(rule: Rule, fields: dict[str, str], where: Located) -> None:
+    """Type-check by evaluation: every condition on every sample row, with the parameters of today."""
+    parameters = {name: parameter.versions[-1][1] for name, parameter in rule.parameters.items()}
+    top = where.value
+    located = [(band.when, item) for band, item in zip(rule.bands, top["bands"].items(), strict=True)]
+    if rule.scope is not None:
+        located.append((rule.scope, top["scope"]))
+    for row in sample_rows(fields):
+        context = context_of(row | parameters, [*rule.names, *parameters])
+        for condition, item in located:
+            try:
+                condition.holds(context)
+            except RuleError as error:
+                if error.code == "evaluation" and "overflow" in error.detail.lower():
+                    continue  # a sample is greater than what such a field can hold; rows are checked when they come
+                raise item.wrong(error.detail) from None

@@ -1,0 +1,222 @@
+"""Everything the fold remembers, as msgspec structs: one value, snapshotted whole, the same bytes for the same history.
+
+Dicts keep the order in which the fold filled them, so encoding needs no sorting to be deterministic.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import msgspec
+
+STATE_VERSION = 1
+
+Move = tuple[int, int, int, int, int, str]
+"""(event_ms, 0 for in and 1 for out, index, amount, pieces, store); sorts ins before outs of the same instant."""
+
+
+class Count(msgspec.Struct, array_like=True):
+    """What the last complete stock-take said of one balance key, and what the book said at its cut-off."""
+
+    record_id: str
+    index: int
+    cutoff_ms: int
+    book: int
+    counted: int
+    book_pieces: int
+    counted_pieces: int
+    before: int
+    """Counted at the stock-take before this one."""
+    came: int
+    went: int
+    random_ppm: int
+    systematic_ppm: int
+    opening: bool = False
+    """The book's first: there was nothing to compare with."""
+
+
+class Account(msgspec.Struct, array_like=True):
+    """One balance key of one book: what was counted, and the moves since."""
+
+    start: int
+    """Amount at the beginning of `moves`: the counted amount, plus moves folded away."""
+    start_pieces: int
+    total: int
+    total_pieces: int
+    lowest: int
+    """Least amount at any moment since the count, in event-time order."""
+    lowest_pieces: int
+    start_lowest: int
+    start_lowest_pieces: int
+    came: int = 0
+    went: int = 0
+    resolution: int = 0
+    as_of_ms: int = 0
+    moves: list[Move] = []
+    stores: dict[str, int] = {}
+    last: Count | None = None
+    categories: list[str] = []
+
+
+class Posted(msgspec.Struct, array_like=True):
+    """What one record did to its book, so that a correction can undo it."""
+
+    event_ms: int
+    index: int
+    deltas: list[tuple[str, str, int, int]]
+    """(balance key, store, amount, pieces), signed."""
+    alias: str = ""
+    """Set on a correction: the record it corrects."""
+
+
+class Book(msgspec.Struct, array_like=True):
+    """One stock register."""
+
+    base_ms: int = -1
+    """Cut-off of the last complete stock-take; -1 before the first."""
+    base_record: str = ""
+    base_index: int = -1
+    previous_base_index: int = -1
+    accounts: dict[str, Account] = {}
+    posted: dict[str, Posted] = {}
+    head_seq: int = 0
+    recent_ids: list[str] = []
+    """record_ids of the last seqs, the newest last."""
+
+
+class Store(msgspec.Struct, array_like=True):
+    """One room, cabinet or tank. `capacity` is None until a `place` record states it."""
+
+    book: str = ""
+    capacity: int | None = None
+    dimension: str = "mass"
+    stock: dict[str, int] = {}
+    """By dimension; mass and volume are never added."""
+
+
+class Transfer(msgspec.Struct, array_like=True):
+    """A seller's out movement that waits for the buyer's in."""
+
+    record_id: str
+    index: int
+    seller: str
+    site: str
+    book: str
+    buyer: str
+    consignment: str
+    code: str
+    sale_ms: int
+    due_ms: int
+    inside: bool
+    confirmed_by: str = ""
+    """record_id of the buyer's in movement."""
+
+
+class Licence(msgspec.Struct, array_like=True):
+    """One licence of one holder. `confirmed` when an authority issued or endorsed it."""
+
+    record_id: str
+    type: str
+    number: str
+    received_ms: int
+    valid_from: str
+    valid_to: str
+    status: str
+    confirmed: bool
+    activities: list[str] = []
+    """Empty: not stated, so every activity of its type."""
+    categories: list[str] = []
+    codes: list[str] = []
+    sites: list[str] = []
+    """Empty: every site of the holder."""
+
+
+class Gap(msgspec.Struct, array_like=True):
+    """A refused record whose predecessors have not come yet; `row` is what its rules saw."""
+
+    seq: int
+    row: dict[str, Any]
+
+
+class Pending(msgspec.Struct, array_like=True):
+    """One (rule, fingerprint): which bands' conditions are true since when, and the episode that is open."""
+
+    since: dict[int, int] = {}
+    """Band -> received ms since when its condition has been true without a break."""
+    active: bool = False
+    """A band held at the last row of a level subject."""
+    last_held_ms: int = -1
+    alert_id: str = ""
+    alert_record: str = ""
+    """record_id of the newest alert entry of the episode."""
+    alerted_band: int = -1
+    row: dict[str, Any] = {}
+    """The last row, kept only while a timer waits on it."""
+
+
+class Timer(msgspec.Struct, array_like=True):
+    """Fires at the first tick whose now >= due_ms; ordered by (due_ms, id)."""
+
+    due_ms: int
+    rule: str
+    fingerprint: str
+
+
+class Health(msgspec.Struct, array_like=True):
+    """What one rule has done so far."""
+
+    last_index: int = -1
+    evaluations: int = 0
+    alerts: int = 0
+    error: str = ""
+
+
+class FoldState(msgspec.Struct):
+    """The whole state after every entry below `next_index`."""
+
+    version: int = STATE_VERSION
+    next_index: int = 0
+    now_ms: int = 0
+    """Greatest received time or tick seen."""
+    books: dict[str, Book] = {}
+    stores: dict[str, Store] = {}
+    inside: dict[str, int] = {}
+    """Enterprises that have a grant or records here -> index of the first."""
+    transfers: dict[str, list[Transfer]] = {}
+    """By buyer/consignment."""
+    arrivals: dict[str, list[tuple[str, int, str]]] = {}
+    """By buyer/consignment: (seller or "", event ms, record_id) of in movements."""
+    pruned_ms: int = 0
+    licences: dict[str, list[Licence]] = {}
+    gaps: dict[str, Gap] = {}
+    pending: dict[str, dict[str, Pending]] = {}
+    timers: dict[str, Timer] = {}
+    health: dict[str, Health] = {}
+    ruleset: str = ""
+    """Digest in the newest `ruleset` entry."""
+    own_seq: int = 0
+    own_prev: str | None = None
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(FoldState)
+
+
+def encode_state(state: FoldState) -> bytes:
+    """The snapshot: msgpack, deterministic for a given history."""
+    return _encoder.encode(state)
+
+
+def decode_state(data: bytes) -> FoldState | None:
+    """The state of a snapshot, or None when an earlier version of the engine wrote it: then fold again from 0."""
+    try:
+        state = _decoder.decode(data)
+    except msgspec.DecodeError:
+        return None
+    return state if state.version == STATE_VERSION else None
+
+
+def state_digest(state: FoldState) -> str:
+    """Hex SHA-256 of the snapshot: what `replay` compares."""
+    return hashlib.sha256(encode_state(state)).hexdigest()

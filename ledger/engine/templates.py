@@ -1,0 +1,74 @@
+"""Reasons in both languages, with the numbers in them: `{difference|amount}`, `{fill_ppm|percent}`, `{buyer}`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from ledger.core.quantity import format_mass, format_volume
+from ledger.core.times import format_utc
+from ledger.errors import RuleError
+from ledger.model import UnixMs
+
+_PLACE = re.compile(r"\{([A-Za-z_]\w*)(?:\|(\w+))?\}")
+
+
+def _amount(value: Any, row: Mapping[str, Any]) -> str:
+    dimension = row["dimension"]
+    if dimension == "mass":
+        return format_mass(value)
+    return format_volume(value) if dimension == "volume" else f"{value:,}"
+
+
+def _percent(value: Any, _: Mapping[str, Any]) -> str:
+    sign, size = ("-", -value) if value < 0 else ("", value)
+    return f"{sign}{size // 10_000}.{size % 10_000 // 1000} %"
+
+
+def _span(value: Any, _: Mapping[str, Any]) -> str:
+    minutes = value // 60_000
+    days, rest = divmod(minutes, 1440)
+    hours, minutes = divmod(rest, 60)
+    parts = [f"{n} {unit}" for n, unit in ((days, "d"), (hours, "h"), (minutes, "min")) if n]
+    return " ".join(parts) or "0 min"
+
+
+FORMATS: dict[str, Callable[[Any, Mapping[str, Any]], str]] = {
+    "": lambda value, _: str(value),
+    "int": lambda value, _: f"{value:,}",
+    "kg": lambda value, _: format_mass(value),
+    "amount": _amount,
+    "percent": _percent,
+    "time": lambda value, _: format_utc(UnixMs(value)),
+    "span": _span,
+    "short": lambda value, _: str(value)[:12],
+}
+
+
+class Template:
+    """A checked reason in one language. `names` are the fields it shows."""
+
+    __slots__ = ("_source", "names")
+
+    def __init__(self, source: str, fields: Mapping[str, str], parameters: Iterable[str]) -> None:
+        """Raises RuleError for an unknown field or format, or a brace that is no place."""
+        rest = _PLACE.sub("", source)
+        if "{" in rest or "}" in rest:
+            raise RuleError("a brace that is no {name} or {name|format}")
+        numbers = {name for name, kind in fields.items() if kind == "int"} | set(parameters)
+        for name, form in _PLACE.findall(source):
+            if name not in fields and name not in numbers:
+                raise RuleError(f"unknown name {name} in a reason")
+            if form not in FORMATS:
+                raise RuleError(f"unknown format {form}; known are {', '.join(sorted(FORMATS)[1:])}")
+            if form not in ("", "short") and name not in numbers:
+                raise RuleError(f"{name} is no number, so {form} cannot show it")
+            if form == "amount" and "dimension" not in fields:
+                raise RuleError("amount needs a row with a dimension")
+        self._source = source
+        self.names = tuple(sorted({name for name, _ in _PLACE.findall(source)}))
+
+    def render(self, row: Mapping[str, Any]) -> str:
+        """The reason with the row's values."""
+        return _PLACE.sub(lambda place: FORMATS[place[2] or ""](row[place[1]], row), self._source)
