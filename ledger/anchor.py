@@ -12,35 +12,18 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from ledger.checkpoint import check_against
 from ledger.core.checkpoint import note_hash
 from ledger.core.grants import grant_id, unpack_word
-from ledger.core.keys import load_public_key
 from ledger.core.merkle import consistency_proof
 from ledger.core.tiles import TileReader
-from ledger.model import NEVER, Anchor, BlockNumber, BlockRef, Role, TreeHead, TreeSize
+from ledger.model import NEVER, Anchor, BlockNumber, BlockRef, Enrolment, Role, TreeHead, TreeSize
 from ledger.ports import AnchorStore, Appender, Chain, LogReader, StoredCheckpoint
 
 # How far back anchors are compared with the chain each round. A reorg deeper than this is found by the audit.
 ANCHORS_COMPARED = 32
-
-
-@dataclass(frozen=True, slots=True)
-class Enrolment:
-    """What the authority hands to the platform beside its transaction: the words behind the hashes on the chain."""
-
-    keyid: str
-    spki: bytes
-    holder: str
-    scope: str
-    role: Role
-
-    def g(self, origin: str) -> bytes:
-        """The grant's 32-byte name in KeyRegistry."""
-        return grant_id(origin, self.keyid, self.holder, self.scope, int(self.role))
 
 
 def anchor(*, log: LogReader, chain: Chain, store: AnchorStore) -> Anchor | None:
@@ -83,7 +66,8 @@ def mirror_grants(
     """
     origin = log.origin()
     known = {grant.g: grant for grant in log.grants()}
-    wanted = {e.g(origin).hex(): e for e in sorted(enrolments, key=lambda e: e.role != Role.PLATFORM)}
+    ordered = sorted(enrolments, key=lambda e: e.role != Role.PLATFORM)
+    wanted = {grant_id(origin, e.keyid, e.holder, e.scope, int(e.role)).hex(): e for e in ordered}
     if not wanted:
         return []
     words = chain.grant_words([bytes.fromhex(g) for g in wanted])
@@ -115,11 +99,6 @@ def mirror_grants(
         appender.append_platform("grant", "grants", body)
         written.append(body)
     return written
-
-
-def enrolment_of(spki: bytes, holder: str, scope: str, role: Role) -> Enrolment:
-    """An enrolment of this key; ValueError for any other encoding of it than formats.md names."""
-    return Enrolment(load_public_key(spki).keyid, spki, holder, scope, role)
 
 
 def _names(log: LogReader) -> Sequence[bytes]:

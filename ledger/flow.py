@@ -8,8 +8,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from ledger.anchor import Enrolment, anchor, forget_reorged, mirror_grants
+from ledger.anchor import anchor, forget_reorged, mirror_grants
 from ledger.authenticate import authenticate, verify_signatures
 from ledger.core import strictjson
 from ledger.core.dsse import PAYLOAD_TYPE
@@ -25,7 +26,7 @@ from ledger.errors import (
     PayloadError,
     VerificationError,
 )
-from ledger.model import Anchor, Appended, AuthenticRecord, Envelope, Grant, RecordId, UnixMs
+from ledger.model import Anchor, Appended, AuthenticRecord, Enrolment, Envelope, Grant, RecordId, UnixMs
 from ledger.ports import AnchorStore, Appender, Chain, GrantDirectory, LogReader
 from ledger.prove import prove
 from ledger.receive import receive
@@ -110,6 +111,13 @@ def anchor_once(
     forget_reorged(chain=chain, store=store)
     mirror_grants(enrolments, log=log, chain=chain, appender=appender)
     return anchor(log=log, chain=chain, store=store)
+
+
+def mirror_once(
+    *, log: LogReader, chain: Chain, appender: Appender, enrolments: Iterable[Enrolment]
+) -> list[dict[str, Any]]:
+    """Only the grants, between two anchors: a new key should not wait for the anchoring cadence."""
+    return mirror_grants(enrolments, log=log, chain=chain, appender=appender)
 
 
 def bundle(

@@ -115,6 +115,17 @@ NEVER = TreeSize(2**48 - 1)
 
 
 @dataclass(frozen=True, slots=True)
+class Enrolment:
+    """What the authority hands to the platform beside its transaction: the words behind the hashes on the chain."""
+
+    keyid: str
+    spki: bytes
+    holder: str
+    scope: str
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
 class AuthenticRecord:
     """What `authenticate` returns and `append` takes: every signature verified over the exact bytes, disclosures
     matched. Flat, because it crosses a socket. Which grant covers it, `append` decides against the index it gives.

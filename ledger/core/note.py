@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 from ledger.core.encoding import b64_decode, b64_encode, sha256
-from ledger.core.keys import ED25519, PrivateKey, PublicKey, ed25519_spki, load_public_key
+from ledger.core.keys import ED25519, PublicKey, ed25519_spki, load_public_key
 from ledger.errors import SignatureError, VerificationError
 
 ALGORITHM_ED25519 = b"\x01"
@@ -67,14 +68,22 @@ class VerifierKey:
         return f"{self.name}+{self.key_id.hex()}+{b64_encode(ALGORITHM_ED25519 + self.key.ed25519_bytes())}"
 
 
+class SigningKey(Protocol):
+    """An Ed25519 private key in use; where its bytes are is not this module's business."""
+
+    @property
+    def spki(self) -> bytes: ...
+    def sign(self, message: bytes) -> bytes: ...
+
+
 class NoteSigner:
     """Signs note texts under one name."""
 
     __slots__ = ("_private", "verifier")
 
-    def __init__(self, name: str, private: PrivateKey) -> None:
+    def __init__(self, name: str, private: SigningKey) -> None:
         self._private = private
-        self.verifier = VerifierKey(name, private.public)
+        self.verifier = VerifierKey(name, load_public_key(private.spki))
 
     def sign(self, text: str) -> bytes:
         """One whole note: the text, a blank line, our signature line; ValueError for a text that is no note text."""

@@ -1,0 +1,68 @@
+"""The platform's directory of enrolments: one JSON file a grant, put there by `hazledger authority enrol`.
+
+The chain holds only digests. What the words behind them are, the platform learns from these files, and believes a file
+only when the chain carries exactly its digest.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from pathlib import Path
+
+from ledger.core.encoding import b64_decode, b64_encode
+from ledger.core.grants import grant_id
+from ledger.core.keys import load_public_key
+from ledger.model import Enrolment, Role
+
+_log = logging.getLogger(__name__)
+
+
+def save_enrolment(directory: Path, origin: str, enrolment: Enrolment) -> Path:
+    """Write one, whole or not at all; writing the same again does nothing."""
+    g = grant_id(origin, enrolment.keyid, enrolment.holder, enrolment.scope, int(enrolment.role)).hex()
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = directory / f"{g}.json"
+    document = {
+        "keyid": enrolment.keyid,
+        "spki": b64_encode(enrolment.spki),
+        "holder": enrolment.holder,
+        "scope": enrolment.scope,
+        "role": int(enrolment.role),
+    }
+    beside = path.with_suffix(f".{os.getpid()}.part")
+    with beside.open("w", encoding="utf-8") as file:
+        json.dump(document, file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+    return path
+
+
+class EnrolmentDirectory:
+    """Reads the directory; a file is read once and again only when the directory has changed."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._seen: dict[str, Enrolment] = {}
+
+    def all(self) -> list[Enrolment]:
+        """Every readable enrolment. A bad file is logged and left out: it cannot stop the others."""
+        if not self._directory.is_dir():
+            return []
+        names = {path.name for path in self._directory.iterdir() if path.suffix == ".json"}
+        for name in sorted(names - self._seen.keys()):
+            try:
+                document = json.loads((self._directory / name).read_bytes())
+                spki = b64_decode(document["spki"])
+                self._seen[name] = Enrolment(
+                    keyid=load_public_key(spki).keyid,
+                    spki=spki,
+                    holder=str(document["holder"]),
+                    scope=str(document["scope"]),
+                    role=Role(document["role"]),
+                )
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                _log.warning("enrolment file %s is not readable and is left out: %s", name, error)
+        return [enrolment for name, enrolment in self._seen.items() if name in names]

@@ -1,0 +1,133 @@
+"""The composition root: settings → adapters. Every process and command builds what it needs here and nowhere else."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from ledger.adapters.chain.accounts import TransactionSigner
+from ledger.adapters.chain.evm import EvmChain
+from ledger.adapters.chain.settings import ChainSettings
+from ledger.adapters.enrolments import EnrolmentDirectory
+from ledger.adapters.ipc import SequencerClient
+from ledger.adapters.keystore.ethereum import load_account
+from ledger.adapters.keystore.guard import FileHeadGuard
+from ledger.adapters.keystore.signing import load_signer
+from ledger.adapters.store.stores import SqlStores, open_stores
+from ledger.config import Config
+from ledger.core.note import NoteSigner
+from ledger.core.receipt import receipt_key_name
+from ledger.core.trust import TrustedChain, TrustFile, parse_trust
+from ledger.errors import ConfigError
+from ledger.model import UnixMs
+from ledger.ports import AnchorStore
+from ledger.sequencer import Identity
+
+PLATFORM_KEY = "platform.key"
+LOG_KEY = "log.key"
+RECEIPT_KEY = "receipt.key"
+SUBMITTER_ACCOUNT = "submitter.account"
+AUTHORITY_ACCOUNT = "authority.account"
+DEPLOYER_ACCOUNT = "deployer.account"
+
+
+def wall_clock_ms() -> UnixMs:
+    """Now, unix milliseconds."""
+    return UnixMs(time.time_ns() // 1_000_000)
+
+
+def contracts_dir() -> Path:
+    """Where npm has put Anvil: the checkout's contracts/."""
+    return Path(__file__).resolve().parents[2] / "contracts"
+
+
+def chain_settings(config: Config) -> ChainSettings:
+    """How this installation waits, pays and mines."""
+    lock = chain_dir(config) / "turn.lock"
+    if config.chain.embedded:
+        return ChainSettings(
+            confirmations=config.chain.depth, program_mines=True, free_gas=True, poll_s=0.02, lock=lock
+        )
+    finalized = config.chain.kind == "qbft"
+    return ChainSettings(confirmations=None if finalized else config.chain.depth, lock=lock)
+
+
+def chain_dir(config: Config) -> Path:
+    """The embedded node's dumps, lock and log."""
+    return config.state_dir / "chain"
+
+
+@dataclass
+class Installation:
+    """One installation as one process sees it; each part is built when it is first asked for."""
+
+    config: Config
+
+    @cached_property
+    def stores(self) -> SqlStores:
+        """The four stores; nothing is connected before the first call."""
+        return open_stores(self.config.database, self.config.state_dir)
+
+    @cached_property
+    def trust_bytes(self) -> bytes:
+        """The trust file's exact bytes."""
+        try:
+            return self.config.trust_path.read_bytes()
+        except OSError as error:
+            raise ConfigError(
+                f"cannot read {self.config.trust_path}: {error.strerror}; was `hazledger init` run?"
+            ) from error
+
+    @cached_property
+    def trust(self) -> TrustFile:
+        """The trust file."""
+        return parse_trust(self.trust_bytes)
+
+    @property
+    def trusted_chain(self) -> TrustedChain:
+        """The chain that goes on."""
+        return self.trust.newest_chain()
+
+    @cached_property
+    def appender(self) -> SequencerClient:
+        """The sequencer, behind its socket."""
+        return SequencerClient(self.config.socket_path)
+
+    @cached_property
+    def enrolments(self) -> EnrolmentDirectory:
+        """What the authority handed over."""
+        return EnrolmentDirectory(self.config.enrolments_dir)
+
+    def chain(self, *, account: TransactionSigner | None = None, journal: AnchorStore | None = None) -> EvmChain:
+        """The chain; reading needs neither account nor journal."""
+        return EvmChain(
+            self.config.chain.endpoints,
+            self.trusted_chain,
+            self.config.origin,
+            settings=chain_settings(self.config),
+            account=account,
+            journal=journal,
+        )
+
+    def account(self, name: str) -> TransactionSigner:
+        """One of the accounts in the keys directory."""
+        return load_account(self.config.keys_dir / name, self.config.passphrase())
+
+    def identity(self) -> Identity:
+        """What the sequencer signs with. Only the sequencer's process opens these keys."""
+        passphrase, keys = self.config.passphrase(), self.config.keys_dir
+        origin = self.config.origin
+        return Identity(
+            origin=origin,
+            issuer=self.config.issuer,
+            platform=load_signer(keys / PLATFORM_KEY, passphrase),
+            log=NoteSigner(origin, load_signer(keys / LOG_KEY, passphrase)),
+            receipt=NoteSigner(receipt_key_name(origin), load_signer(keys / RECEIPT_KEY, passphrase)),
+            merge_delay_ms=self.config.merge_delay_ms,
+        )
+
+    def guard(self) -> FileHeadGuard:
+        """The last signed head, in a file apart from the database."""
+        return FileHeadGuard(self.config.state_dir / "guard" / "signed-head")

@@ -1,0 +1,235 @@
+"""`hazledger init`: one installation, from nothing to ready to serve. Can be run again after it was broken off."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+import click
+
+from ledger.adapters.chain.authority import EvmAuthority
+from ledger.adapters.chain.deploy import deploy
+from ledger.adapters.chain.embedded import EmbeddedNode, find_anvil
+from ledger.adapters.chain.rpc import Rpc
+from ledger.adapters.enrolments import save_enrolment
+from ledger.adapters.keystore.ethereum import create_account, load_account
+from ledger.adapters.keystore.signing import create_key, load_signer
+from ledger.cli.compose import (
+    AUTHORITY_ACCOUNT,
+    DEPLOYER_ACCOUNT,
+    LOG_KEY,
+    PLATFORM_KEY,
+    RECEIPT_KEY,
+    SUBMITTER_ACCOUNT,
+    Installation,
+    chain_dir,
+    chain_settings,
+    contracts_dir,
+)
+from ledger.config import FILE_NAME, Config, load
+from ledger.core.checkpoint import check_origin
+from ledger.core.keys import load_public_key
+from ledger.core.note import VerifierKey
+from ledger.core.receipt import receipt_key_name
+from ledger.core.trust import make_trust
+from ledger.errors import ChainRevertedError, ConfigError
+from ledger.model import Enrolment, Role
+from webapp.passwords import new_account
+
+SUPERVISOR = "supervisor"
+
+_SETTINGS = """\
+# Settings of this installation. Any of them can be overridden by HAZLEDGER_<SECTION>_<NAME>.
+[log]
+origin = "{origin}"
+issuer = "{issuer}"
+
+[store]
+database = "{database}"
+
+[http]
+host = "127.0.0.1"
+port = {port}
+workers = 2
+threads = 16
+
+[chain]
+kind = "{kind}"
+embedded = {embedded}
+endpoints = {endpoints}
+port = {chain_port}
+depth = {depth}
+anchor_every_s = {anchor_every_s}
+
+[portal]
+timezone = "Asia/Shanghai"
+simulated = {simulated}
+"""
+
+
+@click.command()
+@click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--origin", required=True, help="Name of the log, e.g. police.county.example/haz; never to be changed.")
+@click.option("--issuer", default="platform", show_default=True, help="Name under which the platform signs.")
+@click.option("--database", default="sqlite", show_default=True, help="sqlite, or a postgresql+psycopg:// URL.")
+@click.option("--port", default=8080, show_default=True, help="HTTP port of portal and API on 127.0.0.1.")
+@click.option("--rpc", multiple=True, help="Endpoint of a real chain (repeatable). Without one, Anvil is embedded.")
+@click.option("--anchor-every", "anchor_every_s", default=60.0, show_default=True, help="Seconds between anchors.")
+def init(
+    directory: Path, origin: str, issuer: str, database: str, port: int, rpc: tuple[str, ...], anchor_every_s: float
+) -> None:
+    """Make an installation in DIRECTORY: keys, databases, contracts, trust file, the supervisor's account.
+
+    \b
+    Example:  hazledger init /srv/hazledger --origin police.county.example/haz
+              hazledger serve --state /srv/hazledger
+    """
+    code = make(
+        directory, origin=origin, issuer=issuer, database=database, port=port, rpc=rpc, anchor_every_s=anchor_every_s
+    )
+    click.echo(f"installation ready in {directory}")
+    click.echo(f"trust file for auditors: {directory / 'trust.json'}")
+    if code:
+        click.echo(f"supervisor's account: user name {SUPERVISOR}, one-time code {code} (shown only now)")
+    click.echo(f"next: hazledger serve --state {directory}")
+
+
+def make(
+    directory: Path,
+    *,
+    origin: str,
+    issuer: str = "platform",
+    database: str = "sqlite",
+    port: int = 8080,
+    chain_port: int = 8545,
+    rpc: tuple[str, ...] = (),
+    anchor_every_s: float = 60.0,
+    simulated: bool = False,
+) -> str | None:
+    """Make what is missing of an installation; the supervisor's one-time code when the account is new.
+
+    Raises: ConfigError, ChainError's family. Running it again goes on where it stopped.
+    """
+    try:
+        check_origin(origin)
+    except ValueError as error:
+        raise ConfigError(f"--origin: {error}") from error
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    settings = directory / FILE_NAME
+    if not settings.exists():
+        settings.write_text(
+            _SETTINGS.format(
+                origin=origin,
+                issuer=issuer,
+                database=database,
+                port=port,
+                kind="qbft" if rpc else "development",
+                embedded=str(not rpc).lower(),
+                endpoints=str(list(rpc)).replace("'", '"'),
+                chain_port=chain_port,
+                depth=1,
+                anchor_every_s=anchor_every_s,
+                simulated=str(simulated).lower(),
+            ),
+            encoding="utf-8",
+        )
+    config = load(directory)
+    if config.origin != origin:
+        raise ConfigError(f"{settings} is of the log {config.origin!r}, not {origin!r}")
+    _secret(config.passphrase_file, secrets.token_urlsafe(32))
+    _secret(directory / "secrets" / "web", secrets.token_urlsafe(48))
+    _make_keys(config)
+    here = Installation(config)
+    here.stores.migrate()
+    here.stores.log.bind_origin(origin)
+    if not config.trust_path.exists():
+        _make_contracts(config, here)
+    code = None
+    if here.stores.portal.user(SUPERVISOR) is None:
+        account, code = new_account(SUPERVISOR)
+        here.stores.portal.save_user(account)
+    here.stores.close()
+    return code
+
+
+def _secret(path: Path, text: str) -> None:
+    if path.exists():
+        return
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w") as file:
+        file.write(text + "\n")
+
+
+def _make_keys(config: Config) -> None:
+    passphrase, keys = config.passphrase(), config.keys_dir
+    keys.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for name in (PLATFORM_KEY, LOG_KEY, RECEIPT_KEY):
+        if not (keys / name).exists():
+            create_key(keys / name, "Ed25519", passphrase)
+    for name in (DEPLOYER_ACCOUNT, SUBMITTER_ACCOUNT, AUTHORITY_ACCOUNT):
+        if not (keys / name).exists():
+            create_account(keys / name, passphrase)
+
+
+def _make_contracts(config: Config, here: Installation) -> None:
+    """Deploy, write the trust file last: while it is missing, `make` runs this again, and deploy goes on."""
+    node = None
+    endpoints = config.chain.endpoints
+    if config.chain.embedded:
+        node = EmbeddedNode(find_anvil(contracts_dir()), chain_dir(config))
+        node.start()
+        endpoints = (node.url,)
+    try:
+        passphrase, keys = config.passphrase(), config.keys_dir
+        accounts = {
+            name: load_account(keys / name, passphrase)
+            for name in (DEPLOYER_ACCOUNT, SUBMITTER_ACCOUNT, AUTHORITY_ACCOUNT)
+        }
+        chain_settings_ = chain_settings(config)
+        trusted = deploy(
+            Rpc(endpoints),
+            origin=config.origin,
+            deployer=accounts[DEPLOYER_ACCOUNT],
+            submitter=accounts[SUBMITTER_ACCOUNT].address,
+            authorities=[accounts[AUTHORITY_ACCOUNT].address],
+            journal=here.stores.anchor,
+            settings=chain_settings_,
+            kind=config.chain.kind,
+        )
+        trust = make_trust(
+            origin=config.origin,
+            log_vkeys=[_vkey(config, LOG_KEY, config.origin)],
+            receipt_vkeys=[_vkey(config, RECEIPT_KEY, receipt_key_name(config.origin))],
+            chains=[trusted],
+        )
+        platform = load_signer(keys / PLATFORM_KEY, passphrase)
+        enrolment = Enrolment(platform.keyid, platform.spki, config.issuer, "", Role.PLATFORM)
+        save_enrolment(config.enrolments_dir, config.origin, enrolment)
+        from ledger.adapters.chain.evm import EvmChain  # noqa: PLC0415 - only a new installation needs it
+
+        chain = EvmChain(
+            endpoints,
+            trusted,
+            config.origin,
+            settings=chain_settings_,
+            account=accounts[AUTHORITY_ACCOUNT],
+            journal=here.stores.anchor,
+        )
+        try:
+            EvmAuthority(chain).enrol(platform.keyid, config.issuer, "", int(Role.PLATFORM))
+        except ChainRevertedError as error:
+            if error.reason != "GrantExists":
+                raise
+        beside = config.trust_path.with_suffix(".part")
+        beside.write_bytes(trust)
+        beside.replace(config.trust_path)
+    finally:
+        if node is not None:
+            node.stop()
+
+
+def _vkey(config: Config, key: str, name: str) -> str:
+    signer = load_signer(config.keys_dir / key, config.passphrase())
+    return VerifierKey(name, load_public_key(signer.spki)).to_vkey()

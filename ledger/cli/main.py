@@ -1,0 +1,84 @@
+"""`hazledger`: the command line. Each command's module is imported only when it is called, so that `verify` starts fast."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from ledger.errors import LedgerError
+
+_COMMANDS = {
+    "init": "ledger.cli.init:init",
+    "serve": "ledger.cli.serve:serve",
+    "demo": "ledger.cli.demo:demo",
+    "process": "ledger.cli.processes:process",
+    "authority": "ledger.cli.authority:authority",
+    "key": "ledger.cli.key:key",
+    "token": "ledger.cli.token:token",
+    "push": "ledger.cli.push:push",
+    "head": "ledger.cli.head:head",
+    "trust": "ledger.cli.trust:trust",
+    "bundle": "ledger.cli.bundle:bundle",
+    "tiles": "ledger.cli.tiles:tiles",
+    "erase": "ledger.cli.erase:erase",
+    "verify": "ledger.cli.verify:verify",
+}
+_HELP = {
+    "init": "Make an installation: keys, databases, contracts, trust file, the supervisor's account.",
+    "serve": "Start and watch the processes of an installation: web, sequencer, engine, anchor.",
+    "demo": "Run everything here, on real input, and show one record's verification.",
+    "authority": "Enrol and revoke keys, with the authority's own account on the chain.",
+    "key": "Make and show signing keys (what an enterprise does).",
+    "token": "Make, list and revoke tokens for reading.",
+    "push": "Sign and send records from files or a spreadsheet (what an enterprise does).",
+    "head": "Ask where a book stands: its last seq and record_id.",
+    "trust": "Show the trust file, or pin a block in it.",
+    "bundle": "Write the one file that proves a record.",
+    "tiles": "Copy the log's tiles into a folder, for `verify log`.",
+    "erase": "Erase personal data of a record whose legal period has ended.",
+    "verify": "Check a bundle, a log, a book, a receipt or two checkpoints, trusting nobody.",
+}
+_HIDDEN = {"process"}
+
+
+class _Lazy(click.Group):
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        return [name for name in _COMMANDS if name not in _HIDDEN]
+
+    def get_command(self, _ctx: click.Context, name: str) -> click.Command | None:
+        if name not in _COMMANDS:
+            return None
+        module, _, attribute = _COMMANDS[name].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, _HELP[name]) for name in self.list_commands(_ctx)])
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="hazledger")
+def cli() -> None:
+    """A ledger of hazardous chemicals that nobody can quietly change.
+
+    \b
+    To see it work:        hazledger demo
+    To check a record:     hazledger verify bundle FILE --trust trust.json
+    To run it for real:    hazledger init, then hazledger serve
+    """
+
+
+def main() -> None:
+    """Run; a LedgerError becomes one clear line and exit code 2 unless a command chose its own."""
+    try:
+        cli(prog_name="hazledger")
+    except LedgerError as error:
+        click.echo(f"hazledger: {error.detail} [{error.code}]", err=True)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,191 @@
+"""The four kinds of process, each the loop around one part of flow. `hazledger serve` starts and watches them."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ledger import flow
+from ledger.adapters.ipc import SequencerServer
+from ledger.cli.compose import SUBMITTER_ACCOUNT, Installation, wall_clock_ms
+from ledger.config import Config, load
+from ledger.errors import ChainError, ChainMismatchError, OverloadedError, RollbackError, StoreError
+from ledger.sequencer import Sequencer
+
+_log = logging.getLogger("hazledger")
+
+# A grant becomes usable this soon after it is final on the chain, whatever the anchoring cadence.
+MIRROR_EVERY_S = 1.0
+STATUS_FILE = "anchor-status.json"
+
+
+@click.command(hidden=True)
+@click.argument("name", type=click.Choice(["sequencer", "engine", "anchor", "web"]))
+@click.option("--state", type=click.Path(path_type=Path, file_okay=False), required=True)
+def process(name: str, state: Path) -> None:
+    """Run one process of an installation (`hazledger serve` does this)."""
+    logging.basicConfig(
+        level=logging.INFO,
+        format=f"%(asctime)s {name} %(levelname)s %(message)s",
+        datefmt="%H:%M:%S",
+        stream=sys.stderr,
+    )
+    config = load(state)
+    {"sequencer": run_sequencer, "engine": run_engine, "anchor": run_anchor, "web": run_web}[name](config)
+
+
+def run_sequencer(config: Config) -> None:
+    """The only writer of the log: serves the socket, signs a checkpoint every `checkpoint_every_s`."""
+    stop = _stop_event()
+    here = Installation(config)
+    with here.stores.exclusive("sequencer"):
+        here.stores.migrate()
+        chain = here.chain()
+        sequencer = Sequencer(
+            here.stores.log, here.identity(), here.guard(), clock=wall_clock_ms, chain_head=chain.head
+        )
+        server = SequencerServer(config.socket_path, sequencer)
+        threading.Thread(target=server.serve, name="socket", daemon=True).start()
+        _log.info("at size %d", here.stores.log.size())
+        said = _SayOnce()
+        while not stop.wait(config.checkpoint_every_s):
+            try:
+                sequencer.checkpoint_once()
+                said.clear()
+            except RollbackError as error:
+                said(f"ROLLBACK, nothing is signed any more: {error.detail}")
+            except (ChainError, StoreError) as error:
+                said(f"no checkpoint now: {error.detail}")
+        server.close()
+        sequencer.close()
+    here.stores.close()
+
+
+def run_anchor(config: Config) -> None:
+    """Mirrors final grants every second and anchors every `anchor_every_s`; tries again for ever."""
+    stop = _stop_event()
+    here = Installation(config)
+    status = _Status(config.state_dir / "run" / STATUS_FILE)
+    with here.stores.exclusive("anchor"):
+        chain = here.chain(account=here.account(SUBMITTER_ACCOUNT), journal=here.stores.anchor)
+        said, due, checked = _SayOnce(), 0.0, False
+        while not stop.is_set():
+            started = time.monotonic()
+            try:
+                if not checked:
+                    chain.recover()
+                    chain.check_identity()
+                    checked = True
+                if started >= due:
+                    anchor = flow.anchor_once(
+                        log=here.stores.log,
+                        chain=chain,
+                        store=here.stores.anchor,
+                        appender=here.appender,
+                        enrolments=here.enrolments.all(),
+                    )
+                    due = started + config.chain.anchor_every_s
+                    if anchor is not None:
+                        _log.info("anchored size %d in block %d", anchor.size, anchor.block.number)
+                else:
+                    flow.mirror_grants(here.enrolments.all(), log=here.stores.log, chain=chain, appender=here.appender)
+                said.clear()
+                status.write(None, chain.status())
+            except ChainMismatchError as error:
+                status.write(error.detail, chain.status())
+                raise
+            except RollbackError as error:
+                said(f"ROLLBACK, nothing is anchored: {error.detail}")
+                status.write(error.detail, chain.status())
+            except (ChainError, OverloadedError, StoreError) as error:
+                checked = checked and not isinstance(error, ChainError)
+                said(f"not anchored now, trying again: {error.detail}")
+                status.write(error.detail, chain.status())
+            stop.wait(max(0.0, MIRROR_EVERY_S - (time.monotonic() - started)))
+    here.stores.close()
+
+
+def run_engine(config: Config) -> None:
+    """Folds every entry once; woken by new entries, at most `poll` behind them."""
+    from ledger.cli.engine import run  # noqa: PLC0415 - the rules and CEL are only this process's
+
+    run(Installation(config), _stop_event(), _SayOnce())
+
+
+def run_web(config: Config) -> None:
+    """Becomes gunicorn; each worker composes its own stores after the fork (webapp/wsgi.py)."""
+    http = config.http
+    os.environ["HAZLEDGER_STATE"] = str(config.state_dir)
+    arguments = [
+        sys.executable,
+        "-m",
+        "gunicorn",
+        "--bind",
+        f"{http.host}:{http.port}",
+        "--worker-class",
+        "gthread",
+        "--workers",
+        str(http.workers),
+        "--threads",
+        str(http.threads),
+        "--timeout",
+        "60",
+        "--graceful-timeout",
+        "5",
+        "--worker-tmp-dir",
+        "/dev/shm" if Path("/dev/shm").is_dir() else str(config.state_dir / "run"),  # noqa: S108 - gunicorn's heartbeat file
+        "--log-level",
+        "warning",
+        "webapp.wsgi:app",
+    ]
+    os.execv(sys.executable, arguments)  # noqa: S606
+
+
+class _SayOnce:
+    """Logs a condition when it begins or changes, not once a second for as long as it lasts."""
+
+    def __init__(self) -> None:
+        self._last = ""
+
+    def __call__(self, text: str) -> None:
+        if text != self._last:
+            _log.warning("%s", text)
+            self._last = text
+
+    def clear(self) -> None:
+        if self._last:
+            _log.info("well again")
+            self._last = ""
+
+
+class _Status:
+    """What the anchor worker knows, for /readyz and the Trust page: the web processes hold no chain account."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def write(self, error: str | None, chain: dict[str, Any]) -> None:
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        beside = self._path.with_suffix(".part")
+        beside.write_text(json.dumps({"as_of_ms": wall_clock_ms(), "error": error, "chain": chain}, default=str))
+        beside.replace(self._path)
+
+
+def _stop_event() -> threading.Event:
+    stop = threading.Event()
+
+    def on_signal(_number: int, _frame: object) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGTERM, on_signal)
+    signal.signal(signal.SIGINT, on_signal)
+    return stop

@@ -1,0 +1,224 @@
+"""`hazledger serve`: starts and watches the processes of one installation, and the embedded chain where there is one."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import click
+
+from ledger.adapters.chain.embedded import EmbeddedNode, find_anvil
+from ledger.cli.compose import chain_dir, contracts_dir
+from ledger.config import Config, load, state_dir_from_environment
+from ledger.errors import ChainError, ConfigError
+
+_log = logging.getLogger("hazledger")
+
+PROCESSES = ("sequencer", "engine", "anchor", "web")
+# A process that keeps dying is started again ever more slowly, at most once in this many seconds.
+SLOWEST_RESTART_S = 30.0
+STOP_WITHIN_S = 15.0
+PR_SET_PDEATHSIG = 1
+
+
+@click.command()
+@click.option(
+    "--state",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=None,
+    help="The installation's directory [default: $HAZLEDGER_STATE or ./hazledger-state].",
+)
+@click.option("--only", multiple=True, type=click.Choice(PROCESSES), help="Start only these (repeatable).")
+def serve(state: Path | None, only: tuple[str, ...]) -> None:
+    """Start and watch the processes: web, sequencer, engine, anchor (and Anvil, when it is embedded).
+
+    Ctrl-C or SIGTERM stops them in order. One that dies is started again; nothing acknowledged is ever lost by that.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s serve %(levelname)s %(message)s", datefmt="%H:%M:%S")
+    config = load(state or state_dir_from_environment())
+    service = Service(config, only or PROCESSES)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    service.start()
+    click.echo(f"portal and API: {service.url}")
+    try:
+        while not stop.wait(0.5):
+            service.watch()
+    finally:
+        service.stop()
+
+
+@dataclass
+class _Child:
+    name: str
+    popen: subprocess.Popen[bytes] | None = None
+    started: float = 0.0
+    failures: int = 0
+    not_before: float = 0.0
+
+
+@dataclass
+class Service:
+    """The running processes of one installation. `start`, then `watch` twice a second, then `stop`."""
+
+    config: Config
+    names: tuple[str, ...] = PROCESSES
+    log_path: Path | None = None
+    """Where the processes write what they have to say; None for this terminal."""
+    extra_environment: Mapping[str, str] = field(default_factory=dict)
+    node: EmbeddedNode | None = None
+    _children: dict[str, _Child] = field(default_factory=dict)
+    _ports: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        """Where portal and API answer."""
+        return f"http://{self.config.http.host}:{self._ports.get('http', self.config.http.port)}"
+
+    @property
+    def rpc_url(self) -> str:
+        """The chain's endpoint."""
+        return self.node.url if self.node is not None else self.config.chain.endpoints[0]
+
+    def pid(self, name: str) -> int | None:
+        """Process id of one of the processes while it runs."""
+        child = self._children.get(name)
+        return child.popen.pid if child and child.popen and child.popen.poll() is None else None
+
+    def start(self) -> None:
+        """Start the chain, then the others.
+
+        Raises: ConfigError when the HTTP port is taken by somebody else; ChainError when Anvil does not start.
+        """
+        (self.config.state_dir / "run").mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._ports["http"] = self._port(self.config.http.host, self.config.http.port)
+        if self.config.chain.embedded and self.node is None:
+            self.start_node()
+        for name in self.names:
+            self._children[name] = _Child(name)
+            self._launch(self._children[name])
+
+    def start_node(self) -> None:
+        """The embedded chain, alone."""
+        port = _free_port("127.0.0.1") if not _is_free("127.0.0.1", self.config.chain.port) else self.config.chain.port
+        self.node = EmbeddedNode(find_anvil(contracts_dir()), chain_dir(self.config), port=port)
+        self.node.start()
+
+    def watch(self) -> None:
+        """Start again what has died."""
+        if self.node is not None:
+            try:
+                self.node.maintain()
+            except (ChainError, OSError) as error:
+                _log.warning("the embedded chain: %s", error)
+        now = time.monotonic()
+        for child in self._children.values():
+            if child.popen is None or child.popen.poll() is not None:
+                if child.popen is not None:
+                    if now - child.started > SLOWEST_RESTART_S:
+                        child.failures = 0
+                    child.failures += 1
+                    wait = 0.0 if child.failures == 1 else min(SLOWEST_RESTART_S, 0.25 * 2**child.failures)
+                    child.not_before = now + wait
+                    _log.warning("%s ended with status %s; starting it again", child.name, child.popen.returncode)
+                    child.popen = None
+                if now >= child.not_before:
+                    self._launch(child)
+
+    def kill(self, name: str) -> None:
+        """SIGKILL one process; `watch` starts it again. For fault tests."""
+        child = self._children[name]
+        if child.popen is not None and child.popen.poll() is None:
+            child.popen.kill()
+            child.popen.wait()
+
+    def stop(self) -> None:
+        """Web first, so that nobody is let in any more; the chain last."""
+        for name in ("web", "engine", "anchor", "sequencer"):
+            child = self._children.get(name)
+            if child is None or child.popen is None or child.popen.poll() is not None:
+                continue
+            child.popen.terminate()
+            try:
+                child.popen.wait(STOP_WITHIN_S)
+            except subprocess.TimeoutExpired:
+                child.popen.kill()
+                child.popen.wait()
+        if self.node is not None:
+            self.node.stop()
+
+    def _launch(self, child: _Child) -> None:
+        environment = {**os.environ, **self.extra_environment, "HAZLEDGER_HTTP_PORT": str(self._ports["http"])}
+        if self.node is not None:
+            environment["HAZLEDGER_CHAIN_ENDPOINTS"] = self.node.url
+        command = [
+            sys.executable,
+            "-m",
+            "ledger.cli.main",
+            "process",
+            child.name,
+            "--state",
+            str(self.config.state_dir),
+        ]
+        output = self.log_path.open("ab") if self.log_path else None
+        try:
+            child.popen = subprocess.Popen(
+                command,
+                env=environment,
+                stdout=output,
+                stderr=output,
+                preexec_fn=_die_with_parent(os.getpid()),  # noqa: PLW1509 - only prctl and getppid
+            )
+        finally:
+            if output is not None:
+                output.close()
+        child.started = time.monotonic()
+
+    @staticmethod
+    def _port(host: str, port: int) -> int:
+        if port == 0:
+            return _free_port(host)
+        if not _is_free(host, port):
+            raise ConfigError(f"port {port} on {host} is taken; stop what uses it, or set HAZLEDGER_HTTP_PORT (0: any)")
+        return port
+
+
+def _is_free(host: str, port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+        return True
+
+
+def _free_port(host: str) -> int:
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+def _die_with_parent(parent: int) -> Callable[[], None] | None:
+    """On Linux the children get SIGTERM when the watcher is killed, so that no second set stays behind."""
+    if not sys.platform.startswith("linux"):
+        return None
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def ask() -> None:
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return ask
