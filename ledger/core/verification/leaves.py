@@ -1,0 +1,399 @@
+"""One tile of up to 256 leaves, checked as far as it can be without its neighbours: what the audit's workers run.
+
+Everything here is a function of its arguments, so tiles may be checked in any order and in any process. What needs the
+order of the log (books across tiles, grants, roots) is `ledger.core.verification.log`'s.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ledger.core import dsse, record
+from ledger.core.encoding import b64_decode
+from ledger.core.entry import Entry, entry_of, parse_entry
+from ledger.core.keys import load_public_key
+from ledger.core.merkle import Frontier, leaf_hash
+from ledger.core.tiles import TILE_WIDTH, decode_entry_bundle, decode_record_bundle
+from ledger.errors import MalformedRecordError, SignatureError, VerificationError
+from ledger.model import Envelope, Payload
+
+Place = tuple[str, str, str]
+"""(holder, site, book)."""
+Use = tuple[str, str, str, str, str, bool]
+"""(keyid, holder, site, book, kind, is_authority): what a signature needs a grant for."""
+
+_RECEIVED = re.compile(rb"[1-9][0-9]{0,15}")
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFinding:
+    """What an audit found wrong: at which record (None: of the log as a whole), under which check."""
+
+    index: int | None
+    record_id: str
+    check: int
+    code: str
+    detail: str
+
+    def line(self) -> str:
+        """One line for a person."""
+        where = "the log" if self.index is None else f"index {self.index}"
+        name = f", record {self.record_id}" if self.record_id else ""
+        return f"check {self.check} [{self.code}] {where}{name}: {self.detail}"
+
+
+@dataclass(frozen=True, slots=True)
+class TileTask:
+    """One tile's stored bytes. `keys` are the SPKIs known so far by keyid; they prove themselves by their digest."""
+
+    origin: str
+    first: int
+    width: int
+    entries: bytes
+    records: bytes
+    keys: Mapping[str, bytes]
+    only: Place | None = None
+    """When set, only this book's records (and grants) are checked in full; every leaf is hashed all the same."""
+
+
+@dataclass(slots=True)
+class Run:
+    """Consecutive records of one book within a tile: how it joins what came before, and where it ends."""
+
+    first_index: int
+    first_id: str
+    first_seq: int
+    first_prev: str | None
+    prev_known: bool
+    last_seq: int
+    last_id: str
+
+
+@dataclass(slots=True)
+class TileResult:
+    """What a tile says. `leaves` are 32 bytes each; `root` the tile's when it is full."""
+
+    leaves: bytes = b""
+    root: bytes | None = None
+    findings: list[AuditFinding] = field(default_factory=list)
+    runs: dict[Place, Run] = field(default_factory=dict)
+    uses: dict[Use, list[int]] = field(default_factory=dict)
+    grants: list[tuple[int, str, dict[str, Any]]] = field(default_factory=list)
+    first_received: int = 0
+    last_received: int = 0
+    erased: list[tuple[int, str]] = field(default_factory=list)
+    """Records whose payload is gone: (index, record_id)."""
+    erasures: list[str] = field(default_factory=list)
+    """record_ids that `erasure` entries name."""
+    deferred: list[int] = field(default_factory=list)
+    """Offsets whose signers' keys were not known yet; the caller checks them again once earlier tiles are folded."""
+    payloads: list[tuple[int, str, Payload]] = field(default_factory=list)
+    """Only with `only`: (index, record_id, payload) of the book."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A leaf that passed checks 1, 2, 3, 5 and 6."""
+
+    record_id: str
+    payload: Payload
+    received: int
+
+
+class _UnknownKeyError(Exception):
+    """A signer's key is in no grant seen so far."""
+
+
+def check_tile(task: TileTask) -> TileResult:
+    """Check every leaf of a tile by itself. Never raises for what the bytes say: findings say it."""
+    result = TileResult()
+    try:
+        entries = decode_entry_bundle(task.entries)
+    except ValueError as error:
+        # Without entries there are no leaves, so the roots will not come out either; this says where to look.
+        result.findings.append(AuditFinding(task.first, "", 6, "entry-bundle", f"entry bundle: {error}"))
+        return result
+    records: list[bytes] | None = None
+    try:
+        records = decode_record_bundle(task.records)
+    except ValueError as error:
+        result.findings.append(AuditFinding(task.first, "", 1, "record-bundle", f"record bundle: {error}"))
+    if len(entries) < task.width or (records is not None and len(records) < len(entries)):
+        short = "entry" if len(entries) < task.width else "record"
+        result.findings.append(
+            AuditFinding(task.first, "", 6, f"{short}-bundle", f"the {short} bundle holds fewer than {task.width}")
+        )
+    entries = entries[: task.width]
+    hashes = [leaf_hash(entry) for entry in entries]
+    result.leaves = b"".join(hashes)
+    if len(hashes) == TILE_WIDTH:
+        result.root = _tile_root(hashes)
+    keys = dict(task.keys)
+    for offset, entry in enumerate(entries):
+        raw = records[offset] if records is not None and offset < len(records) else None
+        _fold_leaf(task, result, keys, offset, entry=entry, raw=raw)
+    return result
+
+
+def check_deferred(task: TileTask, keys: Mapping[str, bytes], offsets: Sequence[int]) -> TileResult:
+    """The deferred leaves of a tile once more, now with every key that earlier tiles granted."""
+    entries, records = decode_entry_bundle(task.entries), decode_record_bundle(task.records)
+    result = TileResult()
+    for offset in offsets:
+        index = task.first + offset
+        try:
+            leaf = check_leaf(records[offset], entries[offset], task.origin, keys)
+        except VerificationError as error:
+            result.findings.append(finding(index, _entry_id(entries[offset]), error))
+        except _UnknownKeyError as unknown:
+            result.findings.append(
+                AuditFinding(index, _entry_id(entries[offset]), 4, "no-grant", f"{unknown}: no grant entry names it")
+            )
+        else:
+            _note_uses(result, leaf.payload, index)
+    return result
+
+
+def check_leaf(raw: bytes, entry: bytes, origin: str, keys: Mapping[str, bytes]) -> Leaf:
+    """Checks 1, 2, 3, 5 and 6 of one leaf from its stored bytes.
+
+    Raises:
+        VerificationError: with the number of the check that failed.
+    """
+    envelope = dsse.parse_envelope(raw)
+    try:
+        payload = record.parse_payload(envelope.payload)
+    except MalformedRecordError as error:
+        # Strict JSON says check 1 of itself; inside the payload that is check 3.
+        raise VerificationError(error.detail, check=3, code=error.code, pointer=error.pointer) from error
+    if payload.log != origin:
+        raise VerificationError(f"the record was signed for log {payload.log}", check=2, code="wrong-log")
+    algorithms = _check_signatures(envelope, payload, keys)
+    record_id = record.record_id_of(envelope.payload)
+    received = entry[:-1].rpartition(b"\n")[2]
+    if not _RECEIVED.fullmatch(received):
+        raise VerificationError("the entry's last line is no time", check=6, code="entry-differs")
+    rebuilt = entry_of(envelope, payload, record_id, int(received), algorithms)
+    if rebuilt != entry:
+        raise VerificationError(
+            f"the stored entry is not the one that the envelope and `received` give: {_difference(entry, rebuilt)}",
+            check=6,
+            code="entry-differs",
+        )
+    return Leaf(record_id, payload, int(received))
+
+
+def finding(index: int | None, record_id: str, error: VerificationError) -> AuditFinding:
+    """A failed check as a finding."""
+    detail = error.detail if error.pointer is None else f"{error.detail} ({error.pointer or '/'})"
+    return AuditFinding(index, record_id, error.check, error.code, detail)
+
+
+def chain_break(seq: int, prev: str | None, prev_known: bool, head_seq: int, head_id: str | None) -> str | None:
+    """Why a record does not continue its book, or None when it does."""
+    if seq != head_seq + 1:
+        return f"seq {seq} follows {head_seq}: the book has a gap or a fork here"
+    if prev_known and prev != head_id:
+        return f"prev is {str(prev)[:16]}…, the book's last record is {str(head_id)[:16]}…"
+    return None
+
+
+def _fold_leaf(
+    task: TileTask, result: TileResult, keys: dict[str, bytes], offset: int, *, entry: bytes, raw: bytes | None
+) -> None:
+    index = task.first + offset
+    if task.only is not None and not _concerns(entry, task.only):
+        _note_received(result, index, _received_of(entry))
+        return
+    if raw is None or not raw:
+        _note_erased(result, index, entry, missing=raw is None)
+        return
+    deferred = False
+    try:
+        try:
+            leaf = check_leaf(raw, entry, task.origin, keys)
+        except _UnknownKeyError:
+            # A grant proves its own key: the digest is in the record that names it. (The platform's first grant is
+            # signed by the very key that it grants.)
+            keys |= _own_grant(raw)
+            try:
+                leaf = check_leaf(raw, entry, task.origin, keys)
+            except _UnknownKeyError:
+                deferred = True
+                leaf = _unsigned_leaf(raw, entry)
+    except VerificationError as error:
+        entry_id = _entry_id(entry)
+        result.findings.append(finding(index, entry_id, error))
+        _note_claimed(task, result, index, entry)
+        return
+    payload = leaf.payload
+    if payload.kind == "grant":
+        result.grants.append((index, leaf.record_id, payload.body))
+        keys |= _granted_key(payload.body)
+    elif payload.kind == "erasure" and "record_id" in payload.body:
+        result.erasures.append(payload.body["record_id"])
+    _note_received(result, index, leaf.received)
+    place = (payload.holder, payload.site, payload.book)
+    if task.only in (None, place):
+        _note_row(result, place, index=index, seq=payload.seq, prev=payload.prev, record_id=leaf.record_id)
+        if task.only is not None:
+            result.payloads.append((index, leaf.record_id, payload))
+    if deferred:
+        result.deferred.append(offset)
+    else:
+        _note_uses(result, payload, index)
+
+
+def _check_signatures(envelope: Envelope, payload: Payload, keys: Mapping[str, bytes]) -> list[str]:
+    """Check 5; the names of the signers' algorithms."""
+    signatures = envelope.signatures
+    if tuple(signature.keyid for signature in signatures) != payload.signers:
+        raise SignatureError("the signatures are not those of the payload's signers, in their order", code="signers")
+    message = dsse.pae(envelope.payload_type, envelope.payload)
+    algorithms = []
+    for signature in signatures:
+        spki = keys.get(signature.keyid)
+        if spki is None:
+            raise _UnknownKeyError(f"key {signature.keyid[:16]}…")
+        key = load_public_key(spki)
+        key.verify(signature.sig, message)
+        algorithms.append(key.algorithm)
+    return algorithms
+
+
+def _unsigned_leaf(raw: bytes, entry: bytes) -> Leaf:
+    """The place of a leaf whose signatures are checked later: enough to follow its book."""
+    envelope = dsse.parse_envelope(raw)
+    payload = record.parse_payload(envelope.payload)
+    return Leaf(record.record_id_of(envelope.payload), payload, _received_of(entry))
+
+
+def _own_grant(raw: bytes) -> dict[str, bytes]:
+    payload = record.parse_payload(dsse.parse_envelope(raw).payload)
+    return _granted_key(payload.body) if payload.kind == "grant" else {}
+
+
+def _granted_key(body: dict[str, Any]) -> dict[str, bytes]:
+    """{keyid: SPKI} of a grant's body when they belong together; empty when not (which is a finding elsewhere)."""
+    try:
+        key = load_public_key(record_spki(body))
+    except ValueError:
+        return {}
+    return {key.keyid: key.spki} if key.keyid == body["keyid"] else {}
+
+
+def name_records(task: TileTask, found: Iterable[AuditFinding]) -> list[AuditFinding]:
+    """The same findings, with the record_id that the entry at their index states where they had none."""
+    entries = decode_entry_bundle(task.entries)
+    named = []
+    for item in found:
+        offset = -1 if item.index is None else item.index - task.first
+        if not item.record_id and 0 <= offset < len(entries):
+            item = replace(item, record_id=_entry_id(entries[offset]))  # noqa: PLW2901 - the same finding, named
+        named.append(item)
+    return named
+
+
+def record_spki(body: dict[str, Any]) -> bytes:
+    """The SPKI in a grant's body; ValueError when it is not strict base64."""
+    return b64_decode(body["spki"])
+
+
+def _concerns(entry: bytes, only: Place) -> bool:
+    """Whether this entry is of the book, or may be a grant (those are in books of issuers, in lower case)."""
+    lines = entry.split(b"\n", 4)
+    if len(lines) < 5:
+        return True
+    if lines[2][:1].islower():
+        return True
+    holder, site, book = only
+    return lines[2] == holder.encode() and lines[3].rpartition(b" ")[0] == f"{site}/{book}".encode()
+
+
+def _note_row(
+    result: TileResult, place: Place, *, index: int, seq: int, prev: str | None, record_id: str, prev_known: bool = True
+) -> None:
+    run = result.runs.get(place)
+    if run is None:
+        result.runs[place] = Run(index, record_id, seq, prev, prev_known, seq, record_id)
+        return
+    broken = chain_break(seq, prev, prev_known, run.last_seq, run.last_id)
+    if broken:
+        result.findings.append(AuditFinding(index, record_id, 3, "book-chain", broken))
+    run.last_seq, run.last_id = seq, record_id
+
+
+def _note_claimed(task: TileTask, result: TileResult, index: int, entry: bytes) -> None:
+    """Follow the book by the entry alone, so that one bad record does not make its successors look bad too."""
+    parsed = _parsed(entry)
+    if parsed is None:
+        return
+    _note_received(result, index, parsed.received)
+    place = (parsed.holder, parsed.site, parsed.book)
+    if task.only in (None, place):
+        _note_row(result, place, index=index, seq=parsed.seq, prev=None, record_id=parsed.record_id, prev_known=False)
+
+
+def _note_erased(result: TileResult, index: int, entry: bytes, *, missing: bool) -> None:
+    parsed = _parsed(entry)
+    record_id = "" if parsed is None else parsed.record_id
+    if parsed is None or missing:
+        what = "the record is missing" if missing else "the entry is malformed"
+        result.findings.append(AuditFinding(index, record_id, 1 if missing else 6, "record-missing", what))
+    else:
+        result.erased.append((index, record_id))
+    if parsed is not None:
+        _note_received(result, index, parsed.received)
+        place = (parsed.holder, parsed.site, parsed.book)
+        _note_row(result, place, index=index, seq=parsed.seq, prev=None, record_id=record_id, prev_known=False)
+
+
+def _note_received(result: TileResult, index: int, received: int) -> None:
+    if received and result.last_received > received:
+        detail = f"received {received} is before the entry above it ({result.last_received})"
+        result.findings.append(AuditFinding(index, "", 6, "received-order", detail))
+    if received and not result.first_received:
+        result.first_received = received
+    result.last_received = max(result.last_received, received)
+
+
+def _note_uses(result: TileResult, payload: Payload, index: int) -> None:
+    for keyid in payload.signers:
+        use = (keyid, payload.holder, payload.site, payload.book, payload.kind, payload.is_authority)
+        result.uses.setdefault(use, []).append(index)
+
+
+def _parsed(entry: bytes) -> Entry | None:
+    try:
+        return parse_entry(entry)
+    except VerificationError:
+        return None
+
+
+def _entry_id(entry: bytes) -> str:
+    parsed = _parsed(entry)
+    return "" if parsed is None else parsed.record_id
+
+
+def _received_of(entry: bytes) -> int:
+    """`received` of an entry's last line; 0 when there is none (check 6 says so where the record is checked)."""
+    last = entry[:-1].rpartition(b"\n")[2]
+    return int(last) if _RECEIVED.fullmatch(last) else 0
+
+
+def _difference(stored: bytes, rebuilt: bytes) -> str:
+    names = ["format", "record_id", "holder", "place and seq", "type"]
+    for at, (left, right) in enumerate(zip(stored.split(b"\n"), rebuilt.split(b"\n"), strict=False)):
+        if left != right:
+            return f"line {at + 1} ({names[at] if at < len(names) else 'signature or received'}) differs"
+    return "the number of lines differs"
+
+
+def _tile_root(hashes: Sequence[bytes]) -> bytes:
+    frontier = Frontier()
+    for item in hashes:
+        frontier.append(item)
+    return frontier.root()
