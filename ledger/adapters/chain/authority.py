@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from ledger.adapters.chain.contracts import KeyRegistry
 from ledger.adapters.chain.evm import EvmChain
 from ledger.adapters.chain.transactions import Call
 from ledger.core.grants import grant_id, holder_id, log_id, scope_id, unpack_word
 from ledger.errors import ChainReorgError
-from ledger.model import TreeSize
+from ledger.model import Enrolment, TreeSize
 
 # 64 enrolments are about 5 million gas: they fit into one block of any network.
 _BATCH = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Enrolment:
-    """A key to be granted: its keyid (hex), the holder's code, "site/book", "site/" or "", and formats.md's role."""
-
-    keyid: str
-    holder: str
-    scope: str
-    role: int
 
 
 class EvmAuthority:
@@ -40,14 +29,15 @@ class EvmAuthority:
         Raises:
             ChainRevertedError: `reason` is GrantExists, or AccessControlUnauthorizedAccount.
         """
-        return self.enrol_many([Enrolment(keyid, holder, scope, role)])[0]
+        return self._enrol([(keyid, holder, scope, role)])[0]
 
     def enrol_many(self, enrolments: Sequence[Enrolment]) -> list[tuple[bytes, TreeSize]]:
         """As `enrol`, many in a block: (g, enrolledAt) of each, in order, once all are final.
 
         A batch is tried as a whole before any of it is sent; what went through before a failure stays.
         """
-        return [done for at in range(0, len(enrolments), _BATCH) for done in self._enrol(enrolments[at : at + _BATCH])]
+        wanted = [(e.keyid, e.holder, e.scope, int(e.role)) for e in enrolments]
+        return [done for at in range(0, len(wanted), _BATCH) for done in self._enrol(wanted[at : at + _BATCH])]
 
     def revoke(self, g: bytes, at: TreeSize) -> None:
         """ports.Authority.revoke.
@@ -57,19 +47,17 @@ class EvmAuthority:
         """
         self._send([Call("revoke", self._registry, self._address, self._registry.revoke(g, at))], [g], at)
 
-    def _enrol(self, enrolments: Sequence[Enrolment]) -> list[tuple[bytes, TreeSize]]:
-        origin = self._chain.origin
-        gs = [grant_id(origin, e.keyid, e.holder, e.scope, e.role) for e in enrolments]
+    def _enrol(self, wanted: Sequence[tuple[str, str, str, int]]) -> list[tuple[bytes, TreeSize]]:
+        origin, registry = self._chain.origin, self._registry
+        gs = [grant_id(origin, *words) for words in wanted]
         calls = [
             Call(
                 "enrol",
-                self._registry,
+                registry,
                 self._address,
-                self._registry.enrol(
-                    log_id(origin), bytes.fromhex(e.keyid), holder_id(e.holder), scope_id(e.scope), e.role
-                ),
+                registry.enrol(log_id(origin), bytes.fromhex(keyid), holder_id(holder), scope_id(scope), role),
             )
-            for e in enrolments
+            for keyid, holder, scope, role in wanted
         ]
         words = self._send(calls, gs, None)
         return [(g, TreeSize(unpack_word(word)[1])) for g, word in zip(gs, words, strict=True)]

@@ -7,7 +7,6 @@ a torn one is never under a dump's name, and is seen if the disk tears it later 
 from __future__ import annotations
 
 import gzip
-import json
 import os
 import re
 import zlib
@@ -36,8 +35,12 @@ class Dumps:
         beside.rename(path)
         _sync_directory(self._directory)
         # Counted among the whole ones: two torn dumps must not push out the last that can be loaded.
-        for old in [found for found in self.newest_first() if self.read(found) is not None][_KEPT:]:
-            old.unlink()
+        whole = 0
+        for found in self.newest_first():
+            if whole == _KEPT:
+                found.unlink()
+            elif found == path or self.read(found) is not None:
+                whole += 1
         return path
 
     def newest_first(self) -> list[Path]:
@@ -49,8 +52,8 @@ class Dumps:
         """The dump's bytes, or None when it is torn."""
         data = path.read_bytes()
         try:
-            json.loads(gzip.decompress(data))
-        except (OSError, EOFError, zlib.error, ValueError):
+            gzip.decompress(data)
+        except (OSError, EOFError, zlib.error):
             return None
         return data
 

@@ -7,6 +7,7 @@ called ANCHORED-DEV. What a kill loses since the last dump, `EvmChain.recover` s
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import logging
 import os
 import platform
@@ -17,7 +18,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ledger.adapters.chain.dumps import Dumps
 from ledger.adapters.chain.rpc import Rpc, RpcError, Timeouts, from_hex, number
@@ -32,6 +33,9 @@ GENESIS_TIME_S = 1_760_000_000
 
 # States kept for a reader that asks for the newest block while another process mines the next.
 _KEPT_STATES = 4
+
+# At most this share of the node's time goes into dumps; what is younger the journal brings back, 3 ms a block.
+_DUMPING_SHARE = 0.02
 
 _START_S = 10.0
 _STOP_S = 5.0
@@ -63,8 +67,23 @@ def find_anvil(contracts: Path, configured: Path | None = None) -> Path:
     return found
 
 
+def embedded_settings(directory: Path, **changes: Any) -> ChainSettings:
+    """How every process must use the node in `directory`: it mines when told, for nothing, and answers at once."""
+    settings: dict[str, Any] = {
+        "program_mines": True,
+        "free_gas": True,
+        "poll_s": 0.02,
+        "resend_after_s": 2.0,
+        "give_up_s": 10.0,
+        "lock": directory.resolve() / "turn.lock",
+    }
+    return ChainSettings(**{**settings, **changes})
+
+
 class EmbeddedNode:
     """One Anvil process. `start` returns when it answers, holds its newest state and is on the right clock.
+
+    Start it from the main thread: the kernel ends it with the thread that started it.
 
     Args:
         anvil: The native file, see `find_anvil`.
@@ -91,6 +110,8 @@ class EmbeddedNode:
         self._dumps = Dumps(self._directory / "dumps")
         self._process: subprocess.Popen[bytes] | None = None
         self._dumped: tuple[int, float] = (0, 0.0)
+        self._dump_took_s = 0.0
+        self._lock: IO[bytes] | None = None
 
     @property
     def url(self) -> str:
@@ -106,15 +127,7 @@ class EmbeddedNode:
 
     def settings(self, **changes: Any) -> ChainSettings:
         """How every process must use this chain."""
-        return ChainSettings(
-            **{
-                "program_mines": True,
-                "free_gas": True,
-                "poll_s": 0.02,
-                "lock": self._directory / "turn.lock",
-                **changes,
-            }
-        )
+        return embedded_settings(self._directory, **changes)
 
     def start(self) -> None:
         """Start, load the newest whole dump, set the clock.
@@ -126,6 +139,7 @@ class EmbeddedNode:
         if self.pid is not None:
             return
         self._directory.mkdir(parents=True, exist_ok=True)
+        self._take_directory()
         self._port = self._port or _free_port()
         self._launch()
         rpc = self._rpc()
@@ -138,10 +152,11 @@ class EmbeddedNode:
 
     def dump(self) -> None:
         """Keep the state on disk, durably."""
-        rpc = self._rpc()
+        rpc, started = self._rpc(), time.monotonic()
         block = number(rpc.call("eth_blockNumber"))
         self._dumps.save(from_hex(rpc.call("anvil_dumpState")), block)
         self._dumped = (block, time.monotonic())
+        self._dump_took_s = time.monotonic() - started
 
     def maintain(self, dump_every_s: float = 60.0) -> bool:
         """Call it every second or so: starts a dead node again, dumps when there are new blocks. True if restarted."""
@@ -151,7 +166,8 @@ class EmbeddedNode:
             self.start()
             return True
         block, at = self._dumped
-        if time.monotonic() - at >= dump_every_s:
+        # A dump is the whole chain, 0.1 ms a block, and the node stands still meanwhile.
+        if time.monotonic() - at >= max(dump_every_s, self._dump_took_s / _DUMPING_SHARE):
             newest = number(self._rpc().call("eth_blockNumber"))
             if newest != block:
                 self.dump()
@@ -171,16 +187,30 @@ class EmbeddedNode:
 
     def kill(self) -> None:
         """End it at once, without a dump."""
-        if self._process is None:
-            return
-        self._process.terminate()
-        try:
-            self._process.wait(_STOP_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        if self._process is not None:
+            self._process.terminate()
+            try:
+                self._process.wait(_STOP_S)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
 
     # --- parts -----------------------------------------------------------------------------------------------------
+
+    def _take_directory(self) -> None:
+        """Two nodes over the same dumps would each undo the other's; the lock falls with this process."""
+        if self._lock is not None:
+            return
+        lock = (self._directory / "node.lock").open("ab")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            raise ConfigError(f"another process runs the embedded node of {self._directory}") from None
+        self._lock = lock
 
     def _launch(self) -> None:
         command = [

@@ -1,20 +1,21 @@
 """Sending the journal again to a chain that lost its end, in the order in which it stood there before.
 
 The order is the point: enrolledAt is the anchored size at that moment, so an enrolment must come again between the same
-two anchors. One transaction a block, each seen mined before the next leaves.
+two anchors. Where the program mines, even the block numbers come out as before; times and hashes do not.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 from ledger.adapters.chain.accounts import RawTransaction, read_transaction
 from ledger.adapters.chain.blocks import Blocks
 from ledger.adapters.chain.contracts import CheckpointLog, KeyRegistry
-from ledger.adapters.chain.rpc import RpcError, block_ref
-from ledger.adapters.chain.transactions import Call, Mined, locked, mined, read_call, submit
+from ledger.adapters.chain.rpc import RpcError, block_ref, number
+from ledger.adapters.chain.transactions import Call, locked, mined, read_call, submit
 from ledger.errors import ChainError, ChainMismatchError, ChainRevertedError, ChainTimeoutError
 from ledger.model import BlockRef
 from ledger.ports import AnchorStore
@@ -22,6 +23,8 @@ from ledger.ports import AnchorStore
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
+    """A line of the journal. `block` is None for what nobody ever saw in a block."""
+
     seq: int
     kind: str
     raw: bytes
@@ -30,9 +33,8 @@ class _Entry:
     transaction: RawTransaction
 
     @property
-    def slot(self) -> tuple[bytes, int]:
-        """What only one transaction can ever take: an account's nonce."""
-        return self.transaction.sender, self.transaction.nonce
+    def place(self) -> tuple[int, int]:
+        return (self.block or 0, self.seq)
 
 
 class Replay:
@@ -50,32 +52,35 @@ class Replay:
         """ports.Chain.recover: True if anything was sent again.
 
         Raises:
-            ChainError: The journal has a hole, or what it holds cannot be sent again; a person must look.
+            ChainError: `journal-hole`: the journal lacks a transaction that came before others; a person must look.
+            ChainTimeoutError: What was sent again is not mined yet; call again.
         """
         instance = self._instance()
         if self._standing is not None:
             known, block = self._standing
             if known == instance and self._blocks.stands(block):
                 return False
-        newest = block_ref(self._blocks.final())
         if self._settings.lock is not None and self._settings.program_mines:
             with locked(self._settings.lock):
-                sent = self._resend()
+                sent = self._make_good()
         else:
-            sent = self._resend()
-        self._standing = (instance, block_ref(self._blocks.final()) if sent else newest)
+            sent = self._make_good()
+        self._standing = (instance, block_ref(self._blocks.final()))
         return sent
 
-    def _resend(self) -> bool:
+    def _make_good(self) -> bool:
         entries = self._note_mined(self._entries())
-        counts = {sender: self._rpc.transaction_count(sender) for sender in {e.slot[0] for e in entries}}
-        lacking = [e for e in self._in_order(entries) if e.transaction.nonce >= counts[e.transaction.sender]]
-        # What was never seen in a block is the next round's to decide, unless something mined after it is gone too.
-        if not any(e.block is not None for e in lacking):
-            return False
-        for entry in lacking:
-            self._again(entry)
-        return True
+        senders = {entry.transaction.sender for entry in entries}
+        counts = {sender: self._rpc.transaction_count(sender) for sender in senders}
+        lacking = [e for e in entries if e.transaction.nonce >= counts[e.transaction.sender]]
+        # What nobody saw in a block is the next round's to decide; only what stood on the chain is put back.
+        stood = sorted((e for e in lacking if e.block is not None), key=lambda e: e.place)
+        if self._settings.program_mines:
+            self._in_their_blocks(stood, [e for e in lacking if e.block is None])
+        else:
+            for entry in stood:
+                self._again([entry])
+        return bool(stood)
 
     def _entries(self) -> list[_Entry]:
         return [
@@ -93,53 +98,53 @@ class Replay:
             noted.append(entry if found is None else replace(entry, block=found.block.number))
         return noted
 
-    def _in_order(self, entries: Iterable[_Entry]) -> list[_Entry]:
-        """One entry for each nonce, the mined one or else the last, in the order of the chain.
+    def _in_their_blocks(self, stood: Sequence[_Entry], unseen: Sequence[_Entry]) -> None:
+        """Mine again the very blocks that are gone, by number, on a chain that only we mine.
 
-        Where the program mines, a lock held from journalling to mining makes the journal's order the chain's, also
-        for what died before its block was noted. Elsewhere blocks decide.
+        Its blocks hold transactions of one turn each and are never empty. So a number that no journalled block has
+        belonged to a transaction whose process died before noting it: it is put back there, where it stood.
         """
-        chosen: dict[tuple[bytes, int], _Entry] = {}
-        for entry in sorted(entries, key=lambda e: e.seq):
-            before = chosen.get(entry.slot)
-            if before is None or before.block is None or entry.block is not None:
-                chosen[entry.slot] = entry
-        if self._settings.program_mines:
-            return sorted(chosen.values(), key=lambda e: e.seq)
-        return sorted(chosen.values(), key=lambda e: (e.block is None, e.block or 0, e.seq))
+        for block, group in groupby(stood, key=lambda e: e.block or 0):
+            entries = list(group)
+            while (newest := number(self._blocks.newest()["number"])) + 1 < block:
+                unnoted = next((e for e in unseen if e.seq < entries[0].seq and self._fits(e)), None)
+                if unnoted is not None:
+                    self._again([unnoted])
+                if number(self._blocks.newest()["number"]) == newest:
+                    self._blocks.mine()
+            self._again(entries)
 
-    def _again(self, entry: _Entry) -> None:
-        sender, nonce = entry.slot
-        count = self._rpc.transaction_count(sender)
-        if nonce < count:
-            return
-        if nonce > count:
-            raise ChainError(
-                f"the journal lacks transaction {count} of 0x{sender.hex()}: the chain cannot be made good from it",
-                code="journal-hole",
-            )
-        if entry.block is None and not self._would_succeed(entry):
-            return
-        if not submit(self._rpc, entry.raw):
-            raise ChainError(
-                f"the pool holds another transaction {nonce} of 0x{sender.hex()}; try again when it is mined"
-            )
+    def _again(self, entries: Sequence[_Entry]) -> None:
+        """Send, mine together, and note the block that each is in now."""
+        for entry in entries:
+            sender, nonce = entry.transaction.sender, entry.transaction.nonce
+            count = self._rpc.transaction_count(sender, "pending")
+            if nonce > count:
+                raise ChainError(
+                    f"the journal lacks transaction {count} of 0x{sender.hex()}: the chain cannot be made good from it",
+                    code="journal-hole",
+                )
+            if not submit(self._rpc, entry.raw):
+                raise ChainError(f"another transaction {nonce} of 0x{sender.hex()} waits in the pool; try again later")
         self._blocks.mine()
-        self._journal.journal_mined(entry.tx_hash, self._wait(entry).block)
+        for entry in entries:
+            self._journal.journal_mined(entry.tx_hash, self._wait(entry))
 
-    def _wait(self, entry: _Entry) -> Mined:
+    def _wait(self, entry: _Entry) -> BlockRef:
         deadline = time.monotonic() + self._settings.give_up_s
         while True:
             found = mined(self._blocks, entry.tx_hash)
             if found is not None:
-                return found
+                return found.block
             if time.monotonic() > deadline:
                 raise ChainTimeoutError(f"journal entry {entry.seq} ({entry.kind}) was sent again and is not mined")
             time.sleep(self._settings.poll_s)
-            self._blocks.mine()
 
-    def _would_succeed(self, entry: _Entry) -> bool:
+    def _fits(self, entry: _Entry) -> bool:
+        """Whether the transaction could be next: its nonce is due and the contract would take it."""
         transaction = entry.transaction
+        if transaction.nonce != self._rpc.transaction_count(transaction.sender):
+            return False
         contract = CheckpointLog() if transaction.to == self._checkpoint_log else KeyRegistry()
         call = Call(entry.kind, contract, transaction.to or None, transaction.data)
         try:

@@ -208,8 +208,9 @@ class Sender:
             waited = newest - resent_at
             if now - resent > self._settings.resend_after_s or waited >= self._settings.resend_after_blocks:
                 transaction.resend()
+                # Only now: a node that was started again meanwhile holds nothing to mine, and must not get empty blocks.
+                self._blocks.mine()
                 resent, resent_at = now, newest
-            self._blocks.mine()
             self._sleep(self._settings.poll_s)
 
     def _why(self, call: Call, result: Mined) -> ChainRevertedError:
