@@ -104,9 +104,11 @@ class Database:
                 raw.close()
 
     def close(self) -> None:
-        self._reader.dispose()
-        if self._writer is not None:
-            self._writer.dispose()
+        # After a fork the connections are the parent's: forget them, do not say good-bye to the server on them.
+        ours = os.getpid() == self._pid
+        for engine in (self._reader, self._writer):
+            if engine is not None:
+                engine.dispose(close=ours)
 
     def _check_process(self) -> None:
         # A connection shared over fork corrupts SQLite's locks and PostgreSQL's protocol without any error.

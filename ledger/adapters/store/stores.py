@@ -61,7 +61,7 @@ def open_stores(database: str, state_dir: Path, *, readonly: bool = False) -> Sq
         raise ConfigError(f"database is neither {SQLITE} nor a {POSTGRESQL}:// URL")
     try:
         url = make_url(database)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise ConfigError("database is not a well-formed URL") from None
     schemas = {store: open_postgresql(store, database, readonly=readonly) for store in STORES}
     lock_engine = create_engine(
@@ -69,6 +69,11 @@ def open_stores(database: str, state_dir: Path, *, readonly: bool = False) -> Sq
         poolclass=NullPool,
         isolation_level="AUTOCOMMIT",
         hide_parameters=True,
-        connect_args={"application_name": "hazledger-lock", "connect_timeout": 10},
+        # The lock is waited for as long as it takes, whatever the server's defaults are.
+        connect_args={
+            "application_name": "hazledger-lock",
+            "connect_timeout": 10,
+            "options": "-c lock_timeout=0 -c statement_timeout=0 -c idle_session_timeout=0",
+        },
     )
     return SqlStores(schemas, state_dir, lock_engine)
