@@ -124,9 +124,9 @@ def _is_plain(value: Any, data: bytes) -> bool:
                     return False
             elif kind is float:
                 return False
-        level = [child for child in below if type(child) is not str]
-        if not level:
+        if not below:
             return data.count(b'":') == members and not any(space in data and gap in data for space, gap in _GAPS)
+        level = [child for child in below if type(child) is not str]
     return False
 
 
