@@ -11,10 +11,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from importlib.resources import files
 from time import monotonic
 from typing import Any
 
+from ledger.catalogue import Catalogue
 from ledger.engine.alerts import Effects, Identity, Raised
 from ledger.engine.books import Categories, book_key
 from ledger.engine.fold import Fold
@@ -70,6 +72,16 @@ def shipped_rules(overrides: Mapping[str, str] | None = None) -> RuleSet:
     return load_rules(sources | dict(overrides or {}), read_legal_params(legal))
 
 
+def catalogue_categories(catalogue: Catalogue) -> Categories:
+    """The catalogue as the fold asks it: (code, concentration in percent or "", form or "") -> categories."""
+
+    def categories(code: str, concentration: str, form: str) -> frozenset[str]:
+        ppm = int(Decimal(concentration) * 10_000) if concentration else None
+        return catalogue.classify(code, ppm, form or None).categories
+
+    return categories
+
+
 class Evaluator:
     """Folds the log as it grows. One instance works at a time; the process holds the engine's lock."""
 
@@ -88,7 +100,7 @@ class Evaluator:
     ) -> None:
         """`admit` turns an envelope's bytes into what Appender.append takes (receive, then authenticate).
 
-        `categories` gives the catalogue's categories of (code, concentration or ""). `clock` is the wall clock, asked only
+        `categories` gives the catalogue's categories of a goods line (`catalogue_categories`). `clock` is the wall clock, asked only
         for whether a tick may be due; nothing that is folded sees it.
         """
         self._log = log_reader
@@ -151,7 +163,9 @@ class Evaluator:
             self._step(fold, records, thrown_away)
             thrown_away = Effects()
         if (state.own_seq, state.own_prev) != (own_seq, own_prev):
-            log.warning("the rules changed since the last start; alerts go on from seq %d of the engine's book", own_seq)
+            log.warning(
+                "the rules changed since the last start; alerts go on from seq %d of the engine's book", own_seq
+            )
             state.own_seq, state.own_prev = own_seq, own_prev
         self._to = Effects()
         self._uncommitted = self._reconcile_timers(state)
@@ -216,7 +230,9 @@ class Evaluator:
                 book_seq=state.own_seq if to.raised else None,
                 book_prev=to.raised[-1].record_id if to.raised else None,
                 timers_set=tuple(
-                    TimerRow(timer_id, UnixMs(timer.due_ms), timer.rule, {"fingerprint": timer.fingerprint.split("\x1f")})
+                    TimerRow(
+                        timer_id, UnixMs(timer.due_ms), timer.rule, {"fingerprint": timer.fingerprint.split("\x1f")}
+                    )
                     for timer_id, timer in to.timers.items()
                     if timer is not None
                 ),

@@ -98,7 +98,9 @@ class AlertBook:
             state.health.setdefault(rule_id, Health())
             state.pending.setdefault(rule_id, {})
 
-    def consider(self, rule: Rule, subject: str, row: dict[str, Any], context: cel.Context, moment: Moment, to: Effects) -> None:
+    def consider(
+        self, rule: Rule, subject: str, row: dict[str, Any], context: cel.Context, moment: Moment, to: Effects
+    ) -> None:
         """Evaluate one rule on one row; the context holds the row's fields. Any error becomes visible, never "no"."""
         health = self._state.health[rule.id]
         health.evaluations += 1
@@ -310,15 +312,9 @@ class AlertBook:
             "inputs": alert.inputs,
             "late": alert.late,
         }
-        for name, value in (
-            ("holder", alert.holder),
-            ("site", alert.site),
-            ("book", alert.extra.get("book")),
-            ("record", alert.extra.get("record")),
-            ("revises", alert.extra.get("revises")),
-        ):
-            if value:
-                body[name] = value
+        about = {"holder": alert.holder, "site": alert.site}
+        about |= {name: alert.extra.get(name) for name in ("book", "record", "revises")}
+        body |= {name: value for name, value in about.items() if value}
         nonce = hashlib.sha256(f"hazledger/alert-nonce/v1\n{alert.alert_id}\n".encode()).digest()
         payload = {
             "v": 1,

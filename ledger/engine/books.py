@@ -15,8 +15,8 @@ from ledger.engine.state import Account, Book, FoldState, Posted, Store
 from ledger.errors import RuleError
 from ledger.model import RecordId, UnixMs
 
-Categories = Callable[[str, str], frozenset[str]]
-"""(code, concentration in percent by mass or "") -> the catalogue's categories."""
+Categories = Callable[[str, str, str], frozenset[str]]
+"""(code, concentration in percent by mass or "", form or "") -> the catalogue's categories."""
 Row = tuple[str, dict[str, Any]]
 """(subject's name, row)."""
 
@@ -109,7 +109,7 @@ class Books:
             account = book.accounts.get(key)
             if account is None:
                 account = book.accounts[key] = accounts.new_account([])
-            found = self._categories(line.code, line.concentration)
+            found = self._categories(line.code, line.concentration, line.form)
             if not found.issubset(account.categories):
                 account.categories = sorted(found.union(account.categories))
             if resolution is not None:
@@ -124,7 +124,9 @@ class Books:
                 # The count saw this move and the book did not; a key that the count did not list was counted as zero.
                 if account.last is None:
                     opening = book.previous_base_index < 0
-                    account.last = accounts.counted_nothing(book.base_record, book.base_index, book.base_ms, opening=opening)
+                    account.last = accounts.counted_nothing(
+                        book.base_record, book.base_index, book.base_ms, opening=opening
+                    )
                 accounts.post_before_count(account.last, amount, pieces)
                 touched.counts[key] = None
                 touched.balances[key] = None

@@ -21,10 +21,9 @@ MAX_SOURCE = 2000
 MAX_LIST = 256
 INT64_MAX = 2**63 - 1
 
-FUNCTIONS = frozenset(
-    "@in !_ -_ _&&_ _||_ _==_ _!=_ _<_ _<=_ _>_ _>=_ _+_ _-_ _*_ _/_ _%_ _?_:_ "
-    "@not_strictly_false size startsWith endsWith contains".split()
-)
+_OPERATORS = "@in !_ -_ _&&_ _||_ _==_ _!=_ _<_ _<=_ _>_ _>=_ _+_ _-_ _*_ _/_ _%_ _?_:_ @not_strictly_false"
+_CALLS = "size startsWith endsWith contains"
+FUNCTIONS = frozenset(_OPERATORS.split() + _CALLS.split())
 """What a condition may call. Not `matches` (cost), `double` and `uint` (mixing), times (no zones), `bind`."""
 
 _STRING = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')""")

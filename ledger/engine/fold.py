@@ -128,7 +128,7 @@ class Fold:
 
     def _movement(self, entry: Input, to: Effects) -> Iterable[Row]:
         lines = goods_lines(entry.body)
-        goods = [(line, self._categories(line.code, line.concentration)) for line in lines]
+        goods = [(line, self._categories(line.code, line.concentration, line.form)) for line in lines]
         touched = Touched()
         self._books.move(entry, lines, touched)
         to.lines.append((entry, lines))
@@ -159,7 +159,7 @@ class Fold:
             if original is not None:
                 record_id, event_ms = original
                 corrected = replace(entry, record_id=record_id, event_ms=event_ms, body=body)
-                goods = [(line, self._categories(line.code, line.concentration)) for line in lines]
+                goods = [(line, self._categories(line.code, line.concentration, line.form)) for line in lines]
                 yield from self._transfers.withdraw(entry, record_id)
                 yield from self._transfers.fold(corrected, lines)
                 yield from self._licences.rows(corrected, body, goods)

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from ledger.engine.yamlfile import Located
-from ledger.errors import RuleError
 from ledger.model import UnixMs
 
 LegalParams = Mapping[str, tuple[str, str]]
@@ -27,7 +26,7 @@ class Parameter:
         """The value in force at `at`."""
         if len(self.versions) == 1:
             return self.versions[0][1]
-        found = bisect_right(self.versions, at, key=lambda version: version[0])
+        found = bisect_right([day for day, _ in self.versions], int(at))
         return self.versions[max(found - 1, 0)][1]
 
 
@@ -48,7 +47,9 @@ def read_parameters(located: Located | None, fields: Mapping[str, str], legal: L
             parameters[name] = _legal(item, legal)
             continue
         versions = item.items() if isinstance(item.value, list) else [item]
-        parameters[name] = Parameter(tuple(sorted(_version(version) for version in versions)))
+        parameter = parameters[name] = Parameter(tuple(sorted(_version(version) for version in versions)))
+        if len({day for day, _ in parameter.versions}) != len(parameter.versions):
+            raise item.wrong("two versions begin on the same day")
     return parameters
 
 
@@ -79,11 +80,3 @@ def _day(text: str, located: Located) -> int:
     except ValueError:
         raise located.wrong(f"{text!r} is no date") from None
     return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * 1000
-
-
-def check_dates(parameters: Mapping[str, Parameter]) -> None:
-    """Raise RuleError when two versions of one parameter begin on the same day."""
-    for name, parameter in parameters.items():
-        days = [day for day, _ in parameter.versions]
-        if len(set(days)) != len(days):
-            raise RuleError(f"two versions of {name} begin on the same day")

@@ -259,15 +259,16 @@ class Refusals:
     def fold(self, entry: Input) -> Iterator[Row]:
         """The row of one `refusal` entry."""
         body = entry.body
-        holder, site, book, seq = (body[name] or "" for name in ("holder", "site", "book", "seq"))
+        holder, site, book = (body[name] or "" for name in ("holder", "site", "book"))
+        seq = body["seq"] or 0
         row = common(entry) | {
             "holder": holder,
             "site": site,
             "book": book,
             "code": body["code"],
-            "seq": seq or 0,
+            "seq": seq,
             "refused_id": body["record_id"],
-            "standing_id": self._books.record_at(holder, site, book, seq or 0),
+            "standing_id": self._books.record_at(holder, site, book, seq),
             "open": body["code"] == "seq-gap",
         }
         if not row["open"]:

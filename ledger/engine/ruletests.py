@@ -25,7 +25,9 @@ from ledger.model import LeafIndex, RecordId, UnixMs
 CLOCK = "2026-03-02T00:00:00Z"
 ABOUT = ("fires", "silent", "boundary", "restart")
 _IDENTITY = Identity(log="test.example/log", issuer="platform.test", keyid="0" * 64, ruleset="0" * 64)
-_EVENT_KEYS = "event enterprise site book reason consignment eta to from cut_off measurement complete continues handlers"
+_EVENT_KEYS = (
+    "event enterprise site book reason consignment eta to from cut_off measurement complete continues handlers"
+)
 _KINDS = "in out stocktake place licence endorse grant refusal correct tick restart"
 
 

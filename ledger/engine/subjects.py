@@ -75,7 +75,14 @@ SUBJECTS = {
             "store",
             level=True,
             fields=COMMON
-            | {"store": "str", "dimension": "str", "known": "bool", "capacity": "int", "stock": "int", "fill_ppm": "int"},
+            | {
+                "store": "str",
+                "dimension": "str",
+                "known": "bool",
+                "capacity": "int",
+                "stock": "int",
+                "fill_ppm": "int",
+            },
         ),
         # One balance key at the cut-off of a complete stock-take.
         Subject(

@@ -98,7 +98,7 @@ def load_yaml(text: str, file: str) -> Located:
     except yaml.YAMLError as error:
         raise RuleError(f"{file}:1: {error}") from None
     if events:
-        raise RuleError(f"{file}:{events[0] + 1}: anchors and aliases are not allowed")
+        raise RuleError(f"{file}:{events[0]}: anchors and aliases are not allowed")
     if node is None:
         raise RuleError(f"{file}:1: the file is empty")
     return _located(node, file)
@@ -107,18 +107,18 @@ def load_yaml(text: str, file: str) -> Located:
 def _anchors(text: str) -> Iterator[int]:
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            yield event.start_mark.line
+            yield event.start_mark.line + 1 if event.start_mark else 1
 
 
 def _located(node: yaml.Node, file: str) -> Located:
-    line = node.start_mark.line + 1
+    line = _line(node)
     if isinstance(node, yaml.ScalarNode):
         return Located(_scalar(node), file, line)
     if isinstance(node, yaml.SequenceNode):
         return Located([_located(item, file) for item in node.value], file, line)
     mapping: dict[str, Located] = {}
     for key, value in node.value:
-        where = Located(None, file, key.start_mark.line + 1)
+        where = Located(None, file, _line(key))
         if not isinstance(key, yaml.ScalarNode):
             raise where.wrong("keys are plain texts")
         if key.value in mapping:
@@ -127,6 +127,10 @@ def _located(node: yaml.Node, file: str) -> Located:
         # An unknown key is named where it stands, not where its value begins.
         mapping[key.value] = Located(located.value, file, where.line)
     return Located(mapping, file, line)
+
+
+def _line(node: yaml.Node) -> int:
+    return node.start_mark.line + 1
 
 
 def _scalar(node: yaml.ScalarNode) -> str | int | bool | None:

@@ -11,7 +11,7 @@ LISTED = {
 }
 
 
-def categories(code: str, concentration: str) -> frozenset[str]:
+def categories(code: str, concentration: str, form: str) -> frozenset[str]:
     return LISTED.get(code, frozenset())
 
 

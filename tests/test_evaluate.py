@@ -1,0 +1,283 @@
+"""The stage: exactly once over any crash, alerts into the log, ticks when due."""
+
+import json
+
+import pytest
+
+from ledger.core.ids import credit_code_for
+from ledger.core.record import parse_payload
+from ledger.engine.parameters import read_legal_params
+from ledger.engine.rules import load_rules
+from ledger.errors import GrantError, OverloadedError
+from ledger.evaluate import Evaluator, Platform, shipped_rules
+from ledger.model import UnixMs
+from tests.fakes_engine import ISSUER, KEYID, T0, Crash, FakeAppender, FakeLog, FakeStore, admit, copy_log
+
+A = credit_code_for("91110000100000000")
+B = credit_code_for("91110000200000000")
+NITRIC = "7697-37-2"
+HOUR = 3_600_000
+
+
+def categories(code, concentration, form):
+    return frozenset({"explosive_precursor"}) if code == NITRIC else frozenset()
+
+
+def line(kg, code=NITRIC, store="R1"):
+    return {"goods": "chemical", "code": code, "quantity": {"value": str(kg), "unit": "KGM"}, "store": store}
+
+
+def movement(direction, kg, **more):
+    body = {"direction": direction, "reason": "purchase" if direction == "in" else "consumption", "lines": [line(kg)]}
+    return body | more
+
+
+def stocktake(kg, at):
+    from ledger.core.times import format_utc
+
+    return {"cut_off": format_utc(UnixMs(at)), "complete": True, "lines": [line(kg)]}
+
+
+def history() -> FakeLog:
+    """A book with a negative stock, a dip that waits for a tick, a store filled above its capacity."""
+    log = FakeLog()
+    place = {
+        "sites": [
+            {
+                "site": "S1",
+                "zone": "Asia/Shanghai",
+                "stores": [{"id": "R1", "book": "B1", "class": "room", "capacity": {"value": "500", "unit": "KGM"}}],
+            }
+        ]
+    }
+    log.write(A, "place", place, at=T0, book="office")
+    log.write(A, "stocktake", stocktake(100, T0 + 1), at=T0 + 1)
+    log.write(B, "stocktake", stocktake(100, T0 + 1), at=T0 + 2)
+    log.write(A, "movement", movement("in", 450), at=T0 + HOUR)
+    log.write(B, "movement", movement("out", 150), at=T0 + HOUR)
+    log.write(A, "movement", movement("out", 540), at=T0 + 2 * HOUR)
+    log.write(A, "movement", movement("out", 50), at=T0 + 2 * HOUR + 60_000, event=T0 + 60_000)
+    log.write(ISSUER, "tick", {"now": T0 + 3 * HOUR, "facts": "0" * 64}, at=T0 + 3 * HOUR, book="ticks", authority=True)
+    log.write(A, "movement", movement("in", 60), at=T0 + 4 * HOUR)
+    log.write(B, "movement", movement("out", 10, reason="disposal"), at=T0 + 30 * HOUR)
+    return log
+
+
+class World:
+    def __init__(self, log=None, store=None, now=T0 + 31 * HOUR, **kwargs):
+        self.log = log if log is not None else history()
+        self.store = store or FakeStore()
+        self.now = now
+        self.seconds = 0.0
+        self.appender = FakeAppender(self.log, lambda: UnixMs(self.now))
+        self.rules = kwargs.pop("rules", None) or shipped_rules()
+        self.evaluator = self.start()
+
+    def start(self):
+        return Evaluator(
+            log_reader=self.log,
+            store=self.store,
+            appender=self.appender,
+            admit=admit,
+            rules=self.rules,
+            categories=categories,
+            platform=Platform(ISSUER, KEYID),
+            clock=lambda: UnixMs(self.now),
+            clock_s=lambda: self.seconds,
+        )
+
+    def run(self):
+        while self.evaluator.evaluate_once() or self.store.cursor_ < self.log.size():
+            pass
+
+
+def one_by_one(monkeypatch):
+    monkeypatch.setattr("ledger.evaluate.LIVE_BATCH", 1)
+
+
+def test_evaluate__history__alerts_are_rows_and_entries():
+    world = World()
+    world.run()
+    rules = {(a.rule, a.holder) for a in world.store.alert_rows.values()}
+    assert {("A01", A), ("A01", B), ("A02", A)} <= rules
+    entries = {e.record_id: e for e in world.log.entries if e.kind == "alert"}
+    assert len(entries) == len(world.store.alert_rows)
+    for row, index in world.store.outbox.values():
+        assert entries[row.record_id].envelope == row.envelope
+        assert entries[row.record_id].index == index
+
+
+def test_evaluate__alert_payload__is_a_valid_record():
+    world = World()
+    world.run()
+    import base64
+
+    for row, _ in world.store.outbox.values():
+        payload = base64.b64decode(json.loads(row.envelope)["payload"])
+        document = json.loads(payload)
+        parsed = parse_payload(payload)
+        assert parsed.kind == "alert" and parsed.holder == ISSUER
+        assert document["body"]["alert_id"] == row.id
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("snapshots", [False, True])
+def test_evaluate__crash_at_any_commit__tables_as_if_nothing_happened(monkeypatch, when, snapshots):
+    one_by_one(monkeypatch)
+    if snapshots:
+        monkeypatch.setattr("ledger.evaluate.SNAPSHOT_ENTRIES", 3)
+    whole = World()
+    whole.run()
+    commits = whole.store.commits
+    assert commits > 10
+    for at in range(1, commits + 1):
+        world = World()
+        world.store.die_at = (when, at)
+        with pytest.raises(Crash):
+            world.run()
+        world.store.die_at = None
+        world.evaluator = world.start()
+        world.run()
+        assert world.store.tables() == whole.store.tables()
+        assert [e.record_id for e in world.log.entries] == [e.record_id for e in whole.log.entries]
+
+
+def test_evaluate__crash_between_append_and_sent__same_bytes_again_no_second_entry():
+    world = World()
+    sent = world.store.outbox_sent
+    world.store.outbox_sent = lambda ids: (_ for _ in ()).throw(Crash())
+    with pytest.raises(Crash):
+        world.run()
+    world.store.outbox_sent = sent
+    size = sum(e.kind == "alert" for e in world.log.entries)
+    world.evaluator = world.start()
+    world.run()
+    assert sum(e.kind == "alert" for e in world.log.entries) == size == len(world.store.alert_rows)
+
+
+def test_evaluate__batches_of_any_size__same_tables(monkeypatch):
+    whole = World()
+    whole.run()
+    for size in (1, 2, 3, 7):
+        monkeypatch.setattr("ledger.evaluate.LIVE_BATCH", size)
+        world = World()
+        world.run()
+        assert world.store.alert_rows == whole.store.alert_rows
+        assert world.store.stock_rows == whole.store.stock_rows
+
+
+def test_evaluate__store_restored_older__refold_makes_the_same_alerts_with_the_same_bytes():
+    world = World()
+    world.run()
+    alerts = dict(world.store.alert_rows)
+    again = World(log=world.log, store=FakeStore())
+    again.run()
+    assert {k: v for k, v in again.store.alert_rows.items()} == alerts
+    assert all(index is not None for _, index in again.store.outbox.values())
+
+
+def test_evaluate__sequencer_away__nothing_is_lost_and_the_commit_comes_later():
+    world = World()
+    world.appender.away = True
+    with pytest.raises(OverloadedError):
+        world.run()
+    assert not world.store.alert_rows
+    world.appender.away = False
+    world.run()
+    whole = World()
+    whole.run()
+    assert world.store.alert_rows == whole.store.alert_rows
+
+
+def test_evaluate__alert_refused_by_the_log__stays_pending_and_is_visible():
+    world = World()
+    world.appender.refuse_with = GrantError("the platform's grant was revoked")
+    world.run()
+    assert world.store.outbox_pending(100)
+    assert world.store.health_rows["OUTBOX"].state == "error"
+    world.appender.refuse_with = None
+    world.run()
+    assert not world.store.outbox_pending(100)
+    assert world.store.health_rows["OUTBOX"].state == "ok"
+
+
+def test_evaluate__timer_due__asks_for_a_tick_and_fires():
+    log = FakeLog()
+    log.write(A, "stocktake", stocktake(100, T0), at=T0)
+    log.write(A, "movement", movement("in", 100), at=T0 + HOUR)
+    log.write(A, "movement", movement("out", 150), at=T0 + HOUR, event=T0 + 60_000)
+    world = World(log=log, now=T0 + HOUR + 1000)
+    world.run()
+    assert not world.store.alert_rows and len(world.store.timer_rows) == 1
+    assert not [e for e in log.entries if e.kind == "tick"]
+    world.now += 15 * 60_000
+    world.seconds += 10
+    world.run()
+    world.run()
+    (alert,) = world.store.alert_rows.values()
+    assert (alert.rule, alert.band) == ("A01", 1)
+    assert not world.store.timer_rows
+
+
+def test_evaluate__first_start__announces_the_ruleset_once():
+    world = World()
+    world.run()
+    world.run()
+    world.evaluator = world.start()
+    world.run()
+    announced = [e for e in world.log.entries if e.kind == "ruleset"]
+    assert len(announced) == 1
+    assert world.store.health_rows["A01"].state == "ok"
+
+
+BROKEN = """
+schema: rule/1
+id: X-BROKEN
+version: 3
+status: live
+title: {zh: 错, en: Broken}
+severity: low
+legal_basis: [none]
+on: [balance]
+bands:
+  - {when: '1000000 / (balance - 550000000) > 0', reason: {zh: 错, en: wrong}}
+episode: {fingerprint: [holder], quiet: 0s}
+tests: []
+"""
+
+
+def test_evaluate__rule_that_raises__is_an_alert_and_a_health_of_its_own_and_stops_nothing():
+    world = World(rules=load_rules({"broken.yml": BROKEN}, read_legal_params("param_id,value,effective_from\n")))
+    world.run()
+    errors = [a for a in world.store.alert_rows.values() if a.rule == "RULE-ERROR"]
+    assert [a.fingerprint for a in errors] == [("X-BROKEN",)]
+    health = world.store.health_rows["X-BROKEN"]
+    assert health.state == "error" and "division" in health.error and health.version == 3
+    assert world.store.cursor_ == world.log.size()
+
+
+def test_evaluate__unreadable_entry__is_an_alert_and_the_fold_goes_on():
+    log = history()
+    entry = log.entries[3]
+    object.__setattr__(entry, "envelope", b"{}")
+    world = World(log=log)
+    world.run()
+    assert any(a.rule == "RULE-ERROR" and a.fingerprint == ("ENGINE",) for a in world.store.alert_rows.values())
+    assert world.store.cursor_ == log.size()
+
+
+def test_evaluate__rules_changed_between_starts__goes_on_in_its_own_book():
+    world = World()
+    world.run()
+    seq = world.store.book[0]
+    world.rules = load_rules({"broken.yml": BROKEN}, read_legal_params("param_id,value,effective_from\n"))
+    world.evaluator = world.start()
+    world.run()
+    world.log.write(A, "movement", movement("in", 530), at=T0 + 40 * HOUR)
+    world.run()
+    assert world.store.book[0] == seq + 1
+    assert not world.store.outbox_pending(10)
+
+
+def test_evaluate__copy_of_the_log__is_independent():
+    assert copy_log(history()).size() == history().size()
