@@ -1,6 +1,6 @@
 """A valid payload of every kind, to be bent by tests: `payload("movement", seq=2, prev=...)`, `encode(document)`.
 
-`body(kind)` gives the body alone. `**overrides` replace header members; a value of `ABSENT` removes one. Everything is
+`body(kind)` gives the body alone. The kind is given by position; `**overrides` replace header members (`kind=` too); a value of `ABSENT` removes one. Everything is
 fixed (no clock, no randomness) unless the caller says otherwise.
 """
 
@@ -234,12 +234,12 @@ _BODIES["correction"] = {"corrects": ID_A, "kind": "movement", "body": _BODIES["
 _PLATFORM_KINDS = {"alert", "ruleset", "grant", "refusal", "access", "scrub", "tick"}
 
 
-def body(kind: str, **overrides: Any) -> dict[str, Any]:
+def body(kind: str, /, **overrides: Any) -> dict[str, Any]:
     """A valid body of this kind; a fresh copy."""
     return _merged(copy.deepcopy(_BODIES[kind]), overrides)
 
 
-def payload(kind: str = "movement", **overrides: Any) -> dict[str, Any]:
+def payload(kind: str = "movement", /, **overrides: Any) -> dict[str, Any]:
     """A valid payload of this kind, as a document; seq 1 unless said otherwise."""
     document: dict[str, Any] = {"v": 1, "log": LOG, "kind": kind}
     if kind in record.ENTERPRISE_KINDS:

@@ -22,7 +22,17 @@ from importlib.resources import files
 
 from ledger.catalogue.conditions import Condition, Holds, Range, parse_condition
 
-__all__ = ["Catalogue", "Classification", "Condition", "GbThreshold", "Holds", "LegalParameter", "Range", "Substance"]
+__all__ = [
+    "Catalogue",
+    "Classification",
+    "Condition",
+    "GbThreshold",
+    "Holds",
+    "LegalParameter",
+    "Range",
+    "Substance",
+    "file_digests",
+]
 
 SUBSTANCES = "substances.csv"
 LEGAL = "legal_params.csv"

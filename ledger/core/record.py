@@ -278,17 +278,18 @@ def _is_credit_code(text: str) -> bool:
 
 
 @cache
-def disclosable_pointers(kind: str) -> tuple[re.Pattern[str], ...]:
+def disclosable_pointers(kind: str, corrected: str | None = None) -> tuple[re.Pattern[str], ...]:
     """Patterns (for `fullmatch`) of the RFC 6901 pointers that a disclosure of this kind may name (section 6).
 
-    For a correction these are its own and, under /body/body, those of every kind that can be corrected.
+    A correction has its own and, under /body/body, those of the kind that it corrects: `corrected`, or without it
+    those of every kind that can be corrected.
     """
     templates = list(schemas.schema(kind)["x-disclosures"])
     if kind == "correction":
-        templates += sorted(
-            {"/body" + template for inner in CORRECTABLE_KINDS for template in schemas.schema(inner)["x-disclosures"]}
-        )
-    return tuple(re.compile(re.escape(template).replace(r"\{n\}", "(?:0|[1-9][0-9]{0,2})")) for template in templates)
+        for inner in sorted(CORRECTABLE_KINDS) if corrected is None else [corrected]:
+            templates += ["/body" + template for template in schemas.schema(inner)["x-disclosures"]]
+    unique = dict.fromkeys(templates)
+    return tuple(re.compile(re.escape(name).replace(r"\{n\}", "(?:0|[1-9][0-9]{0,2})")) for name in unique)
 
 
 @dataclass(frozen=True, slots=True)
