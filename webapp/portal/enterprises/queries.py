@@ -1,0 +1,94 @@
+"""What the enterprises' pages read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ledger.core.ids import check_credit_code
+from ledger.model import Alert, Grant, StoredRecord
+from ledger.ports import LineRow, RecordFilter, StockRow
+from webapp.context import services
+from webapp.portal.names import all_names
+
+PAGE = 50
+MOVEMENTS = 30
+ALERTS = 20
+COUNT_TO = 100
+"""Alerts of one enterprise are counted no further; the list says "99+"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One enterprise in the list."""
+
+    holder: str
+    last: StoredRecord | None
+    substances: int
+    alerts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Enterprise:
+    """Everything on one enterprise's page."""
+
+    holder: str
+    last: StoredRecord | None
+    stock: Sequence[StockRow]
+    movements: Sequence[LineRow]
+    alerts: Sequence[tuple[int, Alert]]
+    grants: Sequence[Grant]
+
+
+def enterprises() -> list[str]:
+    """Credit codes of all holders that have a record or a key, in order; authorities are none of them."""
+    holders = set(services().log.holders()) | {grant.holder for grant in services().log.grants()}
+    return sorted(holder for holder in holders if is_enterprise(holder))
+
+
+def is_enterprise(holder: str) -> bool:
+    try:
+        check_credit_code(holder)
+    except ValueError:
+        return False
+    return True
+
+
+def matching(text: str) -> list[str]:
+    """Enterprises whose code begins with, or whose name in any language holds, what was typed."""
+    wanted = text.casefold()
+    names = all_names()
+    return [
+        holder
+        for holder in enterprises()
+        if holder.startswith(text.upper()) or any(wanted in n.casefold() for n in names.get(holder, {}).values())
+    ]
+
+
+def rows(holders: Sequence[str]) -> list[Row]:
+    return [
+        Row(
+            holder=holder,
+            last=last_upload(holder),
+            substances=len({row.code for row in services().engine.stock(holder=holder) if row.amount}),
+            alerts=len(services().engine.newest_alerts(holder=holder, limit=COUNT_TO)),
+        )
+        for holder in holders
+    ]
+
+
+def last_upload(holder: str) -> StoredRecord | None:
+    found = services().log.search(RecordFilter(holder=holder), before=None, limit=1)
+    return found[0] if found else None
+
+
+def enterprise(holder: str) -> Enterprise:
+    engine = services().engine
+    return Enterprise(
+        holder=holder,
+        last=last_upload(holder),
+        stock=sorted(engine.stock(holder=holder), key=lambda row: (row.site, row.book, row.code, row.key)),
+        movements=engine.lines(holder=holder, limit=MOVEMENTS),
+        alerts=engine.newest_alerts(holder=holder, limit=ALERTS),
+        grants=[grant for grant in services().log.grants() if grant.holder == holder],
+    )

@@ -1,0 +1,82 @@
+"""Words for the codes of the format: kinds, severities, proof levels. The code itself always stands beside its word."""
+
+from __future__ import annotations
+
+from flask_babel import lazy_gettext as _l
+
+KINDS = {
+    "movement": _l("Movement"),
+    "stocktake": _l("Stocktake"),
+    "close": _l("Close of day"),
+    "incident": _l("Incident"),
+    "rental": _l("Rental"),
+    "person": _l("Person"),
+    "profile": _l("Profile"),
+    "licence": _l("Licence"),
+    "place": _l("Places and stores"),
+    "filing": _l("Filing"),
+    "reply": _l("Reply to an order"),
+    "correction": _l("Correction"),
+    "alert": _l("Alert"),
+    "alert_transition": _l("Step of an alert"),
+    "order": _l("Order"),
+    "inspection": _l("Inspection"),
+    "report": _l("Patrol report"),
+    "endorse": _l("Endorsement"),
+    "ruleset": _l("Rule set"),
+    "grant": _l("Grant of a key"),
+    "refusal": _l("Refusal"),
+    "access": _l("Access log digest"),
+    "scrub": _l("Evidence check"),
+    "erasure": _l("Erasure"),
+    "tick": _l("Clock tick"),
+}
+"""formats.md section 2, in its order; the filter offers them all."""
+
+SEVERITIES = {
+    "critical": _l("critical"),
+    "high": _l("high"),
+    "medium": _l("medium"),
+    "low": _l("low"),
+    "info": _l("info"),
+}
+SEVERITY_MARKS = {"critical": "◆", "high": "▲", "medium": "●", "low": "▽", "info": "○"}
+"""Shapes beside the colours (WCAG 1.4.1)."""
+
+ALERT_STATES = {
+    "open": _l("open"),
+    "acknowledged": _l("acknowledged"),
+    "in_hand": _l("in hand"),
+    "closed": _l("closed"),
+    "recovered": _l("recovered"),
+}
+
+DIRECTIONS = {"in": _l("in"), "out": _l("out")}
+REASONS = {
+    "purchase": _l("purchase"),
+    "sale": _l("sale"),
+    "issue": _l("issue"),
+    "return": _l("return"),
+    "production": _l("production"),
+    "consumption": _l("consumption"),
+    "transfer": _l("transfer"),
+    "dilution": _l("dilution"),
+    "disposal": _l("disposal"),
+    "loss": _l("loss"),
+    "found": _l("found"),
+}
+ROLES = {1: _l("enterprise"), 2: _l("supervisor"), 3: _l("platform"), 4: _l("authority")}
+CHAIN_KINDS = {"development": _l("development chain"), "qbft": _l("consortium chain (QBFT)")}
+
+LEVELS = {
+    "RECEIVED": _l("Received: signed and in the log; no signed checkpoint with proof from the chain covers it yet."),
+    "LOGGED": _l("Logged: a signed checkpoint covers it, and its keys are enrolled on the chain; not anchored yet."),
+    "ANCHORED-DEV": _l(
+        "Anchored on a development chain: everything is proven as on a real one, but this chain runs here alone and "
+        "convinces nobody else of the time."
+    ),
+    "ANCHORED": _l("Anchored: the contract holds a root that covers this record, in a final block of the chain."),
+    "FAILED": _l("Failed: a check of this record's proof does not hold. Do not rely on it; tell the operator."),
+    "UNKNOWN": _l("Unknown: the proof could not be made just now. The record itself is in the log."),
+}
+LEVEL_MARKS = {"RECEIVED": "○", "LOGGED": "◐", "ANCHORED-DEV": "◕", "ANCHORED": "●", "FAILED": "✕", "UNKNOWN": "?"}

@@ -1,0 +1,102 @@
+"""How values look on a page: times in the portal's zone, exact amounts, names beside codes."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from functools import lru_cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from markupsafe import Markup
+
+from ledger.core.quantity import format_mass, format_volume
+from webapp.context import services
+from webapp.i18n import gettext as _
+from webapp.i18n import ngettext, pick
+from webapp.portal.names import name_of
+
+SHORT_ID = 12
+"""Enough of a record_id to tell two rows apart; the whole one is in the link and on the record's page."""
+
+
+@lru_cache(maxsize=8)
+def _zone(name: str) -> ZoneInfo:
+    return ZoneInfo(name)
+
+
+def moment(ms: int) -> str:
+    """YYYY-MM-DD hh:mm:ss in the portal's zone."""
+    at = datetime.fromtimestamp(ms / 1000, _zone(services().timezone))
+    return at.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def when(ms: int | None) -> Markup:
+    """A <time> element that machines can read too; an em dash for nothing."""
+    if ms is None or ms <= 0:
+        return Markup("—")
+    iso = datetime.fromtimestamp(ms / 1000, timezone.utc).isoformat(timespec="milliseconds")  # noqa: UP017 - reads as the standard's name
+    return Markup('<time datetime="{}">{}</time>').format(iso, moment(ms))
+
+
+def when_s(seconds: int | None) -> Markup:
+    """As `when`, from unix seconds."""
+    return when(None if seconds is None else seconds * 1000)
+
+
+def age(ms: int) -> str:
+    """A span of time in its largest unit, rounded down."""
+    seconds = max(0, ms) // 1000
+    if seconds < 60:
+        return ngettext("%(num)d second", "%(num)d seconds", seconds)
+    if seconds < 3600:
+        return ngettext("%(num)d minute", "%(num)d minutes", seconds // 60)
+    if seconds < 86400:
+        return ngettext("%(num)d hour", "%(num)d hours", seconds // 3600)
+    return ngettext("%(num)d day", "%(num)d days", seconds // 86400)
+
+
+def amount(value: int, dimension: str) -> str:
+    """An exact amount of base units with its unit."""
+    if dimension == "mass":
+        return format_mass(value)
+    if dimension == "volume":
+        return format_volume(value)
+    return _("%(count)s pieces", count=f"{value:,}")
+
+
+def substance(code: str) -> str:
+    """The catalogue's name in this request's language, or the code itself."""
+    return pick(services().catalogue.names(code)) or code
+
+
+def number(value: int) -> str:
+    """1,234,567: the same grouping in both languages."""
+    return f"{value:,}"
+
+
+def short(text: str | None) -> str:
+    """The beginning of an identifier."""
+    return (text or "—")[:SHORT_ID]
+
+
+def plain(value: Any) -> str:
+    """A JSON scalar for people."""
+    if value is True:
+        return _("yes")
+    if value is False:
+        return _("no")
+    return "—" if value is None else str(value)
+
+
+FILTERS = {
+    "when": when,
+    "when_s": when_s,
+    "age": age,
+    "amount": amount,
+    "substance": substance,
+    "number": number,
+    "short": short,
+    "plain": plain,
+    "holder_name": name_of,
+    "pick": pick,
+}

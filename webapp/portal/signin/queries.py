@@ -1,0 +1,118 @@
+"""Sessions and accounts, as the sign-in pages need them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from urllib.parse import urlsplit
+
+from flask import Response, current_app, request
+
+from ledger.model import UnixMs
+from ledger.ports import User
+from webapp.auth import IDLE_MS, LIFETIME_MS, SESSION_COOKIE, Session
+from webapp.context import services
+from webapp.passwords import hash_password, password_matches
+from webapp.portal.signin.throttle import (
+    FREE_FAILURES,
+    FREE_FAILURES_ADDRESS,
+    Throttle,
+    address_key,
+    check_account,
+    count_before_trying,
+)
+from webapp.security import hash_secret, new_secret
+from webapp.services import SessionRow
+
+THROTTLE = "hazledger.signin_throttle"
+
+
+def authenticate(username: str, password: str) -> User | None:
+    """The account when name and password are right, else None; either way it takes the time of one Argon2id run.
+
+    Raises: HttpError too-many-requests (429) while the account or the address has to wait.
+    """
+    now = services().clock()
+    throttle: Throttle = current_app.extensions[THROTTLE]
+    address, name = address_key(request.remote_addr), f"name:{hash_secret(username)}"
+    throttle.check(address, now)
+    user = services().portal.user(username)
+    if user is None:
+        throttle.check(name, now)
+        password_matches(None, password)
+        throttle.failed(name, now, FREE_FAILURES)
+        throttle.failed(address, now, FREE_FAILURES_ADDRESS)
+        return None
+    if not confirm_password(user, password):
+        throttle.failed(address, now, FREE_FAILURES_ADDRESS)
+        return None
+    throttle.forget(address)
+    return user
+
+
+def confirm_password(user: User, password: str) -> bool:
+    """Whether the password is the account's; a wrong one counts.
+
+    Raises: HttpError too-many-requests (429) while the account has to wait, even for the right password.
+    """
+    now = services().clock()
+    check_account(user, now)
+    count_before_trying(user, now)
+    if not password_matches(user.password_hash, password):
+        return False
+    # Read again: Argon2id took a while, and a password changed meanwhile must not be put back.
+    fresh = services().portal.user(user.username)
+    if fresh is None or fresh.password_hash != user.password_hash:
+        return False
+    services().portal.save_user(replace(fresh, failed=0, locked_until_ms=UnixMs(0)))
+    return True
+
+
+def set_password(username: str, password: str) -> None:
+    """Store the new password and end every session of the account."""
+    user = services().portal.user(username)
+    if user is None:
+        return
+    services().portal.save_user(
+        replace(user, password_hash=hash_password(password), must_change=False, failed=0, locked_until_ms=UnixMs(0))
+    )
+    services().portal.revoke_sessions_of(username)
+
+
+def begin_session(response: Response, username: str) -> None:
+    """A new session under a new name (no fixation), and its cookie."""
+    now = services().clock()
+    cookie = new_secret()
+    services().portal.create_session(hash_secret(cookie), username, now, UnixMs(now + LIFETIME_MS))
+    response.set_cookie(
+        SESSION_COOKIE,
+        cookie,
+        httponly=True,
+        samesite="Strict",
+        secure=services().https or request.is_secure,
+        path="/",
+    )
+
+
+def end_session(response: Response, session: Session) -> None:
+    services().portal.revoke_session(session.session_hash)
+    response.delete_cookie(SESSION_COOKIE, httponly=True, samesite="Strict", path="/")
+
+
+def live_sessions(session: Session) -> list[SessionRow]:
+    """The account's sessions that can still act, newest use first; the present one is always among them."""
+    now = services().clock()
+    rows = {
+        row.session_hash: row
+        for row in services().sessions_of(session.username)
+        if now < row.expires and now - row.last_seen < IDLE_MS
+    }
+    rows.setdefault(
+        session.session_hash, SessionRow(session.session_hash, session.created, session.last_seen, session.expires)
+    )
+    return sorted(rows.values(), key=lambda row: row.last_seen, reverse=True)
+
+
+def is_local(path: str) -> bool:
+    """Whether a `next` parameter stays on this site: "/…", but not "//host" or "/\\host"."""
+    parts = urlsplit(path)
+    return path.startswith("/") and not path.startswith(("//", "/\\")) and not parts.netloc and not parts.scheme
