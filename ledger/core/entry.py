@@ -32,6 +32,7 @@ _ENTRY = re.compile(
     (?P<received>[1-9][0-9]{{0,15}})\n""",
     re.ASCII | re.VERBOSE,
 )
+_ANY_VERSION = re.compile(r"hazledger/entry/v[0-9]{1,9}", re.ASCII)
 
 EntrySignature = tuple[str, str, bytes]
 """(keyid, algorithm, signature): the signature as it came, DER for ES256 in DSSE."""
@@ -93,8 +94,8 @@ def parse_entry(data: bytes) -> Entry:
         match = _ENTRY.fullmatch(text)
         if match is None:
             first = text.partition("\n")[0]
-            if first.startswith("hazledger/entry/") and first != ENTRY_FORMAT:
-                raise VerificationError(f"entry format {first[:64]}", check=CHECK_ENTRY, code="unknown-format")
+            if first != ENTRY_FORMAT and _ANY_VERSION.fullmatch(first):
+                raise VerificationError(f"entry format {first}", check=CHECK_ENTRY, code="unknown-format")
             raise ValueError("not the lines of formats.md section 3")  # noqa: TRY301 - one exit for every defect
         if match["type"] not in ENTRY_TYPES:
             raise VerificationError(f"entry type {match['type'][:100]}", check=CHECK_ENTRY, code="unknown-format")

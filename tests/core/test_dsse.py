@@ -44,7 +44,10 @@ def test_parse_envelope__as_encoded__comes_back_with_its_exact_bytes() -> None:
 def test_parse_envelope__other_order_white_space_and_escapes__is_the_same_envelope() -> None:
     document = json.loads(signed())
     raw = json.dumps({name: document[name] for name in sorted(document)}, indent=2).replace("/", "\\/").encode()
-    assert parse_envelope(raw).signatures == parse_envelope(signed_once := encode_envelope(PAYLOAD, list(parse_envelope(raw).signatures))).signatures
+    assert (
+        parse_envelope(raw).signatures
+        == parse_envelope(signed_once := encode_envelope(PAYLOAD, list(parse_envelope(raw).signatures))).signatures
+    )
     assert parse_envelope(raw).payload == parse_envelope(signed_once).payload
     assert parse_envelope(raw).raw == raw
 

@@ -73,7 +73,9 @@ def test_sha256__abc__is_fips_180_4_example() -> None:
     assert sha256(b"abc").hex() == sha256_hex(b"abc") == expected
 
 
-@pytest.mark.parametrize("text", ["", "0" * 63, "0" * 65, "A" * 64, "0" * 63 + "\n", "0" * 64 + "\n", "٠" * 64, None, 7])
+@pytest.mark.parametrize(
+    "text", ["", "0" * 63, "0" * 65, "A" * 64, "0" * 63 + "\n", "0" * 64 + "\n", "٠" * 64, None, 7]
+)
 def test_is_hex_32__another_form__is_false(text: object) -> None:
     assert not is_hex_32(text)
     assert is_hex_32("0123456789abcdef" * 4)

@@ -9,7 +9,13 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
-from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -34,7 +40,9 @@ def _wycheproof(name: str) -> list[Any]:
     ]
 
 
-@pytest.mark.parametrize(("spki", "case"), _wycheproof("ecdsa_secp256r1_sha256_test.json") + _wycheproof("ed25519_test.json"))
+@pytest.mark.parametrize(
+    ("spki", "case"), _wycheproof("ecdsa_secp256r1_sha256_test.json") + _wycheproof("ed25519_test.json")
+)
 def test_verify__wycheproof__agrees(spki: str, case: dict[str, Any]) -> None:
     key = PublicKey.parse(bytes.fromhex(spki))
     sig, message = bytes.fromhex(case["sig"]), bytes.fromhex(case["msg"])
@@ -262,7 +270,9 @@ def test_parse__ed25519_key_of_any_seed__is_accepted(seed: bytes) -> None:
 
 
 def test_sign__rfc_8032_test_2__gives_its_signature() -> None:
-    private = PrivateKey.from_ed25519_seed(bytes.fromhex("4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb"))
+    private = PrivateKey.from_ed25519_seed(
+        bytes.fromhex("4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb")
+    )
     assert private.public.ed25519_bytes().hex() == "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c"
     assert private.sign(b"\x72").hex() == (
         "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da"

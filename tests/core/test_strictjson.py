@@ -116,7 +116,10 @@ TAKEN = {
     "same name in two objects": (b'[{"a":1},{"a":{"a":2}}]', [{"a": 1}, {"a": {"a": 2}}]),
     "names that differ in case": (b'{"a":1,"A":2}', {"a": 1, "A": 2}),
     "names that differ in normal form": ('{"é":1,"e\u0301":2}'.encode(), {"é": 1, "e\u0301": 2}),
-    "strings that look like members": (b'{"a":":","b":"\\":","c\\":":"{\\"a\\":1}"}', {"a": ":", "b": '":', 'c":': '{"a":1}'}),
+    "strings that look like members": (
+        b'{"a":":","b":"\\":","c\\":":"{\\"a\\":1}"}',
+        {"a": ":", "b": '":', 'c":': '{"a":1}'},
+    ),
     "surrogate pair": (b'"\\ud83d\\ude00"', "😀"),
     "escaped backslash before u0000": (b'"\\\\u0000"', "\\u0000"),
     "escapes": (b'"\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9"', '"\\/\b\f\n\r\té'),
@@ -143,8 +146,42 @@ def _either(reader: Any, data: bytes) -> Any:
 
 _SCRAPS = st.lists(
     st.sampled_from(
-        ['"a"', '"b"', ":", ",", "{", "}", "[", "]", " ", "\t", "\n", "0", "-", "1", ".", "e", '"', "\\", "u0061", "true", "null"]
-        + ['"":', '"a":1', '{"a":', "-0", '":"', '"a" :', "é", "\x00", "\\ud800", "9007199254740991", "9007199254740992"]
+        [
+            '"a"',
+            '"b"',
+            ":",
+            ",",
+            "{",
+            "}",
+            "[",
+            "]",
+            " ",
+            "\t",
+            "\n",
+            "0",
+            "-",
+            "1",
+            ".",
+            "e",
+            '"',
+            "\\",
+            "u0061",
+            "true",
+            "null",
+        ]
+        + [
+            '"":',
+            '"a":1',
+            '{"a":',
+            "-0",
+            '":"',
+            '"a" :',
+            "é",
+            "\x00",
+            "\\ud800",
+            "9007199254740991",
+            "9007199254740992",
+        ]
     ),
     max_size=14,
 ).map("".join)
@@ -161,15 +198,25 @@ def test_loads__scraps_of_json__quick_and_exact_reader_agree(text: str) -> None:
 
 
 _JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-MAX_INTEGER, MAX_INTEGER) | st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=4), inner, max_size=4),
+    st.none()
+    | st.booleans()
+    | st.integers(-MAX_INTEGER, MAX_INTEGER)
+    | st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=4), inner, max_size=4
+        )
+    ),
     max_leaves=20,
 )
 _STYLES = st.sampled_from([(",", ":"), (", ", ": "), (" ,\n", "\t: "), (",", " :")])
 
 
 @given(_JSON, _STYLES, st.booleans())
-def test_loads__any_document_in_any_spelling__comes_back(value: Any, separators: tuple[str, str], ascii_only: bool) -> None:
+def test_loads__any_document_in_any_spelling__comes_back(
+    value: Any, separators: tuple[str, str], ascii_only: bool
+) -> None:
     data = json.dumps(value, separators=separators, ensure_ascii=ascii_only).encode()
     assert json.dumps(loads(data)) == json.dumps(value)
 
@@ -183,8 +230,15 @@ def test_loads__one_bit_flipped__quick_and_exact_reader_agree(
     assert _either(loads, bytes(data)) == _either(strictjson._loads_exactly, bytes(data))
 
 
-@given(st.dictionaries(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=4), _JSON, max_size=5), st.data())
-def test_loads_members__any_object__gives_each_value_with_its_exact_bytes(members: dict[str, Any], data: st.DataObject) -> None:
+@given(
+    st.dictionaries(
+        st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=4), _JSON, max_size=5
+    ),
+    st.data(),
+)
+def test_loads_members__any_object__gives_each_value_with_its_exact_bytes(
+    members: dict[str, Any], data: st.DataObject
+) -> None:
     space = st.text(" \t\r\n", max_size=3)
     spelled = {}
     parts = []
@@ -208,7 +262,9 @@ def test_loads_members__no_object__is_refused(data: bytes) -> None:
     assert caught.value.code == "not-an-object"
 
 
-@pytest.mark.parametrize("data", [b"[" * 60_000, b'{"a":' * 12_000, b'"' + b"\\u0041" * 10_000 + b'"', b"9" * 60_000, b"[" + b"0," * 30_000])
+@pytest.mark.parametrize(
+    "data", [b"[" * 60_000, b'{"a":' * 12_000, b'"' + b"\\u0041" * 10_000 + b'"', b"9" * 60_000, b"[" + b"0," * 30_000]
+)
 def test_loads__hostile_and_large__answers_at_once(data: bytes) -> None:
     start = time.perf_counter()
     try:

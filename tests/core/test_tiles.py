@@ -32,7 +32,9 @@ PATHS = {
 
 
 @pytest.mark.parametrize(("path", "parts"), PATHS.items())
-def test_tile_path__examples_of_the_specification__both_ways(path: str, parts: tuple[int | str, int, int | None]) -> None:
+def test_tile_path__examples_of_the_specification__both_ways(
+    path: str, parts: tuple[int | str, int, int | None]
+) -> None:
     level, n, width = parts
     assert tile_path(level, n, width) == path
     assert parse_tile_path(path) == (level, n, width or 256)
@@ -81,7 +83,13 @@ def test_bundle__rests_or_wrong_number__is_refused(encode, decode, header) -> No
         if cut != header + 3:
             with pytest.raises(ValueError, match="bundle"):
                 decode(good[:cut])
-    for bad in (b"", good + b"\0", good + bytes(header - 1) + b"\1", encode([b"a"] * 256) + encode([b"a"]), b"\xff" * header):
+    for bad in (
+        b"",
+        good + b"\0",
+        good + bytes(header - 1) + b"\1",
+        encode([b"a"] * 256) + encode([b"a"]),
+        b"\xff" * header,
+    ):
         with pytest.raises(ValueError, match="bundle"):
             decode(bad)
     for items in ([], [b"a"] * 257):
