@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ledger.core.record import parse_payload, record_id_of
 from ledger.core.submission import parse_submission
-from ledger.model import Submission
+from ledger.model import Payload, Submission
 
 
 def receive(body: bytes, media_type: str) -> Submission:
@@ -25,3 +25,11 @@ def receive(body: bytes, media_type: str) -> Submission:
         record_id=record_id_of(envelope.payload),
         disclosures=disclosures,
     )
+
+
+def prechecked(payload: bytes) -> Payload:
+    """The well-formed payload in these unsigned bytes, for `precheck`: nothing is kept, no signature is asked for.
+
+    Raises: MalformedRecordError (400), PayloadError (422).
+    """
+    return parse_payload(payload)

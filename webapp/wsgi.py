@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from flask import Flask
+from ledger.door import findings
 
 from ledger import config as configuration
 from ledger import flow
@@ -17,7 +18,6 @@ from ledger.cli.processes import STATUS_FILE
 from ledger.cli.rpc import RpcChainView
 from ledger.core.trust import DEVELOPMENT
 from ledger.core.verification import Level
-from ledger.door import findings
 from ledger.errors import LedgerError, NotFoundError, StoreError
 from ledger.model import Finding, LeafIndex, RecordId, StoredRecord
 from ledger.receive import prechecked

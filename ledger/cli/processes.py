@@ -39,6 +39,7 @@ def process(name: str, state: Path) -> None:
         datefmt="%H:%M:%S",
         stream=sys.stderr,
     )
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     config = load(state)
     {"sequencer": run_sequencer, "engine": run_engine, "anchor": run_anchor, "web": run_web}[name](config)
 
@@ -93,8 +94,8 @@ def run_anchor(config: Config) -> None:
                         appender=here.appender,
                         enrolments=here.enrolments.all(),
                     )
-                    due = started + config.chain.anchor_every_s
                     if anchor is not None:
+                        due = started + config.chain.anchor_every_s
                         _log.info("anchored size %d in block %d", anchor.size, anchor.block.number)
                 else:
                     flow.mirror_grants(here.enrolments.all(), log=here.stores.log, chain=chain, appender=here.appender)
@@ -118,7 +119,7 @@ def run_engine(config: Config) -> None:
     """Folds every entry once; woken by new entries, at most `poll` behind them."""
     from ledger.cli.engine import run  # noqa: PLC0415 - the rules and CEL are only this process's
 
-    run(Installation(config), _stop_event(), _SayOnce())
+    run(Installation(config), _stop_event())
 
 
 def run_web(config: Config) -> None:
@@ -145,7 +146,7 @@ def run_web(config: Config) -> None:
         "/dev/shm" if Path("/dev/shm").is_dir() else str(config.state_dir / "run"),  # noqa: S108 - gunicorn's heartbeat file
         "--log-level",
         "warning",
-        "webapp.wsgi:app",
+        "webapp.wsgi:build()",
     ]
     os.execv(sys.executable, arguments)  # noqa: S606
 

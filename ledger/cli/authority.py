@@ -1,0 +1,127 @@
+"""`hazledger authority`: the authority's hand on the KeyRegistry contract. The platform's operator cannot do this."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from ledger.adapters.chain.authority import EvmAuthority
+from ledger.adapters.enrolments import save_enrolment
+from ledger.adapters.keystore.signing import public_key_of
+from ledger.cli.compose import AUTHORITY_ACCOUNT, Installation
+from ledger.config import load, state_dir_from_environment
+from ledger.core.encoding import b64_decode
+from ledger.core.grants import grant_id
+from ledger.core.ids import check_credit_code
+from ledger.core.keys import load_public_key
+from ledger.errors import ChainRevertedError, ConfigError
+from ledger.model import NEVER, Enrolment, Role, TreeSize
+
+_ROLES = {role.name.lower(): role for role in Role}
+_state = click.option(
+    "--state",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=None,
+    help="The installation's directory [default: $HAZLEDGER_STATE or ./hazledger-state].",
+)
+
+
+@click.group()
+def authority() -> None:
+    """Enrol and revoke keys, with the authority's own account on the chain.
+
+    \b
+    hazledger authority enrol --key acme.key --holder 91320100MA1P0000XX
+    hazledger authority list
+    hazledger authority revoke GRANT
+    """
+
+
+@authority.command()
+@_state
+@click.option("--key", required=True, help="A key file (its public half is read), or the base64 of an SPKI.")
+@click.option("--holder", required=True, help="Credit code of the enterprise, or an issuer's name.")
+@click.option("--scope", default="", help='What the key may sign for: "site/book", "site/", or nothing for all.')
+@click.option("--role", type=click.Choice(list(_ROLES)), default="enterprise", show_default=True)
+def enrol(state: Path | None, key: str, holder: str, scope: str, role: str) -> None:
+    """Grant KEY the right to sign for HOLDER; usable within seconds of being final on the chain."""
+    spki = _spki(key)
+    if role == "enterprise":
+        try:
+            check_credit_code(holder)
+        except ValueError as error:
+            raise click.BadParameter(f"{error}", param_hint="--holder") from error
+    here = _installation(state)
+    enrolment = Enrolment(load_public_key(spki).keyid, spki, holder, scope, _ROLES[role])
+    save_enrolment(here.config.enrolments_dir, here.config.origin, enrolment)
+    try:
+        g, at = _authority(here).enrol(enrolment.keyid, holder, scope, int(enrolment.role))
+    except ChainRevertedError as error:
+        if error.reason != "GrantExists":
+            raise
+        click.echo("this grant stands on the chain already; a revoked one is never renewed: make a new key", err=True)
+        sys.exit(1)
+    click.echo(f"granted {g.hex()}: key {enrolment.keyid} may sign as {role} for {holder} from index {at}")
+
+
+@authority.command()
+@_state
+@click.argument("grant")
+@click.option("--at", type=int, default=None, help="Tree size from which it no longer counts [default: now].")
+def revoke(state: Path | None, grant: str, at: int | None) -> None:
+    """End GRANT (64 hex digits, see `authority list`). What was logged at or above --at no longer counts."""
+    here = _installation(state)
+    try:
+        g = bytes.fromhex(grant)
+    except ValueError:
+        g = b""
+    if len(g) != 32:
+        raise click.BadParameter("64 hex digits, as `hazledger authority list` prints them", param_hint="GRANT")
+    size = TreeSize(at) if at is not None else here.stores.log.size()
+    try:
+        _authority(here).revoke(g, size)
+    except ChainRevertedError as error:
+        raise ConfigError(
+            f"the contract refuses: {error.reason}; no such grant, or it ended earlier already"
+        ) from error
+    click.echo(f"revoked {grant} at size {size}")
+
+
+@authority.command("list")
+@_state
+def list_(state: Path | None) -> None:
+    """All grants that the platform knows of, and from where to where they count."""
+    here = _installation(state)
+    enrolments = here.enrolments.all()
+    mirrored = {grant.g: grant for grant in here.stores.log.grants()}
+    for e in enrolments:
+        g = grant_id(here.config.origin, e.keyid, e.holder, e.scope, int(e.role)).hex()
+        known = mirrored.get(g)
+        span = "not final on the chain yet"
+        if known is not None:
+            end = "open" if known.revoked_at == NEVER else str(known.revoked_at)
+            span = f"index {known.enrolled_at} to {end}"
+        click.echo(f"{g}  {e.role.name.lower():<10}  {e.holder}  {e.scope or 'all':<12}  {span}")
+    click.echo(f"{len(enrolments)} grants", err=True)
+
+
+def _installation(state: Path | None) -> Installation:
+    return Installation(load(state or state_dir_from_environment()))
+
+
+def _authority(here: Installation) -> EvmAuthority:
+    return EvmAuthority(here.chain(account=here.account(AUTHORITY_ACCOUNT), journal=here.stores.anchor))
+
+
+def _spki(key: str) -> bytes:
+    path = Path(key)
+    try:
+        spki = public_key_of(path) if path.exists() else b64_decode(key)
+        load_public_key(spki)
+    except ValueError as error:
+        raise click.BadParameter(
+            f"neither a key file nor the base64 of a public key: {error}", param_hint="--key"
+        ) from error
+    return spki

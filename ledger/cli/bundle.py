@@ -1,0 +1,46 @@
+"""`hazledger bundle`: the operator's way to the one file that proves a record (HTTP has the same)."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from ledger import flow
+from ledger.cli.compose import Installation, wall_clock_ms
+from ledger.cli.rpc import RpcChainView
+from ledger.config import load, state_dir_from_environment
+from ledger.core.bundle import FILE_SUFFIX
+from ledger.model import RecordId
+
+
+@click.command()
+@click.argument("record_id")
+@click.option(
+    "--state",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=None,
+    help="The installation's directory [default: $HAZLEDGER_STATE or ./hazledger-state].",
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), default=None, help="[default: RECORD_ID.hzb.json]"
+)
+@click.option("--disclosures/--no-disclosures", default=False, help="Put the disclosed personal data into it.")
+def bundle(record_id: str, state: Path | None, out: Path | None, *, disclosures: bool) -> None:
+    """Write the one file that proves the record RECORD_ID, verified before it is written."""
+    here = Installation(load(state or state_dir_from_environment()))
+    data, verdict = flow.bundle(
+        RecordId(record_id),
+        log=here.stores.log,
+        anchors=here.stores.anchor,
+        trust=here.trust,
+        chain=here.chain(),
+        view=RpcChainView(here.config.chain.endpoints[0], here.trust),
+        disclosures=disclosures,
+        now=wall_clock_ms(),
+    )
+    target = out or Path(record_id + FILE_SUFFIX)
+    target.write_bytes(data)
+    click.echo(f"wrote {target}, {len(data)} bytes; our own verification: {verdict.verdict_line}")
+    sys.exit(1 if verdict.failed else 0)

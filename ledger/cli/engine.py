@@ -1,0 +1,84 @@
+"""The engine's process: the shipped rules over the log, for ever."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from ledger import flow
+from ledger.adapters.keystore.signing import public_key_of
+from ledger.catalogue import Catalogue
+from ledger.cli.compose import PLATFORM_KEY, Installation, wall_clock_ms
+from ledger.core.keys import load_public_key
+from ledger.engine.books import Categories
+from ledger.evaluate import Evaluator, Platform, evaluate, shipped_rules
+from ledger.flow import Directory, Door
+from ledger.model import AuthenticRecord
+
+_log = logging.getLogger("hazledger")
+
+# How often the log's size is looked at while nothing comes: well below the 100 ms from receipt to alert row.
+POLL_S = 0.02
+
+
+def run(here: Installation, stop: threading.Event) -> None:
+    """Fold until stopped; only one engine works at a time, a second waits for the lock."""
+    config = here.config
+    with here.stores.exclusive("engine"):
+        log = here.stores.log
+        _wait_for_log(here, stop)
+        if stop.is_set():
+            return
+        door = Door(config.origin, Directory(log), log, here.appender)
+
+        def admit(envelope: bytes) -> AuthenticRecord:
+            return flow.checked(envelope, flow.SUBMISSION, door)
+
+        evaluator = Evaluator(
+            log_reader=log,
+            store=here.stores.engine,
+            appender=here.appender,
+            admit=admit,
+            rules=shipped_rules(),
+            categories=categories_of(Catalogue.load()),
+            platform=Platform(config.issuer, load_public_key(public_key_of(config.keys_dir / PLATFORM_KEY)).keyid),
+            clock=wall_clock_ms,
+        )
+        _log.info("folding, %s", evaluator.status())
+        evaluate(evaluator, stop=stop.is_set, wait=_waiter(here, stop))
+    here.stores.close()
+
+
+def categories_of(catalogue: Catalogue) -> Categories:
+    """The catalogue's categories as the fold asks for them: by code and concentration in percent by mass, or ""."""
+
+    def categories(code: str, concentration: str) -> frozenset[str]:
+        whole, _, part = concentration.partition(".")
+        ppm = int(whole) * 10_000 + int((part + "0000")[:4]) if concentration else None
+        return catalogue.classify(code, ppm).categories
+
+    return categories
+
+
+def _waiter(here: Installation, stop: threading.Event) -> Callable[[float], object]:
+    """Wait so many seconds, less when the log grows."""
+    size = [here.stores.log.size()]
+
+    def wait(seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while not stop.wait(POLL_S) and time.monotonic() < until:
+            now = here.stores.log.size()
+            if now != size[0]:
+                size[0] = now
+                return
+
+    return wait
+
+
+def _wait_for_log(here: Installation, stop: threading.Event) -> None:
+    """The sequencer makes the tables at its first start; without them there is nothing to fold."""
+    here.stores.migrate()
+    while not stop.is_set() and here.stores.log.size() == 0:
+        stop.wait(0.2)

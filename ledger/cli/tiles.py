@@ -1,0 +1,85 @@
+"""`hazledger tiles`: a mirror of the log as files, which `verify log` and `verify book` read (C2SP tlog-tiles)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ledger.cli.compose import Installation
+from ledger.config import load, state_dir_from_environment
+from ledger.core.tiles import ENTRIES, RECORDS, TILE_WIDTH, encode_entry_bundle, encode_record_bundle, tile_path
+from ledger.errors import ConfigError
+from ledger.model import LeafIndex, TreeSize
+
+
+@click.command()
+@click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
+@click.option(
+    "--state",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=None,
+    help="The installation's directory [default: $HAZLEDGER_STATE or ./hazledger-state].",
+)
+def tiles(directory: Path, state: Path | None) -> None:
+    """Copy the log up to its latest checkpoint into DIRECTORY; what is there already is not written again.
+
+    \b
+    hazledger tiles /mnt/mirror
+    hazledger verify log --tiles /mnt/mirror --trust trust.json
+    """
+    here = Installation(load(state or state_dir_from_environment()))
+    size = mirror(here, directory)
+    click.echo(f"{size} entries in {directory}")
+
+
+def mirror(here: Installation, directory: Path) -> int:
+    """Write checkpoint, hash tiles, entries and records; the number of entries.
+
+    Raises: ConfigError when no checkpoint was signed yet.
+    """
+    log = here.stores.log
+    checkpoint = log.latest_checkpoint()
+    if checkpoint is None:
+        raise ConfigError("no checkpoint was signed yet; wait a second, or look at /readyz")
+    size = int(checkpoint.size)
+    steps = range(0, size, TILE_WIDTH)
+    with click.progressbar(steps, label="tiles", file=click.get_text_stream("stderr")) as progress:
+        for start in progress:
+            width = min(TILE_WIDTH, size - start)
+            _write_bundles(here, directory, start, width)
+    level, count = 0, size
+    while count:
+        for n in range(-(-count // TILE_WIDTH)):
+            width = min(TILE_WIDTH, count - n * TILE_WIDTH)
+            path = directory / tile_path(level, n, None if width == TILE_WIDTH else width)
+            if not path.exists():
+                _write(path, log.hash_tile(level, n, width))
+        count, level = count // TILE_WIDTH, level + 1
+    for known in _checkpoints(here):
+        _write(directory / "checkpoints" / f"{known[0]:015d}", known[1])
+    _write(directory / "checkpoint", checkpoint.note)
+    return size
+
+
+def _write_bundles(here: Installation, directory: Path, start: int, width: int) -> None:
+    n, partial = start // TILE_WIDTH, None if width == TILE_WIDTH else width
+    entries, records = (directory / tile_path(kind, n, partial) for kind in (ENTRIES, RECORDS))
+    if entries.exists() and records.exists():
+        return
+    rows = here.stores.log.records(LeafIndex(start), width)
+    _write(entries, encode_entry_bundle([row.entry for row in rows]))
+    _write(records, encode_record_bundle([row.envelope for row in rows]))
+
+
+def _checkpoints(here: Installation) -> list[tuple[int, bytes]]:
+    anchored = {anchor.size for anchor in here.stores.anchor.anchors()}
+    found = (here.stores.log.checkpoint(TreeSize(size)) for size in sorted(anchored))
+    return [(int(c.size), c.note) for c in found if c is not None]
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(path.name + ".part")
+    beside.write_bytes(data)
+    beside.replace(path)

@@ -1,0 +1,85 @@
+"""`hazledger token`: who may read over HTTP. A token is shown once; only its hash is kept."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from ledger.cli.compose import Installation, wall_clock_ms
+from ledger.config import load, state_dir_from_environment
+from ledger.model import UnixMs
+from ledger.ports import Token
+
+DAY_MS = 86_400_000
+_state = click.option(
+    "--state",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=None,
+    help="The installation's directory [default: $HAZLEDGER_STATE or ./hazledger-state].",
+)
+
+
+@click.group()
+def token() -> None:
+    """Make, list and revoke tokens for reading over HTTP.
+
+    \b
+    hazledger token new --role auditor --days 30
+    curl -H "Authorization: Bearer TOKEN" http://127.0.0.1:8080/tile/entries/000
+    """
+
+
+@token.command()
+@_state
+@click.option("--role", type=click.Choice(["enterprise", "auditor", "supervisor"]), required=True)
+@click.option("--holder", default=None, help="Credit code; needed for an enterprise, which sees only its own records.")
+@click.option("--days", default=365, show_default=True, help="Days until it expires.")
+def new(state: Path | None, role: str, holder: str | None, days: int) -> None:
+    """Make a token and print it, once."""
+    if (role == "enterprise") != (holder is not None):
+        raise click.UsageError("--holder goes with --role enterprise, and is needed there")
+    here = Installation(load(state or state_dir_from_environment()))
+    click.echo(make_token(here, role, holder, days))
+
+
+def make_token(here: Installation, role: str, holder: str | None, days: int) -> str:
+    """A new token's text: 256 bits. Kept is its SHA-256 only."""
+    text = secrets.token_urlsafe(32)
+    now = wall_clock_ms()
+    row = Token(
+        token_id=secrets.token_hex(6),
+        role=role,
+        holder=holder,
+        created_ms=now,
+        expires_ms=UnixMs(now + days * DAY_MS),
+        revoked_ms=None,
+    )
+    here.stores.portal.save_token(hashlib.sha256(text.encode()).hexdigest(), row)
+    return text
+
+
+@token.command("list")
+@_state
+def list_(state: Path | None) -> None:
+    """All tokens, with their ids and ends; never the tokens themselves."""
+    here = Installation(load(state or state_dir_from_environment()))
+    for row in here.stores.portal.tokens():
+        end = datetime.fromtimestamp(row.expires_ms / 1000, UTC)
+        status = "revoked" if row.revoked_ms else f"until {end:%Y-%m-%d}"
+        click.echo(f"{row.token_id}  {row.role:<10}  {row.holder or '-':<18}  {status}")
+
+
+@token.command()
+@_state
+@click.argument("token_id")
+def revoke(state: Path | None, token_id: str) -> None:
+    """End a token at once, by its id from `token list`."""
+    here = Installation(load(state or state_dir_from_environment()))
+    if token_id not in {row.token_id for row in here.stores.portal.tokens()}:
+        raise click.BadParameter("no such token; see `hazledger token list`", param_hint="TOKEN_ID")
+    here.stores.portal.revoke_token(token_id, wall_clock_ms())
+    click.echo(f"revoked {token_id}")
