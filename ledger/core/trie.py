@@ -61,6 +61,8 @@ class Header:
     timestamp_s: int
     qbft_hash: bytes | None
     """The name by which a QBFT chain knows the block, when extraData is QBFT's; see `_qbft_hash`."""
+    raw: bytes
+    """The exact RLP."""
 
 
 def parse_header(raw: bytes) -> Header:
@@ -81,6 +83,7 @@ def parse_header(raw: bytes) -> Header:
         number=rlp.decode_uint(items[8], max_bytes=8),
         timestamp_s=rlp.decode_uint(items[11], max_bytes=8),
         qbft_hash=_qbft_hash(items),
+        raw=raw,
     )
 
 

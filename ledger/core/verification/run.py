@@ -24,6 +24,7 @@ from ledger.core.verification.state import (
     ChainState,
     ChainView,
     StateProofError,
+    check_endpoint,
     open_proof,
     open_state,
     wanted_slots,
@@ -279,15 +280,13 @@ class _Run:
     ) -> _Answer | None:
         """The newest final block's answer, with check 10 settled; None when the endpoint does not answer."""
         try:
-            found = (rpc.chain_id(), rpc.genesis_hash())
-            if found != (chain.chain_id, chain.genesis):
-                self._fail(_wrong_chain(found, chain))
+            if not self._attempt(2, _returning(check_endpoint), rpc, chain):
                 self._skip(10, "needs check 2: the endpoint serves another chain")
                 return None
             log = log_id(self._trust.origin)
             gs = [key.g for key in signing or ()]
-            size = None if checkpoint is None else checkpoint.size
-            proof = rpc.state_proof(wanted_slots(chain, log=log, gs=gs, size=size))
+            sizes = () if checkpoint is None else (checkpoint.size,)
+            proof = rpc.state_proof(wanted_slots(chain, log=log, gs=gs, sizes=sizes))
             at_number = rpc.block_hash(header.number)
         except ChainError as error:
             self._unreachable = error.detail
@@ -476,12 +475,3 @@ def _returning(function: Callable[P, None]) -> Callable[P, bool]:
         return True
 
     return wrapped
-
-
-def _wrong_chain(found: tuple[int, bytes], chain: TrustedChain) -> VerificationError:
-    return VerificationError(
-        f"the endpoint serves chain {found[0]} with genesis 0x{found[1].hex()}; the trust file names chain "
-        f"{chain.chain_id} with genesis 0x{chain.genesis.hex()}: name another endpoint",
-        check=2,
-        code="wrong-chain",
-    )

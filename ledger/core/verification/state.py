@@ -59,15 +59,15 @@ class AnchoredRoot:
 
 
 def wanted_slots(
-    chain: TrustedChain, *, log: bytes, gs: Iterable[bytes], size: int | None, head: bool = False
+    chain: TrustedChain, *, log: bytes, gs: Iterable[bytes] = (), sizes: Iterable[int] = (), head: bool = False
 ) -> list[tuple[bytes, list[bytes]]]:
-    """What a bundle's state must prove: `grants[g]` per g, and rootAt/metaAt of `size` unless it is None.
+    """The slots of `grants[g]` per g, of rootAt and metaAt per size, and of the log's head when `head`.
 
     Both accounts are always there, for their code hashes (formats.md section 7).
     """
     contract, registry = chain.checkpoint_log, chain.key_registry
     log_slots = []
-    if size is not None:
+    for size in sizes:
         log_slots.append(slots.sized_slot(contract.root_at_slot, log, size))
         log_slots.append(slots.sized_slot(contract.meta_at_slot, log, size))
     if head:
@@ -109,10 +109,12 @@ class ChainState:
             meta=self._word(storage_root, slots.sized_slot(contract.meta_at_slot, self._log, size), check=9),
         )
 
-    def head_size(self) -> int:
-        """head[log].size; VerificationError(check=9) when unproven."""
-        slot = slots.head_slot(self._chain.checkpoint_log.head_slot, self._log)
-        return int.from_bytes(self._word(self._log_storage_root(), slot, check=9), "big")
+    def head(self) -> tuple[int, bytes]:
+        """Size and root of head[log], 0 and zeros when nothing is anchored; VerificationError(check=9) when unproven."""
+        storage_root = self._log_storage_root()
+        first = slots.head_slot(self._chain.checkpoint_log.head_slot, self._log)
+        size = int.from_bytes(self._word(storage_root, first, check=9), "big")
+        return size, self._word(storage_root, slots.next_slot(first), check=9)
 
     def check_all_used(self) -> None:
         """Each node was used by a walk (formats.md section 7); VerificationError(check=1) else."""
@@ -168,6 +170,18 @@ def open_proof(proof: StateProof, chain: TrustedChain, log: bytes) -> ChainState
     if proof.block.hash not in names or header.number != proof.block.number:
         raise StateProofError("the endpoint's header is not that of the block it names", check=10)
     return ChainState(header, nodes, chain, log)
+
+
+def check_endpoint(rpc: ChainView, chain: TrustedChain) -> None:
+    """Check 2: the endpoint serves the chain of the trust file."""
+    chain_id, genesis = rpc.chain_id(), rpc.genesis_hash()
+    if (chain_id, genesis) != (chain.chain_id, chain.genesis):
+        raise VerificationError(
+            f"the endpoint serves chain {chain_id} with genesis 0x{genesis.hex()}; the trust file names chain "
+            f"{chain.chain_id} with genesis 0x{chain.genesis.hex()}: name another endpoint",
+            check=2,
+            code="wrong-chain",
+        )
 
 
 def select_nodes(
