@@ -159,14 +159,14 @@ def parse_payload(payload: bytes) -> Payload:
 
 def _kind_of(document: Any) -> str:
     if type(document) is not dict:
-        raise PayloadError("a payload is a JSON object", pointer="")
+        raise PayloadError("A payload is a JSON object.", pointer="")
     if "v" not in document:
-        raise PayloadError('"v" is required', code="missing-member", pointer="/v")
+        raise PayloadError('The member "v" is required.', code="missing-member", pointer="/v")
     if document["v"] != VERSION or type(document["v"]) is not int:
-        raise PayloadError(f"this program knows version {VERSION}", code="unknown-version", pointer="/v")
+        raise PayloadError(f"This program knows version {VERSION} only.", code="unknown-version", pointer="/v")
     kind = document.get("kind")
     if type(kind) is not str or kind not in KINDS:
-        raise PayloadError("this kind is not known in version 1", code="unknown-kind", pointer="/kind")
+        raise PayloadError("This kind is not known in version 1.", code="unknown-kind", pointer="/kind")
     return kind
 
 
@@ -180,13 +180,15 @@ def _schema_error(kind: str, document: dict[str, Any]) -> PayloadError:
     ]
     if len(holders) != 1 or holders[0] not in allowed:
         wanted = " or ".join(allowed)
-        return PayloadError(f"{kind} stands under exactly one {wanted}", code="wrong-holder", pointer=f"/{allowed[0]}")
+        return PayloadError(
+            f"A record of this kind has exactly one holder: {wanted}.", code="wrong-holder", pointer=f"/{allowed[0]}"
+        )
     book = document.get("book")
     if _needs_office_book(kind, document) and isinstance(book, str) and not book.startswith("office"):
-        return PayloadError("this kind lives in a book whose name begins office", code="office-book", pointer="/book")
+        return PayloadError("This kind lives in a book whose name begins office.", code="office-book", pointer="/book")
     defect = schemas.first_defect(kind, document)
     if defect is None:  # pragma: no cover - is_valid and iter_errors are one engine
-        return PayloadError("does not match its schema", pointer="")
+        return PayloadError("Does not match its schema.", pointer="")
     return PayloadError(defect.detail, code=defect.code, pointer=defect.pointer)
 
 
@@ -200,16 +202,16 @@ def _needs_office_book(kind: str, document: dict[str, Any]) -> bool:
 
 def _check_header(document: dict[str, Any]) -> None:
     if (document["seq"] == 1) is not (document["prev"] is None):
-        raise PayloadError("prev is null at seq 1 and only there", code="prev-seq", pointer="/prev")
+        raise PayloadError("prev is null at seq 1 and only there.", code="prev-seq", pointer="/prev")
     signers = document["signers"]
     if len(signers) > 1 and signers != sorted(signers):
-        raise PayloadError("signers stand in ascending order", code="signers-order", pointer="/signers")
+        raise PayloadError("Signers stand in ascending order.", code="signers-order", pointer="/signers")
     digests = document.get("_sd")
     if digests is not None and digests != sorted(digests):
-        raise PayloadError("digests stand in ascending order", code="sd-order", pointer="/_sd")
+        raise PayloadError("Digests stand in ascending order.", code="sd-order", pointer="/_sd")
     ext = document.get("ext")
     if ext and len(json.dumps(ext, ensure_ascii=False, separators=(",", ":")).encode()) > MAX_EXT_BYTES:
-        raise PayloadError(f"ext is larger than {MAX_EXT_BYTES} bytes", code="ext-size", pointer="/ext")
+        raise PayloadError(f"ext is larger than {MAX_EXT_BYTES} bytes.", code="ext-size", pointer="/ext")
 
 
 def _check_body(kind: str, body: dict[str, Any], base: str = "/body") -> None:
@@ -221,7 +223,7 @@ def _check_body(kind: str, body: dict[str, Any], base: str = "/body") -> None:
             names = [store["id"] for store in site["stores"]]
             if site["site"] in sites or len(set(names)) != len(names):
                 raise PayloadError(
-                    "each site stands once, and each store of a site once",
+                    "Each site stands once, and each store of a site once.",
                     code="duplicate-store",
                     pointer=f"{base}/sites/{n}",
                 )
@@ -240,7 +242,7 @@ def _check_personal_data(payload: bytes, document: dict[str, Any]) -> None:
     for pointer, word in _free_strings(document, "issuer" in document):
         found = ids.find_personal_data(word)
         if found:
-            raise PayloadError(f"a {found} stands outside _sd", code="personal-data", pointer=pointer)
+            raise PayloadError(f"A {found} stands outside _sd.", code="personal-data", pointer=pointer)
 
 
 def _free_strings(document: dict[str, Any], is_authority: bool) -> Iterator[tuple[str, str]]:

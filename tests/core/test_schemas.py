@@ -76,6 +76,22 @@ def test_schemas__no_disclosure__is_also_a_plain_member_of_a_person(kind):
     assert own & plain <= {"number"}, "only a licence's number may be either, depending on whom it was issued to"
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_schemas__every_pattern__says_in_words_what_it_asks(name):
+    for path, node in nodes(schemas.schema(name)):
+        if isinstance(node.get("pattern"), str):
+            assert "description" in node, path
+
+
+def test_first_defect__pattern__is_said_in_words():
+    from tests.factories import payload
+
+    defect = schemas.first_defect("tick", payload("tick", event_time="yesterday"))
+    assert defect.pointer == "/event_time"
+    assert "RFC 3339" in defect.detail
+    assert "[0-9]" not in defect.detail
+
+
 def test_schema__unknown_name__key_error():
     for name in ("gift", "../v1/tick", "", "Tick"):
         with pytest.raises(KeyError):
@@ -97,4 +113,4 @@ def test_schemas__digest__is_the_frozen_one():
     assert everything.hexdigest() == FROZEN
 
 
-FROZEN = "d25af09ac20f20105c170c8b8c0a530280caba1e6e6005c7a9ec12e26a60a517"
+FROZEN = "bccc6bcf77f4b077cfd1dde6ee1c53fba549cd1220439a208b48abd280cef764"

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from typing import Any
 
 import jsonschema_rs
@@ -54,12 +55,16 @@ class _XCheck:
             raise ValueError(f"{self._name}: {error}") from None
 
 
+def _folder() -> Traversable:
+    return files(__package__).joinpath("record", f"v{VERSION}")
+
+
 @cache
 def schema(name: str) -> dict[str, Any]:
     """The schema file `record/v1/<name>.json` as parsed. KeyError when there is none."""
     if not name.replace("_", "").isalpha():
         raise KeyError(name)
-    path = files(__package__).joinpath("record", f"v{VERSION}", f"{name}.json")
+    path = _folder().joinpath(f"{name}.json")
     try:
         parsed: dict[str, Any] = json.loads(path.read_bytes())
     except FileNotFoundError:
@@ -114,9 +119,10 @@ def _pointer(path: list[str | int]) -> str:
 
 
 def _branch_errors(error: jsonschema_rs.ValidationError) -> list[jsonschema_rs.ValidationError]:
-    # The branch that was meant is the one whose discriminator (a const or enum) holds; of those, the nearest miss.
+    # The branch that was meant is the one whose discriminator (a const, an enum, or the value's type) holds; of those,
+    # the nearest miss.
     def discriminated(branch: list[jsonschema_rs.ValidationError]) -> bool:
-        return any(item.kind.name in {"const", "enum"} for item in branch)
+        return any(item.kind.name in {"const", "enum", "type"} for item in branch)
 
     branches = [branch for branch in getattr(error.kind, "context", ()) if branch]
     if not branches:
@@ -133,6 +139,15 @@ def _leaf(error: jsonschema_rs.ValidationError) -> jsonschema_rs.ValidationError
     return error
 
 
+def _meaning(error: jsonschema_rs.ValidationError) -> str:
+    """What a pattern asks for in words: the description that stands beside it in its schema file."""
+    file, _, steps = str(error.absolute_keyword_location).partition("#")
+    node: Any = schema(file.rsplit("/", 1)[-1].removesuffix(".json"))
+    for step in steps.split("/")[1:-1]:
+        node = node[int(step) if isinstance(node, list) else step.replace("~1", "/").replace("~0", "~")]
+    return str(node["description"])
+
+
 def _sentence(error: jsonschema_rs.ValidationError) -> tuple[str, str, str]:
     kind, value = error.kind.name, error.kind.value
     where = _pointer(error.instance_path)
@@ -140,24 +155,43 @@ def _sentence(error: jsonschema_rs.ValidationError) -> tuple[str, str, str]:
         case "additionalProperties" | "unevaluatedProperties":
             name = str(value[0] if isinstance(value, list) else value)[:64]
             shown = where if ids.find_personal_data(name) else where + _pointer([name])
-            return "unknown-member", shown, "this member is not known here"
-        case "required":
-            return "missing-member", where + _pointer([str(value)]), "this member is required"
+            return "unknown-member", shown, "This member is not known here."
         case "falseSchema":
-            return "unknown-member", where, "this member may not stand here"
+            return "unknown-member", where, "This member may not stand here."
+        case "required":
+            return "missing-member", where + _pointer([str(value)]), "This member is required."
         case "x-check":
             code, _, detail = error.message.partition(": ")
-            return code, where, detail
+            return code, where, f"{detail[:1].upper()}{detail[1:]}."
         case "pattern":
-            return "schema", where, f"the text must match {value}"
+            return "schema", where, f"Expected: {_meaning(error)}"
         case "type":
-            return "schema", where, f"must be of type {value}"
-        case "enum":
-            return "schema", where, f"must be one of {json.dumps(value)}"
-        case "const":
-            return "schema", where, f"must be {json.dumps(value)}"
-        case _:
-            return "schema", where, f"must satisfy {kind} {json.dumps(value, default=str)[:200]}"
+            return "schema", where, f"Must be of type {' or '.join(value if isinstance(value, list) else [value])}."
+        case "propertyNames":
+            return "schema", where, "A member name here is not of the form allowed."
+    return (
+        "schema",
+        where,
+        _KEYWORDS.get(kind, "Must satisfy {kind} {value}.").format(
+            kind=kind, value=json.dumps(value, default=str)[:200]
+        ),
+    )
+
+
+_KEYWORDS = {
+    "enum": "Must be one of {value}.",
+    "const": "Must be {value}.",
+    "minimum": "Must be at least {value}.",
+    "maximum": "Must be at most {value}.",
+    "minLength": "Must have at least {value} characters.",
+    "maxLength": "Must have at most {value} characters.",
+    "minItems": "Must have at least {value} items.",
+    "maxItems": "Must have at most {value} items.",
+    "minProperties": "Must have at least {value} members.",
+    "maxProperties": "Must have at most {value} members.",
+    "uniqueItems": "No item may stand twice.",
+    "not": "This value is reserved.",
+}
 
 
 def first_defect(kind: str, document: Any) -> Defect | None:
