@@ -39,6 +39,9 @@ _DUMPING_SHARE = 0.02
 
 _START_S = 10.0
 _STOP_S = 5.0
+
+# A node whose parent was killed is killed by the kernel, but not in the same instant.
+_PORT_S = 3.0
 _PR_SET_PDEATHSIG = 1
 
 _log = logging.getLogger(__name__)
@@ -121,6 +124,11 @@ class EmbeddedNode:
         return f"http://127.0.0.1:{self._port}"
 
     @property
+    def directory(self) -> Path:
+        """Where it keeps its state."""
+        return self._directory
+
+    @property
     def pid(self) -> int | None:
         """Its process id while it runs."""
         return self._process.pid if self._process is not None and self._process.poll() is None else None
@@ -141,9 +149,9 @@ class EmbeddedNode:
         self._directory.mkdir(parents=True, exist_ok=True)
         self._take_directory()
         self._port = self._port or _free_port()
-        self._launch()
-        rpc = self._rpc()
         try:
+            self._launch()
+            rpc = self._rpc()
             self._load(rpc)
             rpc.call("evm_setTime", int(self._clock()))
         except BaseException:
@@ -213,6 +221,7 @@ class EmbeddedNode:
         self._lock = lock
 
     def _launch(self) -> None:
+        _refuse_taken(self._port)
         command = [
             str(self._anvil),
             *("--host", "127.0.0.1", "--port", str(self._port), "--chain-id", str(CHAIN_ID)),
@@ -282,6 +291,22 @@ class EmbeddedNode:
     def _block_hash(rpc: Rpc, which: str) -> str:
         block = rpc.block(which)
         return "" if block is None else str(block["hash"])
+
+
+def _refuse_taken(port: int) -> None:
+    """ConfigError when somebody listens there: it would be asked in our node's place until that has failed to start."""
+    deadline = time.monotonic() + _PORT_S
+    while True:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError as error:
+                if time.monotonic() > deadline:
+                    raise ConfigError(f"port {port} is taken: another node listens there") from error
+            else:
+                return
+        time.sleep(0.05)
 
 
 def _free_port() -> int:
