@@ -313,7 +313,7 @@ class AlertBook:
             "late": alert.late,
         }
         about = {"holder": alert.holder, "site": alert.site}
-        about |= {name: alert.extra.get(name) for name in ("book", "record", "revises")}
+        about |= {name: alert.extra.get(name, "") for name in ("book", "record", "revises")}
         body |= {name: value for name, value in about.items() if value}
         nonce = hashlib.sha256(f"hazledger/alert-nonce/v1\n{alert.alert_id}\n".encode()).digest()
         payload = {
