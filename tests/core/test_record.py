@@ -558,6 +558,36 @@ def test_parse_payload__personal_data_behind_escapes__refused():
     assert parse_payload(escaped("示例化工"))
 
 
+DIGITS = st.sampled_from(["0123456789", "０１２３４５６７８９", "𝟎𝟏𝟐𝟑𝟒𝟓𝟔𝟕𝟖𝟗"])
+BORDERS = st.text(alphabet=" ,.:;-+/_\n\t\"\\()，。：电话", max_size=3)
+
+
+@given(
+    st.sampled_from(
+        [
+            factories.MOBILE,
+            "138-0013-8000",
+            "138 0013 8000",
+            "8613800138000",
+            "+86 13800138000",
+            factories.RESIDENT_ID,
+            "110105 19491231 002X",
+        ]
+    ),
+    DIGITS,
+    BORDERS,
+    BORDERS,
+    st.booleans(),
+)
+def test_parse_payload__a_persons_number_in_any_dress__refused(number, digits, before, after, ascii_only):
+    # What the search of ids finds in the decoded text, the sieve over the raw bytes must let through to it.
+    dressed = before + "".join(digits[int(c)] if c.isdigit() else c for c in number) + after
+    document = payload(ext={"note": [dressed]})
+    with pytest.raises(PayloadError) as caught:
+        parse_payload(json.dumps(document, ensure_ascii=ascii_only).encode())
+    assert caught.value.code == "personal-data"
+
+
 def test_parse_payload__unknown_member_named_by_a_number__is_not_repeated():
     error = refusal(payload(**{factories.MOBILE: 1}))
     assert factories.MOBILE not in error.detail + str(error.pointer)
