@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import Any
 
 from flask import Flask
-from ledger.door import findings
 
 from ledger import config as configuration
 from ledger import flow
@@ -96,6 +95,8 @@ class _Worker:
 
     def precheck(self, payload: bytes) -> Sequence[Finding]:
         """What the door would find; nothing is kept."""
+        from ledger.door import findings  # noqa: PLC0415
+
         return findings(prechecked(payload), self.catalogue.catalogue, wall_clock_ms())
 
     def chain_status(self) -> dict[str, Any]:
@@ -179,6 +180,6 @@ def build() -> Flask:
 def _notice(config: configuration.Config) -> dict[str, str] | None:
     if not config.simulated:
         return None
-    from ledger.demo import NOTICE  # noqa: PLC0415 - only a demo installation has the demo's data
+    from ledger.demo import SIMULATED  # noqa: PLC0415 - only a demo installation has the demo's data
 
-    return NOTICE
+    return SIMULATED

@@ -52,12 +52,12 @@ def run(here: Installation, stop: threading.Event) -> None:
 
 
 def categories_of(catalogue: Catalogue) -> Categories:
-    """The catalogue's categories as the fold asks for them: by code and concentration in percent by mass, or ""."""
+    """The catalogue's categories as the fold asks for them: by code, concentration in percent by mass or "", form or ""."""
 
-    def categories(code: str, concentration: str) -> frozenset[str]:
+    def categories(code: str, concentration: str, form: str) -> frozenset[str]:
         whole, _, part = concentration.partition(".")
         ppm = int(whole) * 10_000 + int((part + "0000")[:4]) if concentration else None
-        return catalogue.classify(code, ppm).categories
+        return catalogue.classify(code, ppm, form or None).categories
 
     return categories
 

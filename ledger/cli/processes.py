@@ -98,7 +98,9 @@ def run_anchor(config: Config) -> None:
                         due = started + config.chain.anchor_every_s
                         _log.info("anchored size %d in block %d", anchor.size, anchor.block.number)
                 else:
-                    flow.mirror_grants(here.enrolments.all(), log=here.stores.log, chain=chain, appender=here.appender)
+                    flow.mirror_once(
+                        log=here.stores.log, chain=chain, appender=here.appender, enrolments=here.enrolments.all()
+                    )
                 said.clear()
                 status.write(None, chain.status())
             except ChainMismatchError as error:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import secrets
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,8 +9,7 @@ import click
 
 from ledger.cli.compose import Installation, wall_clock_ms
 from ledger.config import load, state_dir_from_environment
-from ledger.model import UnixMs
-from ledger.ports import Token
+from webapp.auth import Role, new_token
 
 DAY_MS = 86_400_000
 _state = click.option(
@@ -38,7 +35,7 @@ def token() -> None:
 @click.option("--role", type=click.Choice(["enterprise", "auditor", "supervisor"]), required=True)
 @click.option("--holder", default=None, help="Credit code; needed for an enterprise, which sees only its own records.")
 @click.option("--days", default=365, show_default=True, help="Days until it expires.")
-def new(state: Path | None, role: str, holder: str | None, days: int) -> None:
+def new(state: Path | None, role: Role, holder: str | None, days: int) -> None:
     """Make a token and print it, once."""
     if (role == "enterprise") != (holder is not None):
         raise click.UsageError("--holder goes with --role enterprise, and is needed there")
@@ -46,19 +43,10 @@ def new(state: Path | None, role: str, holder: str | None, days: int) -> None:
     click.echo(make_token(here, role, holder, days))
 
 
-def make_token(here: Installation, role: str, holder: str | None, days: int) -> str:
+def make_token(here: Installation, role: Role, holder: str | None, days: int) -> str:
     """A new token's text: 256 bits. Kept is its SHA-256 only."""
-    text = secrets.token_urlsafe(32)
-    now = wall_clock_ms()
-    row = Token(
-        token_id=secrets.token_hex(6),
-        role=role,
-        holder=holder,
-        created_ms=now,
-        expires_ms=UnixMs(now + days * DAY_MS),
-        revoked_ms=None,
-    )
-    here.stores.portal.save_token(hashlib.sha256(text.encode()).hexdigest(), row)
+    text, digest, row = new_token(role, holder, wall_clock_ms(), days * DAY_MS)
+    here.stores.portal.save_token(digest, row)
     return text
 
 

@@ -30,7 +30,7 @@ def show(file: Path) -> None:
     click.echo(f"trust file {file}, SHA-256 {trusted.digest.hex()}")
     click.echo(f"origin       {trusted.origin}")
     for key in trusted.log_keys:
-        click.echo(f"log key      {key.vkey}  sizes {_span(key.sizes.start, key.sizes.end)}")
+        click.echo(f"log key      {key.verifier.to_vkey()}  sizes {_span(key.from_size, key.to_size)}")
     for receipt_key in trusted.receipt_keys:
         click.echo(f"receipt key  {receipt_key.to_vkey()}")
     for chain in trusted.chains:

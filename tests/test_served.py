@@ -1,0 +1,42 @@
+"""The whole life of a record through the served program: push, append, anchor, bundle, verify."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.served import NDJSON, Served
+
+SUBMISSION = "application/vnd.hazledger.submission.v1+json"
+pytestmark = pytest.mark.chain
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    with Served(tmp_path_factory.mktemp("served")) as served:
+        yield served
+
+
+def test_life__push_anchor_bundle_verify__anchored_dev_by_another_process(served, tmp_path):
+    (book,) = served.enterprises(1)
+    status, answer = served.post("/api/v1/records", book.next("stocktake"), SUBMISSION)
+    assert status == 201, answer
+    status, answer = served.post("/api/v1/records:batch", b"\n".join(book.next() for _ in range(20)) + b"\n", NDJSON)
+    assert status == 200, answer
+    record_id = book.prev
+    from ledger.cli.token import make_token
+
+    token = make_token(served.installation(), "auditor", None, 1)
+    here = served.installation()
+    served.wait_for(lambda: here.stores.anchor.anchor_covering(21), 20, "an anchor")
+    status, bundle = served.get(f"/api/v1/records/{record_id}/bundle", token)
+    assert status == 200, bundle
+    path = tmp_path / "record.hzb.json"
+    path.write_bytes(served.raw(f"/api/v1/records/{record_id}/bundle", token))
+    verify = [sys.executable, "-m", "ledger.cli.main", "verify", "bundle", str(path), "--trust", str(served.config.trust_path)]
+    done = subprocess.run([*verify, "--require", "ANCHORED-DEV", "--rpc", served.service.rpc_url], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "ANCHORED-DEV" in done.stdout
+    assert subprocess.run(verify, capture_output=True, text=True).returncode == 3
