@@ -59,7 +59,7 @@ def verify() -> None:
       4  a source that you named did not answer
       3  pending: nothing is wrong, but the required level is not reached yet
       0  everything required is proven
-    """  # noqa: D301 - the backspaces are click's mark for lines that stay as they are
+    """
 
 
 @verify.command("bundle")
@@ -107,7 +107,7 @@ def bundle_command(
           --rpc http://127.0.0.1:8545 --require ANCHORED-DEV
     Example, on a machine without network, the block pinned by the authority:
       hazledger verify bundle 3f9a….hzb.json --trust trust.json --offline
-    """  # noqa: D301 - as above
+    """
     if rpc and offline:
         raise click.UsageError("--rpc and --offline exclude each other")
     trust = read_trust(context, trust_path)

@@ -160,6 +160,7 @@ class Verdict:
             return EXIT_UNREACHABLE
         return EXIT_PENDING if self.pending else EXIT_OK
 
+    @property
     def verdict_line(self) -> str:
         """The one line that a person reads last."""
         parts = [self._headline()]
@@ -177,7 +178,7 @@ class Verdict:
     def lines(self) -> list[str]:
         """All that is printed: the checks, the findings, the verdict."""
         notes = [f"[note]    {warning}" for warning in self.warnings]
-        return [check.line() for check in self.checks] + notes + [self.verdict_line()]
+        return [check.line() for check in self.checks] + notes + [self.verdict_line]
 
     def to_json(self) -> dict[str, Any]:
         """The same for a machine (`--json`)."""

@@ -1,0 +1,106 @@
+"""Reading a log's tiles from a directory or over HTTP (C2SP tlog-tiles, formats.md section 4), the same way from both.
+
+The layout is `checkpoint`, `tile/<L>/<N>`, `tile/entries/<N>`, `tile/records/<N>`, each tile perhaps only as its partial
+`.p/<W>`; a directory may also hold older checkpoints as files of `checkpoints/`. Nothing read here is believed.
+"""
+
+from __future__ import annotations
+
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Protocol
+
+from ledger.core.tiles import TILE_WIDTH, tile_path
+from ledger.errors import LedgerError, NotFoundError
+
+TIMEOUT_S = 30.0
+_MAX_TILE_BYTES = 32 * 1024 * 1024
+"""256 envelopes of 72 KiB are 18 MiB."""
+
+
+class SourceError(LedgerError):
+    """A directory or address does not give what it should (exit 4). Try again, or name another mirror."""
+
+    default_code = "source-unreachable"
+
+
+class TileSource(Protocol):
+    """A mirror of one log."""
+
+    def read(self, path: str) -> bytes:
+        """The file of this path; NotFoundError when there is none, SourceError when the mirror does not answer."""
+
+    def older_checkpoints(self) -> list[bytes]: ...
+
+
+class DirectorySource:
+    """A mirror on disk."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def read(self, path: str) -> bytes:
+        try:
+            return self._root.joinpath(path).read_bytes()
+        except FileNotFoundError as error:
+            raise NotFoundError(f"{self._root / path} does not exist") from error
+        except OSError as error:
+            raise SourceError(f"{self._root / path}: {error.strerror}") from error
+
+    def older_checkpoints(self) -> list[bytes]:
+        folder = self._root / "checkpoints"
+        return [path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()] if folder.is_dir() else []
+
+
+class HttpSource:
+    """A mirror at an address; `token` is an auditor's bearer token (entries and records need one)."""
+
+    def __init__(self, url: str, token: str | None) -> None:
+        self._url = url.rstrip("/")
+        self._token = token
+
+    def read(self, path: str) -> bytes:
+        headers = {} if self._token is None else {"Authorization": f"Bearer {self._token}"}
+        request = urllib.request.Request(f"{self._url}/{path}", headers=headers)  # noqa: S310 - tested in open_tiles
+        try:
+            with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:  # noqa: S310 - as above
+                data: bytes = response.read(_MAX_TILE_BYTES + 1)
+        except urllib.error.HTTPError as error:
+            with error:
+                if error.code == 404:
+                    raise NotFoundError(f"{self._url}/{path} does not exist") from error
+                hint = ": entries and records need an auditor's --token-file" if error.code in (401, 403) else ""
+                raise SourceError(f"{self._url}/{path} answers {error.code}{hint}") from error
+        except OSError as error:
+            raise SourceError(f"{self._url} does not answer: {getattr(error, 'reason', error)}") from error
+        if len(data) > _MAX_TILE_BYTES:
+            raise SourceError(f"{self._url}/{path} is larger than any tile")
+        return data
+
+    def older_checkpoints(self) -> list[bytes]:
+        return []
+
+
+def open_tiles(where: str, token: str | None) -> TileSource:
+    """The mirror named by --tiles: an http(s) address, or a directory; SourceError when it is neither."""
+    if where.startswith(("http://", "https://")):
+        return HttpSource(where, token)
+    root = Path(where)
+    if not root.is_dir():
+        raise SourceError(f"{where} is neither a directory nor an http(s) address")
+    return DirectorySource(root)
+
+
+def read_tile(source: TileSource, level: int | str, n: int, width: int) -> bytes:
+    """The tile at this width, or the whole one: a mirror may drop a partial tile once it is full.
+
+    Raises:
+        NotFoundError: it has neither.
+    """
+    try:
+        return source.read(tile_path(level, n, width))
+    except NotFoundError:
+        if width == TILE_WIDTH:
+            raise
+        return source.read(tile_path(level, n))

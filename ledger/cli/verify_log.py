@@ -1,0 +1,281 @@
+"""`hazledger verify log` and `verify book`: the IO around `ledger.core.verification.audit`."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from pathlib import Path
+from typing import Self
+
+import click
+
+from ledger.cli.common import (
+    FILE,
+    depth_option,
+    exit_unreachable,
+    json_option,
+    open_chain,
+    read_trust,
+    rpc_option,
+    trust_option,
+)
+from ledger.cli.mirror import SourceError, TileSource, open_tiles, read_tile
+from ledger.core.tiles import ENTRIES, RECORDS, TILE_WIDTH, TileReader
+from ledger.core.trust import TrustFile
+from ledger.core.verification.audit import AuditPlan, conclude, conclude_book, plan_audit, tile_numbers
+from ledger.core.verification.leaves import AuditFinding, Place, TileResult, TileTask, check_tile
+from ledger.core.verification.outcome import Outcome
+from ledger.errors import NotFoundError
+
+tiles_option = click.option(
+    "--tiles", "where", metavar="DIR|URL", required=True, help="A mirror of the log: a directory, or its address."
+)
+token_option = click.option(
+    "--token-file", type=FILE, help="File with an auditor's token, for a mirror that asks for one."
+)
+jobs_option = click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=lambda: os.cpu_count() or 1,
+    help="Processes that check signatures. Default: one a core.",
+)
+
+_TILES_AHEAD_PER_JOB = 3
+"""Enough that no process waits; few enough that memory does not grow with the log."""
+_PROGRESS_EVERY_S = 1.0
+
+
+@click.command("log")
+@tiles_option
+@trust_option
+@rpc_option
+@depth_option
+@token_option
+@jobs_option
+@json_option
+@click.pass_context
+def log_command(
+    context: click.Context,
+    *,
+    where: str,
+    trust_path: Path,
+    rpc: str | None,
+    depth: int | None,
+    token_file: Path | None,
+    jobs: int,
+    as_json: bool,
+) -> None:
+    """Check every record of a log from its stored bytes.
+
+    Each entry is rebuilt from its envelope, each signature verified, each book followed without a gap, every root
+    recomputed over all leaves and compared with the signed checkpoints and, with --rpc, with contract storage. A finding
+    names the record's index and record_id and the number of the check.
+
+    \b
+    Examples:
+      hazledger verify log --tiles ./mirror --trust trust.json
+      hazledger verify log --tiles https://ledger.example --token-file token \\
+          --trust trust.json --rpc http://127.0.0.1:8545
+    """
+    trust = read_trust(context, trust_path)
+    plan, source = _planned(context, trust, where, rpc, depth, token_file, only=None)
+    if isinstance(plan, Outcome):
+        finish(context, plan, as_json)
+    else:
+        _run(context, plan, source, jobs)
+        finish(context, conclude(plan, plan.audit.finish(), hash_reader(source, plan.size)), as_json)
+
+
+@click.command("book")
+@click.option("--enterprise", "holder", required=True, metavar="CODE", help="Credit code, or an issuer's name.")
+@click.option("--site", required=True)
+@click.option("--book", required=True)
+@tiles_option
+@trust_option
+@rpc_option
+@depth_option
+@token_option
+@jobs_option
+@json_option
+@click.pass_context
+def book_command(
+    context: click.Context,
+    *,
+    holder: str,
+    site: str,
+    book: str,
+    where: str,
+    trust_path: Path,
+    rpc: str | None,
+    depth: int | None,
+    token_file: Path | None,
+    jobs: int,
+    as_json: bool,
+) -> None:
+    """Check one stock book from its first record to a signed checkpoint: gapless, chained, balanced.
+
+    One bundle proves nothing about completeness; this does: it reads every leaf of the log, so no record of the book can
+    be left out. Balance lines of stocktakes and closes are compared with the movements; differences are listed.
+
+    \b
+    Example:
+      hazledger verify book --enterprise 91310000MA1FL0001R --site S1 --book acid \\
+          --tiles ./mirror --trust trust.json
+    """
+    trust = read_trust(context, trust_path)
+    plan, source = _planned(context, trust, where, rpc, depth, token_file, only=(holder, site, book))
+    if isinstance(plan, Outcome):
+        finish(context, plan, as_json)
+    else:
+        _run(context, plan, source, jobs)
+        finish(context, conclude_book(plan, plan.audit.finish(), hash_reader(source, plan.size)), as_json)
+
+
+def finish(context: click.Context, outcome: Outcome, as_json: bool) -> None:
+    """Print the outcome, write its evidence beside, exit with its code."""
+    lines = outcome.text()
+    document = outcome.to_json()
+    if outcome.evidence is not None:
+        kind = json.loads(outcome.evidence)["kind"]
+        path = Path(f"{kind}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.json")
+        path.write_bytes(outcome.evidence)
+        lines.insert(-1, f"evidence written to {path}: keep it, and send it to the authority")
+        document["evidence"] = str(path)
+    if as_json:
+        click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+    else:
+        for line in lines:
+            click.echo(line)
+    context.exit(outcome.exit_code)
+
+
+def hash_reader(source: TileSource, size: int) -> TileReader:
+    """Stored hashes of a mirror's tree of `size` leaves; ValueError (from the reader) for a tile that is missing."""
+
+    def get_tile(level: int, n: int) -> bytes:
+        width = min(TILE_WIDTH, (size >> (8 * level)) - n * TILE_WIDTH)
+        if width <= 0:
+            raise ValueError(f"no tile {n} at level {level} in a tree of {size}")
+        try:
+            return read_tile(source, level, n, width)
+        except NotFoundError as error:
+            raise ValueError(error.detail) from error
+
+    return TileReader(get_tile)
+
+
+def token_of(path: Path | None) -> str | None:
+    """The token in a file, without its line end."""
+    return None if path is None else path.read_text().strip()
+
+
+def _planned(
+    context: click.Context,
+    trust: TrustFile,
+    where: str,
+    rpc: str | None,
+    depth: int | None,
+    token_file: Path | None,
+    *,
+    only: Place | None,
+) -> tuple[AuditPlan | Outcome, TileSource]:
+    chain = open_chain(context, rpc, trust, depth)
+    try:
+        source = open_tiles(where, token_of(token_file))
+
+        def stored_tile(level: int, n: int, width: int) -> bytes | None:
+            try:
+                return read_tile(source, level, n, width)
+            except NotFoundError:
+                return None
+
+        plan = plan_audit(
+            trust,
+            chain,
+            lambda: source.read("checkpoint"),
+            source.older_checkpoints(),
+            stored_tile=stored_tile,
+            only=only,
+        )
+    except (SourceError, NotFoundError) as error:
+        exit_unreachable(context, error.detail)
+        raise AssertionError("exit does not return") from error
+    return plan, source
+
+
+def _run(context: click.Context, plan: AuditPlan, source: TileSource, jobs: int) -> None:
+    """Read, check and fold every tile; progress on standard error."""
+    try:
+        with _Progress(plan.size) as progress:
+            for found in _folded(plan, source, jobs):
+                progress.step(TILE_WIDTH, len(found))
+    except SourceError as error:
+        exit_unreachable(context, error.detail)
+
+
+def _folded(plan: AuditPlan, source: TileSource, jobs: int) -> Iterator[list[AuditFinding]]:
+    tasks = (_task(plan, source, n, width) for n, width in tile_numbers(plan.size, TILE_WIDTH))
+    if jobs == 1 or plan.size <= TILE_WIDTH:
+        for task in tasks:
+            yield plan.audit.fold(task, check_tile(task))
+        return
+    with ProcessPoolExecutor(max_workers=jobs) as pool:
+        waiting: deque[tuple[TileTask, Future[TileResult]]] = deque()
+        for task in tasks:
+            waiting.append((task, pool.submit(check_tile, task)))
+            if len(waiting) > jobs * _TILES_AHEAD_PER_JOB:
+                first, future = waiting.popleft()
+                yield plan.audit.fold(first, future.result())
+        for first, future in waiting:
+            yield plan.audit.fold(first, future.result())
+
+
+def _task(plan: AuditPlan, source: TileSource, n: int, width: int) -> TileTask:
+    """A missing tile is a finding about its records, not a reason to stop: an empty bundle says so."""
+
+    def read(level: str) -> bytes:
+        try:
+            return read_tile(source, level, n, width)
+        except NotFoundError:
+            return b""
+
+    return plan.audit.task(n, read(ENTRIES), read(RECORDS))
+
+
+class _Progress:
+    """A line on standard error, rewritten about once a second, and only where a person looks on."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._done = 0
+        self._findings = 0
+        self._started = time.monotonic()
+        self._shown = self._started
+        self._on = sys.stderr.isatty()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def step(self, count: int, findings: int) -> None:
+        self._done = min(self._total, self._done + count)
+        self._findings += findings
+        now = time.monotonic()
+        if self._on and now - self._shown >= _PROGRESS_EVERY_S:
+            self._shown = now
+            rate = self._done / (now - self._started)
+            left = (self._total - self._done) / rate
+            click.echo(
+                f"\r{self._done:,} of {self._total:,} entries, {rate:,.0f}/s, {left:,.0f} s left, "
+                f"{self._findings} findings ",
+                err=True,
+                nl=False,
+            )
+
+    def __exit__(self, *_: object) -> None:
+        if self._on and self._shown != self._started:
+            click.echo("", err=True)
