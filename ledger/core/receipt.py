@@ -95,7 +95,7 @@ def parse_receipt(note: bytes, keys: Iterable[VerifierKey]) -> ReceiptNote:
 
 
 def _parse(text: str) -> ReceiptNote:
-    lines = text.split("\n")
+    lines = text[:-1].split("\n")  # a note's text ends in a line end
     if lines[0] != RECEIPT_FORMAT:
         raise VerificationError(
             f"receipt format {lines[0][:64]!r}; this version reads {RECEIPT_FORMAT}",
@@ -103,7 +103,7 @@ def _parse(text: str) -> ReceiptNote:
             code="unknown-format",
         )
     try:
-        if len(lines) != 8 or lines[7] or not _INDEX.fullmatch(lines[4]):
+        if len(lines) != 7 or not _INDEX.fullmatch(lines[4]):
             raise ValueError("not the seven lines of formats.md section 5")  # noqa: TRY301 - one exit for every defect
         if not _UNIX_MS.fullmatch(lines[5]) or not _UNIX_MS.fullmatch(lines[6]):
             raise ValueError("a time is not unix milliseconds")  # noqa: TRY301 - as above

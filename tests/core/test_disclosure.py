@@ -177,6 +177,10 @@ def test_match_disclosures__where_a_member_stands__is_refused() -> None:
     for name in ("/body/handlers/0/ref", "/body/text", "/body/a~1b/~0"):
         d = disclosed(name)
         assert _code([d], payload_with(d.digest)) == "name-taken"
+    loose = (re.compile(r"/body/handlers/[^/]+/ref"),)
+    for token in ("x", "-", "-1", "00", "01", "+0", " 0", "٠", "0.0"):
+        d = disclosed(f"/body/handlers/{token}/ref")  # no element stands there, by RFC 6901
+        match_disclosures([d], payload_with(d.digest), loose)
     for name in ("/body/handlers/2/ref", "/body/handlers/99999999999/ref", "/body/a~1b/x"):
         d = disclosed(name)
         match_disclosures([d], payload_with(d.digest), ALLOWED)

@@ -41,6 +41,10 @@ def test_parse_envelope__as_encoded__comes_back_with_its_exact_bytes() -> None:
         key.public.verify(signature.sig, pae(envelope.payload_type, envelope.payload))
 
 
+def test_parse_envelope__four_signatures__are_taken() -> None:
+    assert len(parse_envelope(encode_envelope(b"x", [Signature(P256.keyid, b"")] * 4)).signatures) == 4
+
+
 def test_parse_envelope__other_order_white_space_and_escapes__is_the_same_envelope() -> None:
     document = json.loads(signed())
     raw = json.dumps({name: document[name] for name in sorted(document)}, indent=2).replace("/", "\\/").encode()

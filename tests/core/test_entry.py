@@ -104,6 +104,10 @@ def test_parse_entry__any_entry__builds_the_same_bytes_again(
     assert again == entry
 
 
+def test_parse_entry__largest_seq__is_read() -> None:
+    assert parse_entry(TEXT.replace("acid 12", "acid 9007199254740991").encode()).seq == 2**53 - 1
+
+
 def test_parse_entry__any_bit_flipped__is_refused_or_says_something_else() -> None:
     parsed = parse_entry(ENTRY)
     for flipped in flips(ENTRY):

@@ -45,6 +45,10 @@ def test_grant_id__keyid_or_role_out_of_form__is_refused() -> None:
             grant_id(ORIGIN, keyid, HOLDER, "", role)
 
 
+def test_grant_id__largest_role__is_taken() -> None:
+    assert len(grant_id(ORIGIN, KEYID, HOLDER, "", 255)) == 32
+
+
 def test_pack_word__parts__stand_as_in_the_contract() -> None:
     enroller = "0x" + "ab" * 20
     assert pack_word(enroller, 5, NEVER).hex() == "ab" * 20 + "000000000005" + "ffffffffffff"
@@ -59,13 +63,14 @@ def test_unpack_word__any_word__packs_again(word: bytes) -> None:
 def test_word__parts_out_of_form__are_refused() -> None:
     good = "0x" + "ab" * 20
     for enroller, enrolled_at, revoked_at in (
-        (good[2:], 0, 0), (good.upper(), 0, 0), ("0x" + "AB" * 20, 0, 0), (good + "a", 0, 0), (good, -1, 0), (good, 0, MAX_SIZE + 1),
+        (good[2:], 0, 0), (good.upper(), 0, 0), ("0x" + "AB" * 20, 0, 0), (good + "a", 0, 0), (good, -1, 0), (good, 0, -1), (good, MAX_SIZE + 1, 0), (good, 0, MAX_SIZE + 1),
     ):  # fmt: skip
         with pytest.raises(ValueError, match="address|48 bits"):
             pack_word(enroller, enrolled_at, revoked_at)
     for length in (0, 31, 33):
         with pytest.raises(ValueError, match="32 bytes"):
             unpack_word(bytes(length))
+    assert unpack_word(pack_word(good, MAX_SIZE, MAX_SIZE)) == (good, MAX_SIZE, MAX_SIZE)
     assert MAX_SIZE == NEVER
 
 

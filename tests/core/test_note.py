@@ -113,6 +113,9 @@ MALFORMED = {
     "nothing": b"",
     "only text": b"text\n",
     "no blank line": b"text\n" + GOOD_LINE,
+    "only signature lines": GOOD_LINE,
+    "only two signature lines": GOOD_LINE * 2,
+    "control character in the name": "text\n\n— a\x01b AAAAAAAA\n".encode(),
     "no text": b"\n" + GOOD_LINE,
     "no signature": b"text\n\n",
     "no line end at the end": NOTE[:-1],
@@ -151,6 +154,11 @@ def test_split_note__as_many_signatures_as_the_specification_demands__are_read()
     note = b"text\n\n" + f"— name {large}\n".encode() * 16
     assert len(split_note(note)[1]) == 16
     assert len(split_note(b"text\n\n" + "— name AAAAAAAA\n".encode() * 100)[1]) == 100
+
+
+def test_split_note__largest_note__is_read() -> None:
+    text = b"x" * (MAX_NOTE_BYTES - len(GOOD_LINE) - 2)
+    assert split_note(text + b"\n\n" + GOOD_LINE)[0] == text.decode() + "\n"
 
 
 _LINES = st.lists(st.text(st.characters(min_codepoint=32, exclude_categories=["Cs"])), min_size=1, max_size=4)

@@ -33,6 +33,12 @@ def test_build_receipt__parts__are_the_seven_lines_of_section_5() -> None:
     assert receipt_key_name(ORIGIN) == RECEIPT_SIGNER.verifier.name == f"{ORIGIN}/receipt"
 
 
+def test_build_receipt__extreme_parts__come_back() -> None:
+    for changes in ({"index": 0}, {"index": 2**63 - 2}, {"received": 1, "merge_by": 1}, {"merge_by": 10**16 - 1}):
+        note = build_receipt(**{**PARTS, **changes}, signer=RECEIPT_SIGNER)
+        assert parse_receipt(note, KEYS) == ReceiptNote(**{**PARTS, **changes})
+
+
 def test_parse_receipt__any_bit_flipped__is_refused() -> None:
     for flipped in flips(NOTE):
         with pytest.raises(VerificationError) as caught:
@@ -52,6 +58,10 @@ MALFORMED = {
     "index negative": TEXT.replace("\n7\n", "\n-7\n"),
     "index beyond 63 bits": TEXT.replace("\n7\n", "\n9223372036854775807\n"),
     "received zero": TEXT.replace("\n1700000000000\n", "\n0\n"),
+    "received with a zero": TEXT.replace("\n1700000000000\n", "\n01700000000000\n"),
+    "received with a sign": TEXT.replace("\n1700000000000\n", "\n+1700000000000\n"),
+    "merge-by with a zero": TEXT.replace("\n1700003600000\n", "\n01700003600000\n"),
+    "merge-by with a space": TEXT.replace("\n1700003600000\n", "\n 1700003600000\n"),
     "received with a fraction": TEXT.replace("\n1700000000000\n", "\n1.5\n"),
     "merge-by before received": TEXT.replace("\n1700003600000\n", "\n1699999999999\n"),
     "merge-by of 17 digits": TEXT.replace("\n1700003600000\n", "\n" + "1" * 17 + "\n"),
