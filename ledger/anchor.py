@@ -14,13 +14,13 @@ import base64
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ledger.checkpoint import check_against
 from ledger.core.checkpoint import note_hash
 from ledger.core.grants import grant_id, unpack_word
 from ledger.core.merkle import consistency_proof
 from ledger.core.tiles import TileReader
 from ledger.model import NEVER, Anchor, BlockNumber, BlockRef, Enrolment, Role, TreeHead, TreeSize
 from ledger.ports import AnchorStore, Appender, Chain, LogReader, StoredCheckpoint
+from ledger.roots import check_against
 
 # How far back anchors are compared with the chain each round. A reorg deeper than this is found by the audit.
 ANCHORS_COMPARED = 32

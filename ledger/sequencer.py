@@ -20,7 +20,7 @@ from typing import Any
 
 from ledger.append import Draft, WriterState, append, commit
 from ledger.authenticate import authenticate
-from ledger.checkpoint import check_against, checkpoint
+from ledger.checkpoint import checkpoint
 from ledger.core.dsse import PAYLOAD_TYPE, encode_envelope, pae
 from ledger.core.note import NoteSigner
 from ledger.core.times import format_utc
@@ -47,6 +47,7 @@ from ledger.model import (
 )
 from ledger.ports import HeadGuard, LogWriter, Refused, Signer, StoredCheckpoint
 from ledger.receive import receive
+from ledger.roots import check_against
 
 _log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from ledger.checkpoint import recompute_root
+from ledger.roots import recompute_root
 from ledger.core.checkpoint import open_checkpoint
 from ledger.core.keys import PrivateKey
 from ledger.core.merkle import Frontier, leaf_hash
