@@ -204,7 +204,7 @@ def test_evaluate__alert_refused_by_the_log__stays_pending_and_is_visible():
 def test_evaluate__timer_due__asks_for_a_tick_and_fires():
     log = FakeLog()
     log.write(A, "stocktake", stocktake(100, T0), at=T0)
-    log.write(A, "movement", movement("in", 100), at=T0 + HOUR)
+    log.write(A, "movement", movement("in", 100, reason="found"), at=T0 + HOUR)
     log.write(A, "movement", movement("out", 150), at=T0 + HOUR, event=T0 + 60_000)
     world = World(log=log, now=T0 + HOUR + 1000)
     world.run()

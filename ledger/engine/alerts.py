@@ -13,10 +13,8 @@ from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 from typing import Any
 
-import cel
-
 from ledger.core.times import format_utc
-from ledger.engine.expressions import context_of
+from ledger.engine.expressions import Bindings
 from ledger.engine.inputs import GoodsLine, Input
 from ledger.engine.rules import Rule
 from ledger.engine.state import FoldState, Health, Pending, Timer
@@ -92,38 +90,38 @@ class AlertBook:
         self._state = state
         self._identity = identity
         self._rules = {rule.id: rule for rule in rules}
+        self._bindings = Bindings()
         self._heap = [(timer.due_ms, timer_id) for timer_id, timer in state.timers.items()]
         heapify(self._heap)
         for rule_id in [*self._rules, RULE_ERROR]:
             state.health.setdefault(rule_id, Health())
             state.pending.setdefault(rule_id, {})
 
-    def consider(
-        self, rule: Rule, subject: str, row: dict[str, Any], context: cel.Context, moment: Moment, to: Effects
-    ) -> None:
-        """Evaluate one rule on one row; the context holds the row's fields. Any error becomes visible, never "no"."""
+    def consider(self, rule: Rule, subject: str, row: dict[str, Any], moment: Moment, to: Effects) -> None:
+        """Evaluate one rule on one row. Any error becomes visible, never "did not match"."""
         health = self._state.health[rule.id]
         health.evaluations += 1
         health.last_index = moment.index
         to.touched_rules[rule.id] = None
         try:
-            self._consider(rule, subject, row, context, moment, to)
+            self._consider(rule, subject, row, moment, to)
         except RuleError as error:
             self.fail(rule.id, error.detail, moment, to)
 
-    def _consider(
-        self, rule: Rule, subject: str, row: dict[str, Any], context: cel.Context, moment: Moment, to: Effects
-    ) -> None:
-        parameters: dict[str, int] = {}
-        if rule.parameters:
-            parameters = rule.parameters_at(row["event_ms"])
-            context.update(parameters)
-        inside = rule.scope is None or rule.scope.holds(context)
-        true = [inside and band.when.holds(context) for band in rule.bands] if inside else []
+    def _consider(self, rule: Rule, subject: str, row: dict[str, Any], moment: Moment, to: Effects) -> None:
+        parameters = rule.parameters_at(row["event_ms"])
+        bindings = self._bindings
+        bindings.bind(row, parameters)
+        true: list[bool] = []
+        if rule.scope is None or rule.scope.holds(bindings):
+            true = [band.when.holds(bindings) for band in rule.bands]
         pendings = self._state.pending[rule.id]
-        name = "\x1f".join(row[part] for part in rule.fingerprint)
+        anything = True in true
+        if not anything and not pendings:
+            return
+        name = "\x1f".join([row[part] for part in rule.fingerprint])
         pending = pendings.get(name)
-        if not any(true):
+        if not anything:
             if pending is not None:
                 self._clear(rule, name, pending, moment, to)
             return
@@ -255,7 +253,7 @@ class AlertBook:
             return  # the rule is gone, or what it waited on
         row = dict(pending.row)
         subject = row.pop("subject")
-        self.consider(rule, subject, row, context_of(row, rule.names), moment, to)
+        self.consider(rule, subject, row, moment, to)
 
     def fail(self, rule_id: str, message: str, moment: Moment, to: Effects) -> None:
         """A rule (or the engine) raised: its health shows it, and one alert a day says so."""

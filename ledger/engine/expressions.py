@@ -60,10 +60,10 @@ class Condition:
         self.names = tuple(sorted(names))
         self._execute = program.execute
 
-    def holds(self, context: cel.Context) -> bool:
-        """Whether the condition is true of the row in `context`. Raises RuleError on any error, and on a non-bool."""
+    def holds(self, bindings: Bindings) -> bool:
+        """Whether the condition is true of the bound row. Raises RuleError on any error, and on a non-bool."""
         try:
-            result = self._execute(context)
+            result = self._execute(bindings.context)
         except (TypeError, KeyError, RuntimeError, ValueError, ArithmeticError) as error:
             raise RuleError(f"{self.source!r}: {error}", code="evaluation") from None
         if result is True or result is False:
@@ -117,6 +117,29 @@ def check_value(name: str, value: Any) -> Any:
     raise RuleError(f"{name} is a {type(value).__name__}; a row holds integers, texts, truth values", code="evaluation")
 
 
-def context_of(row: Mapping[str, Any], names: Iterable[str]) -> cel.Context:
-    """One CEL context of the named fields; built once per row, shared by all rules that listen to it."""
-    return cel.Context(variables={name: check_value(name, row[name]) for name in names})
+class Bindings:
+    """The names a condition sees: one row's fields and its rule's parameters.
+
+    One CEL context for good, whose resolver looks into what is bound; so a row costs only the fields that are read.
+    """
+
+    __slots__ = ("_parameters", "_row", "context")
+
+    def __init__(self) -> None:
+        self._row: Mapping[str, Any] = {}
+        self._parameters: Mapping[str, int] = {}
+        self.context = cel.Context()
+        self.context.set_variable_resolver(self._resolve)
+
+    def bind(self, row: Mapping[str, Any], parameters: Mapping[str, int]) -> None:
+        """Evaluate on this row from now on. Parameters never bear a field's name; that was checked at load."""
+        self._row = row
+        self._parameters = parameters
+
+    def _resolve(self, name: str) -> Any:
+        value = self._row.get(name)
+        if value is None:
+            value = self._parameters.get(name)
+        if type(value) is str or value is True or value is False:
+            return value
+        return check_value(name, value)

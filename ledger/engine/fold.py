@@ -11,11 +11,11 @@ from typing import Any
 
 from ledger.engine.alerts import AlertBook, Effects, Identity, Moment
 from ledger.engine.books import Books, Categories, Row, Touched, common
-from ledger.engine.expressions import context_of
 from ledger.engine.inputs import GoodsLine, Input, goods_lines
 from ledger.engine.parties import DAY_MS, Licences, Refusals, Transfers
 from ledger.engine.rules import Rule, RuleSet
 from ledger.engine.state import FoldState
+from ledger.engine.subjects import SUBJECTS
 from ledger.errors import RuleError
 from ledger.model import StoredRecord, UnixMs
 
@@ -28,9 +28,7 @@ class Fold:
 
     def __init__(self, state: FoldState, rules: RuleSet, categories: Categories, identity: Identity) -> None:
         self.state = state
-        self._by_subject: dict[str, tuple[Rule, ...]] = {}
-        self._names: dict[str, tuple[str, ...]] = {}
-        self._rules = rules
+        self._by_subject: dict[str, tuple[Rule, ...]] = {name: rules.on(name) for name in SUBJECTS}
         self._categories = categories
         self._alerts = AlertBook(state, identity, rules.rules)
         self._books = Books(state, categories)
@@ -76,20 +74,8 @@ class Fold:
         self._alerts.fail(ENGINE, error.detail, moment, to)
 
     def _evaluate(self, subject: str, row: dict[str, Any], moment: Moment, to: Effects) -> None:
-        rules = self._by_subject.get(subject)
-        if rules is None:
-            rules = self._by_subject[subject] = self._rules.on(subject)
-            self._names[subject] = tuple(sorted({name for rule in rules for name in rule.names}))
-        if not rules:
-            return
-        try:
-            context = context_of(row, self._names[subject])
-        except RuleError as error:
-            for rule in rules:
-                self._alerts.fail(rule.id, error.detail, moment, to)
-            return
-        for rule in rules:
-            self._alerts.consider(rule, subject, row, context, moment, to)
+        for rule in self._by_subject[subject]:
+            self._alerts.consider(rule, subject, row, moment, to)
 
     def _tick(self, moment: Moment, to: Effects) -> None:
         """Fire every timer that is due, by (due, id); then, once a day, forget what is settled."""
@@ -132,7 +118,8 @@ class Fold:
         touched = Touched()
         self._books.move(entry, lines, touched)
         to.lines.append((entry, lines))
-        yield from _movement_rows(entry, goods)
+        if self._by_subject["movement"]:
+            yield from _movement_rows(entry, goods)
         yield from self._stock_rows(entry, touched, to)
         yield from self._transfers.fold(entry, lines)
         yield from self._licences.rows(entry, entry.body, goods)

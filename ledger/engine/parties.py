@@ -282,6 +282,8 @@ class Refusals:
 
     def grown(self, entry: Input) -> Iterator[Row]:
         """The row that closes a gap, when this entry brought its book past it."""
+        if not self._state.gaps:
+            return
         at = f"{entry.holder}/{entry.site}/{entry.book}"
         gap = self._state.gaps.get(at)
         if gap is not None and entry.seq >= gap.seq:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ledger.engine.expressions import Condition, context_of
+from ledger.engine.expressions import Bindings, Condition
 from ledger.engine.parameters import LegalParams, Parameter, read_parameters
 from ledger.engine.subjects import SUBJECTS, sample_rows
 from ledger.engine.templates import Template
@@ -61,14 +61,16 @@ class Rule:
     quiet_ms: int
     parameters: dict[str, Parameter]
     digest: str
-    names: tuple[str, ...] = ()
-    """Fields that its conditions read."""
     inputs: tuple[str, ...] = ()
     """Fields that an alert of it carries: what was compared, shown, and identified."""
     tests: tuple[Located, ...] = field(default=(), compare=False)
+    constants: dict[str, int] | None = None
+    """The parameters' values, when none of them ever changed."""
 
     def parameters_at(self, at: UnixMs) -> dict[str, int]:
         """Each parameter's value in force at `at`."""
+        if self.constants is not None:
+            return self.constants
         return {name: parameter.at(at) for name, parameter in self.parameters.items()}
 
 
@@ -150,9 +152,11 @@ def parse_rule(text: str, file: str, legal: LegalParams) -> Rule:
         quiet_ms=episode["quiet"].duration_ms(),
         parameters=parameters,
         digest=hashlib.sha256(text.encode()).hexdigest(),
-        names=tuple(sorted(read - set(parameters))),
         inputs=tuple(sorted(read | shown)),
         tests=tuple(top["tests"].items()),
+        constants=None
+        if any(len(parameter.versions) > 1 for parameter in parameters.values())
+        else {name: parameter.versions[0][1] for name, parameter in parameters.items()},
     )
     _try_out(rule, fields, document)
     return rule
@@ -226,11 +230,12 @@ def _try_out(rule: Rule, fields: dict[str, str], where: Located) -> None:
     located = [(band.when, item) for band, item in zip(rule.bands, top["bands"].items(), strict=True)]
     if rule.scope is not None:
         located.append((rule.scope, top["scope"]))
+    bindings = Bindings()
     for row in sample_rows(fields):
-        context = context_of(row | parameters, [*rule.names, *parameters])
+        bindings.bind(row, parameters)
         for condition, item in located:
             try:
-                condition.holds(context)
+                condition.holds(bindings)
             except RuleError as error:
                 if error.code == "evaluation" and "overflow" in error.detail.lower():
                     continue  # a sample is greater than what such a field can hold; rows are checked when they come
