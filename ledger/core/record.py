@@ -82,13 +82,17 @@ PAYLOAD_CODES = (
     "cas",
     "quantity",
     "prev-seq",
-    "signers-order",
+    "signers",
+    "event-time",
     "sd-order",
     "ext-size",
     "duplicate-store",
     "personal-data",
 )
 """Every `code` that a PayloadError from here can carry."""
+
+_FINER_CODES = {"signers": "signers", "event_time": "event-time"}
+"""Header members whose form is refused under a word of its own."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -193,7 +197,8 @@ def _schema_error(kind: str, document: dict[str, Any]) -> PayloadError:
     defect = schemas.first_defect(kind, document)
     if defect is None:  # pragma: no cover - is_valid and iter_errors are one engine
         return PayloadError("Does not match its schema.", pointer="")
-    return PayloadError(defect.detail, code=defect.code, pointer=defect.pointer)
+    code = _FINER_CODES.get(defect.pointer.split("/")[1], "schema") if defect.code == "schema" else defect.code
+    return PayloadError(defect.detail, code=code, pointer=defect.pointer)
 
 
 def _needs_office_book(kind: str, document: dict[str, Any]) -> bool:
@@ -209,7 +214,7 @@ def _check_header(document: dict[str, Any]) -> None:
         raise PayloadError("prev is null at seq 1 and only there.", code="prev-seq", pointer="/prev")
     signers = document["signers"]
     if len(signers) > 1 and signers != sorted(signers):
-        raise PayloadError("Signers stand in ascending order.", code="signers-order", pointer="/signers")
+        raise PayloadError("Signers stand in ascending order.", code="signers", pointer="/signers")
     digests = document.get("_sd")
     if digests is not None and digests != sorted(digests):
         raise PayloadError("Digests stand in ascending order.", code="sd-order", pointer="/_sd")
