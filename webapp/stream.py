@@ -109,21 +109,23 @@ class AlertHub:
 
     def _events(self, after: int, alive: Callable[[], bool]) -> Iterator[bytes]:
         yield b"retry: 2000\n\n"
-        position, last_beat = after, 0.0
+        position, last_beat, first = after, time.monotonic(), True
         while not self._closed:
             for seq, data in self._after(position):
                 yield data
                 position = seq
-            if time.monotonic() - last_beat >= HEARTBEAT_S:
-                last_beat = time.monotonic()
-                if not alive():
+            fresh = self._fresh()
+            # The first heartbeat comes as soon as the reader has looked once, so the page says "live" at once.
+            if time.monotonic() - last_beat >= HEARTBEAT_S or (first and fresh):
+                last_beat, first = time.monotonic(), False
+                if not _still(alive):
                     yield event("signed-out", {})
                     return
                 # The comment finds out that a client is gone even while there is no heartbeat to send.
                 beat = event("heartbeat", {"seq": position, "now": self._services.clock()})
-                yield beat if self._fresh() else b": waiting\n\n"
+                yield beat if fresh else b": waiting\n\n"
             with self._changed:
-                if self._seen <= position and not self._closed:
+                if self._seen <= position and not self._closed and not (first and self._fresh()):
                     self._changed.wait(HEARTBEAT_S / 2)
 
     def _after(self, position: int) -> list[tuple[int, bytes]]:
@@ -172,11 +174,22 @@ class AlertHub:
     def _keep(self, rows: list[tuple[int, Alert]]) -> None:
         found = [(seq, event("alert", alert_object(seq, alert), seq)) for seq, alert in rows]
         with self._changed:
+            first_look = self._looked_at is None
             self._looked_at = self._services.clock()
+            if first_look:
+                self._changed.notify_all()
             if found:
                 self._tail.extend(found)
                 self._seen = found[-1][0]
                 self._changed.notify_all()
+
+
+def _still(alive: Callable[[], bool]) -> bool:
+    try:
+        return alive()
+    except LedgerError:
+        # Whether the session lives cannot be told just now; the next heartbeat asks again.
+        return True
 
 
 class _Seat(Iterator[bytes]):

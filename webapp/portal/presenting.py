@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 from functools import lru_cache
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
@@ -13,6 +12,7 @@ from ledger.core.quantity import format_mass, format_volume
 from webapp.context import services
 from webapp.i18n import gettext as _
 from webapp.i18n import ngettext, pick
+from webapp.portal.members import act, member, value
 from webapp.portal.names import name_of
 
 SHORT_ID = 12
@@ -79,15 +79,6 @@ def short(text: str | None) -> str:
     return (text or "—")[:SHORT_ID]
 
 
-def plain(value: Any) -> str:
-    """A JSON scalar for people."""
-    if value is True:
-        return _("yes")
-    if value is False:
-        return _("no")
-    return "—" if value is None else str(value)
-
-
 FILTERS = {
     "when": when,
     "when_s": when_s,
@@ -96,7 +87,9 @@ FILTERS = {
     "substance": substance,
     "number": number,
     "short": short,
-    "plain": plain,
+    "member": member,
+    "value": value,
+    "act": act,
     "holder_name": name_of,
     "pick": pick,
 }

@@ -53,6 +53,8 @@ def behind(alert: Alert) -> list[StoredRecord]:
             and name in {"index", "indexes", "indices", "entries"}
         ):
             indexes.add(LeafIndex(value))
+    if is_hex_32(alert.extra.get("record")):
+        ids.add(RecordId(alert.extra["record"]))
     found = {r.index: r for r in services().log.records_by_id(sorted(ids)[:MAX_BEHIND]).values()}
     for index in sorted(indexes)[:MAX_BEHIND]:
         record = services().log.record(index) if 0 <= index < services().log.size() else None

@@ -1,0 +1,115 @@
+"""Chinese words for the members of a payload and for the values of their closed lists.
+
+The words of formats.md stay as they are in JSON; in English they are their own label. A test compares both tables with
+the JSON Schemas, so that a new member cannot appear untranslated.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from webapp.i18n import gettext as _
+from webapp.i18n import language
+
+# fmt: off
+MEMBERS_ZH = {
+    "_sd": "披露摘要", "_sd_alg": "披露摘要算法", "acknowledgement": "主管机关回执", "action": "动作", "activities": "经营活动", "address": "地址",
+    "alert": "预警", "alert_id": "预警编号", "alerts": "预警", "amount_cny_fen": "金额（分）", "at": "时间", "attributes": "属性", "authority": "主管机关",
+    "band": "档", "basis": "依据", "batch": "批号", "blade_mm": "刃长（毫米）", "block": "区块", "body": "内容", "book": "台账", "bytes": "字节数",
+    "calendar": "工作日历", "capacity": "容量", "catalogue": "目录", "catalogues": "目录", "categories": "类别", "category": "类别",
+    "certificate_type": "证书类型", "certificate_valid_to": "证书有效期至", "challenge": "抽查口令", "check": "检查项", "checked": "已检查", "checklist": "检查表",
+    "class": "类型", "code": "编码", "compartment": "隔间", "complete": "完整盘点", "concentration": "浓度（质量%）", "concentration_max": "最高浓度",
+    "concentration_min": "最低浓度", "confirmed": "确认人", "consignment": "货运单号", "container": "容器", "continues": "接续台账", "contract": "合同",
+    "corrects": "所更正记录", "counterparty": "对方", "counterparty_uscc": "对方信用代码", "counters": "盘点人", "country": "国家", "cut_off": "截止时间",
+    "date": "日期", "day": "日期", "days": "日期", "decision": "决定", "department": "部门", "design_max": "设计最大量", "digest": "摘要", "digests": "摘要",
+    "direction": "方向", "discovered_at": "发现时间", "doc_type": "证件类型", "doc_valid_to": "证件有效期至", "done_at": "完成时间", "drivers": "驾驶人",
+    "due": "期限", "due_at": "应还时间", "duplicate_of": "重复于", "edged": "开刃", "empty": "空容器", "en": "英文", "ended_at": "结束时间",
+    "enrolled_at": "登记位置", "enroller": "登记机关账户", "enterprise": "企业", "entries": "条目数", "event_time": "事件时间", "evidence": "证据",
+    "expected_arrival": "预计到达", "expires": "有效期至", "ext": "扩展", "facts": "事实摘要", "final": "终结", "finding": "发现问题", "findings": "发现问题",
+    "fingerprint": "对象", "first_index": "首条位置", "form": "形态", "from": "自", "g": "授权编号", "goods": "物品类别", "handlers": "经手人", "hash": "摘要",
+    "holder": "持有单位", "hours": "时段", "id": "编号", "identity_checks": "身份核验", "industry": "行业", "inputs": "输入", "inspection": "检查",
+    "inspectors": "检查人员", "issued_on": "发证日期", "issuer": "签发机关", "item": "项目", "items": "项目", "keyid": "密钥标识", "kind": "种类",
+    "last_index": "末条位置", "last_seq": "末号", "lat_e7": "纬度（1e-7 度）", "late": "迟到", "licence": "许可证", "limits": "限量", "line": "行", "lines": "明细",
+    "lock": "锁止装置", "log": "日志", "lon_e7": "经度（1e-7 度）", "loss_cause": "损耗原因", "match_permille": "比对得分（‰）", "measure": "措施",
+    "measurement": "计量", "media_type": "媒体类型", "method": "方法", "missing": "缺失", "missing_total": "缺失总数", "name": "名称", "names": "名称",
+    "nil": "无变动", "nonce": "随机数", "now": "当前时间", "number": "编号", "observed_at": "观察时间", "order": "指令", "outcome": "结果",
+    "packaging": "包装", "parameters": "参数", "payment_method": "付款方式", "people_500m": "500 米内人数", "permits": "许可", "person": "人员",
+    "pesticide_registration": "农药登记证号", "pieces": "件数", "plan": "计划", "pointer": "位置", "position": "位置", "present": "在场人员", "prev": "前一记录",
+    "previous": "前一项", "process": "工序", "purpose": "用途", "quantity": "数量", "random_ppm": "随机误差（ppm）", "reason": "原因", "record": "记录",
+    "record_id": "记录编号", "records": "记录", "ref": "工号", "referred_to": "移送至", "regime": "监管制度", "regresses": "复发自", "renter": "承租人",
+    "replaces": "取代", "reply": "答复", "report": "报告", "reported_at": "报告时间", "reported_to": "报告对象", "resolution": "分辨力",
+    "restricted_sets": "受限组合", "result": "结果", "revises": "修订自", "revoked_at": "吊销位置", "role": "角色", "roles": "角色", "root": "树根",
+    "rule": "规则", "rules": "规则", "ruleset": "规则集", "scope": "范围", "seats": "座位数", "seen": "已见检查点", "seq": "序号", "severity": "级别",
+    "sha256": "SHA-256", "signers": "签名人", "site": "场所", "sites": "场所", "size": "大小", "software": "软件", "spki": "公钥", "started_at": "开始时间",
+    "status": "状态", "store": "库房", "stores": "库房", "subject": "对象", "systematic_ppm": "系统误差（ppm）", "template": "模板", "time": "时间",
+    "tip_angle_deg": "刀尖角（度）", "tip_radius_um": "刀尖半径（微米）", "to": "至", "trace": "包装追溯码", "training_valid_to": "培训有效期至", "type": "类型",
+    "uncounted": "未计数", "unit": "单位", "until": "至", "upload_windows": "上传时段", "uscc": "统一社会信用代码", "v": "版本", "valid_from": "有效期自",
+    "valid_to": "有效期至", "value": "数值", "vehicle": "车辆", "version": "版本", "versions": "版本", "zh": "中文", "zone": "时区",
+    # what the rules' inputs add, and what processes tell of themselves
+    "balance": "账面结存", "lowest": "最低结存", "lowest_pieces": "最低件数", "sealed": "密封件", "tolerance": "容差", "error": "错误",
+    "counted": "盘点数", "difference": "差额", "open": "未补", "refused_id": "被拒记录", "index": "位置", "received_ms": "接收时间", "event_ms": "事件时间",
+}
+
+VALUES_ZH: dict[str, dict[str, str]] = {
+    "direction": {"in": "入库", "out": "出库"},
+    "reason": {"consumption": "消耗", "dilution": "稀释", "disposal": "处置", "found": "盘盈", "issue": "领用", "loss": "损失", "production": "生产", "purchase": "购入", "return": "退回", "sale": "销售", "transfer": "调拨"},
+    "loss_cause": {"breakage": "破损", "evaporation": "挥发", "sampling": "取样", "spill": "泄漏", "unexplained": "原因不明"},
+    "goods": {"chemical": "化学品", "explosive": "爆炸物", "knife": "管制刀具", "vehicle": "车辆"},
+    "packaging": {"bulk": "散装", "sealed": "密封"},
+    "type": {"capacity_certificate": "容量证明", "enterprise": "企业", "filing": "备案", "fire": "火灾", "foreign": "境外", "injury": "伤害", "lawful_use_statement": "合法用途说明", "leak": "泄漏", "licence": "许可证", "loss": "丢失", "other": "其他", "penalty": "处罚", "permit": "许可", "person": "个人", "rectification": "整改", "spot_check": "抽查", "theft": "被盗"},
+    "doc_type": {"driving_licence": "驾驶证", "foreign_residence": "外国人居留证", "hk_macao_permit": "港澳通行证", "other": "其他", "passport": "护照", "resident_id": "居民身份证", "taiwan_permit": "台胞证"},
+    "severity": {"critical": "特急", "high": "高", "medium": "中", "low": "低", "info": "提示"},
+    "from": {"acknowledged": "已确认", "closed": "已关闭", "escalated": "已升级", "in_hand": "处理中", "open": "待处理", "order_issued": "已下达指令", "overdue": "逾期", "reply_received": "已收到答复", "snoozed": "暂缓", "suppressed": "已抑制", "verified": "已核实"},
+    "outcome": {"data_error": "数据错误", "duplicate": "重复", "false_positive": "误报", "no_violation": "无违法", "referred": "移送", "violation_confirmed": "确认违法"},
+    "kind": {"close": "结账", "filing": "备案", "incident": "事件", "licence": "许可证", "movement": "出入库", "person": "人员", "place": "场所库房", "profile": "单位概况", "rental": "租赁", "reply": "答复", "stocktake": "盘点"},
+    "result": {"finding": "有问题", "not_applicable": "不适用", "not_checked": "未检查", "ok": "合格"},
+    "activities": {"dispose": "处置", "export": "出口", "import": "进口", "produce": "生产", "purchase": "购买", "rent": "租赁", "sell": "销售", "store": "储存", "trade": "经营", "transport": "运输", "use": "使用"},
+    "status": {"active": "正常", "applied": "申请中", "closed": "已关闭", "closing": "关闭中", "draft": "草稿", "expired": "已过期", "live": "生效", "retired": "停用", "revoked": "已吊销", "shadow": "影子运行", "suspended": "暂停", "valid": "有效"},
+    "payment_method": {"bank_transfer": "银行转账", "barter": "易货", "cash": "现金", "credit": "赊账", "e_account": "电子账户", "none": "无", "other": "其他"},
+    "decision": {"accepted": "接受", "extended": "延期", "rejected": "驳回", "withdrawn": "撤回"},
+    "action": {"assign": "分派", "close": "关闭", "enrol": "入职", "extend": "续期", "feedback": "反馈", "intake": "受理", "leave": "离职", "out": "出租", "return": "归还", "sort": "分类", "update": "变更"},
+    "class": {"cabinet": "柜", "counter": "柜台", "fleet": "车队", "lab_cabinet": "实验室柜", "lab_room": "实验室", "other": "其他", "process": "生产线", "room": "库房", "tank": "储罐", "yard": "堆场"},
+    "unit": {"MGM": "毫克", "GRM": "克", "KGM": "千克", "TNE": "吨", "MLT": "毫升", "LTR": "升", "MTQ": "立方米", "H87": "件"},
+}
+VALUES_ZH["to"] = VALUES_ZH["from"]
+# fmt: on
+
+UNITS_EN = {"MGM": "mg", "GRM": "g", "KGM": "kg", "TNE": "t", "MLT": "mL", "LTR": "L", "MTQ": "m³", "H87": "pieces"}
+"""UN/ECE Rec 20 codes as people write them."""
+
+ACTS_ZH = {
+    "sign-in": "登录", "sign-in-failed": "登录失败", "sign-out": "退出", "password-changed": "修改密码", "session-revoked": "结束会话",
+    "search": "搜索", "query-records": "查询记录", "query-enterprises": "查询企业", "disclosures": "查看个人信息", "bundle": "下载证据包",
+}  # fmt: skip
+
+
+def member(name: str) -> str:
+    """A member's label in this request's language."""
+    return MEMBERS_ZH.get(name, name) if language() == "zh" else name.replace("_", " ").strip()
+
+
+def value(item: Any, name: str = "") -> str:
+    """A scalar for people: values of closed lists in this request's language."""
+    if item is True:
+        return _("yes")
+    if item is False:
+        return _("no")
+    if item is None:
+        return "—"
+    if isinstance(item, int):
+        return f"{item:,}" if name not in {"seq", "v", "version", "day"} else str(item)
+    text = str(item)
+    if language() == "zh":
+        return VALUES_ZH.get(name, {}).get(text, text)
+    return (
+        UNITS_EN.get(text, text)
+        if name == "unit"
+        else text.replace("_", " ")
+        if text in VALUES_ZH.get(name, {})
+        else text
+    )
+
+
+def act(code: str) -> str:
+    """A kind of line of the access log."""
+    return ACTS_ZH.get(code, code) if language() == "zh" else code.replace("-", " ")
