@@ -197,7 +197,7 @@ def _schema_error(kind: str, document: dict[str, Any]) -> PayloadError:
     defect = schemas.first_defect(kind, document)
     if defect is None:  # pragma: no cover - is_valid and iter_errors are one engine
         return PayloadError("Does not match its schema.", pointer="")
-    code = _FINER_CODES.get(defect.pointer.split("/")[1], "schema") if defect.code == "schema" else defect.code
+    code = _FINER_CODES.get(defect.pointer[1:].partition("/")[0], "schema") if defect.code == "schema" else defect.code
     return PayloadError(defect.detail, code=code, pointer=defect.pointer)
 
 
