@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from eth_account import Account
-from eth_account.typed_transactions.typed_transaction import TypedTransaction
-from hexbytes import HexBytes
 
 from ledger.core import rlp
 from ledger.core.trie import keccak256
+
+_FIRST_LIST_BYTE = 0xC0
+_MEMBERS: dict[int | None, tuple[int, int]] = {None: (0, 3), 1: (1, 4), 2: (1, 5)}
+"""Transaction type (None: legacy) to the places of nonce and target; value and calldata follow the target."""
 
 
 class TransactionSigner(Protocol):
@@ -36,17 +38,24 @@ class RawTransaction:
 
 
 def read_transaction(raw: bytes) -> RawTransaction:
-    """Sender, nonce, target and calldata of a signed transaction, legacy or typed; ValueError for other bytes."""
-    sender = bytes.fromhex(Account.recover_transaction(raw)[2:])
-    if raw[0] < 0x80:
-        fields = TypedTransaction.from_bytes(HexBytes(raw)).as_dict()
-        return RawTransaction(sender, int(fields["nonce"]), bytes(fields["to"]), bytes(fields["data"]))
-    # Yellow Paper section 4.2: nonce, gasPrice, gasLimit, to, value, data, v, r, s.
-    items = rlp.decode_list(raw)
-    to, data = items[3], items[5]
+    """Sender, nonce, target and calldata of a signed transaction.
+
+    Legacy (Yellow Paper section 4.2), EIP-2930 (type 1) and EIP-1559 (type 2); ValueError for any other bytes.
+    """
+    nonce_at, to_at = _MEMBERS.get(raw[0] if raw and raw[0] < _FIRST_LIST_BYTE else None, (0, 0))
+    if not to_at:
+        raise ValueError("not a signed transaction of a known type")
+    items = rlp.decode_list(raw[1:] if raw[0] < _FIRST_LIST_BYTE else raw)
+    if len(items) < to_at + 3:
+        raise ValueError("a signed transaction has more members")
+    to, data = items[to_at], items[to_at + 2]
     if not isinstance(to, bytes) or not isinstance(data, bytes):
-        raise ValueError("not a signed transaction")  # noqa: TRY004 - one error for bad bytes
-    return RawTransaction(sender, rlp.decode_uint(items[0]), to, data)
+        raise ValueError("a signed transaction's target and calldata are byte strings")  # noqa: TRY004 - bad bytes
+    try:
+        sender = bytes.fromhex(Account.recover_transaction(raw)[2:])
+    except Exception as error:  # Four libraries take part, each with errors of its own.
+        raise ValueError(f"not a signed transaction: {error}") from error
+    return RawTransaction(sender, rlp.decode_uint(items[nonce_at]), to, data)
 
 
 def created_address(sender: bytes, nonce: int) -> bytes:

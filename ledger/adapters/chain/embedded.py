@@ -31,8 +31,16 @@ CHAIN_ID = 31337
 GENESIS_TIME_S = 1_760_000_000
 """Fixed: the same genesis hash and contract addresses whenever the chain is made again."""
 
-# States kept for a reader that asks for the newest block while another process mines the next.
-_KEPT_STATES = 4
+ARGUMENTS = (
+    *("--hardfork", "shanghai", "--accounts", "0", "--no-mining", "--no-cors", "--quiet"),
+    *("--base-fee", "0", "--gas-price", "0", "--disable-min-priority-fee"),
+    # Four states for a reader that asks for the newest block while another process mines the next; unpruned, it
+    # writes every block's state to disk.
+    *("--prune-history", "4"),
+    # Our dumps come back through the same port; 2 MB, the default limit, is a day of them.
+    "--no-request-size-limit",
+)
+"""How it runs, besides where and as which chain."""
 
 # At most this share of the node's time goes into dumps; what is younger the journal brings back, 3 ms a block.
 _DUMPING_SHARE = 0.02
@@ -93,7 +101,7 @@ class EmbeddedNode:
         directory: Dumps, lock and Anvil's own home; made when missing. One node at a time in one directory.
         port: 0 takes a free one and keeps it across restarts of this object.
         clock: Unix seconds.
-        arguments: More arguments for Anvil, in place of pruning; for tests.
+        arguments: In place of ARGUMENTS, for tests.
     """
 
     def __init__(
@@ -103,7 +111,7 @@ class EmbeddedNode:
         *,
         port: int = 0,
         clock: Callable[[], float] = time.time,
-        arguments: tuple[str, ...] = ("--prune-history", str(_KEPT_STATES)),
+        arguments: tuple[str, ...] = ARGUMENTS,
     ) -> None:
         self._anvil = anvil.resolve()
         self._directory = directory.resolve()
@@ -225,10 +233,7 @@ class EmbeddedNode:
         command = [
             str(self._anvil),
             *("--host", "127.0.0.1", "--port", str(self._port), "--chain-id", str(CHAIN_ID)),
-            *("--timestamp", str(GENESIS_TIME_S), "--hardfork", "shanghai", "--accounts", "0"),
-            *("--no-mining", "--base-fee", "0", "--gas-price", "0", "--disable-min-priority-fee", "--no-cors"),
-            # Our dumps come back through the same port; 2 MB, the default limit, is a day of them.
-            *("--no-request-size-limit", "--quiet", *self._arguments),
+            *("--timestamp", str(GENESIS_TIME_S), *self._arguments),
         ]
         home = self._directory / "home"
         home.mkdir(exist_ok=True)

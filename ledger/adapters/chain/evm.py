@@ -165,6 +165,8 @@ class EvmChain:
         done = self._anchored(new)
         if done is None:
             raise ChainReorgError(f"size {new.size} was anchored and is not in the final state")
+        if self._replay is not None:
+            self._replay.saw(done.block)
         return done
 
     def sender(self) -> Sender:
@@ -179,6 +181,8 @@ class EvmChain:
             try:
                 return sender.send(calls)
             except DisplacedError:
+                if self._replay is not None:
+                    self._replay.look_again()
                 if is_done():
                     return None
                 if not left:

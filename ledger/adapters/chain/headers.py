@@ -10,7 +10,7 @@ from typing import Any
 
 from ledger.adapters.chain.rpc import from_hex, number
 from ledger.core import rlp
-from ledger.core.trie import keccak256
+from ledger.core.trie import parse_header
 from ledger.errors import ChainError
 
 _DATA = (
@@ -34,7 +34,6 @@ _OPTIONAL = (
     ("parentBeaconBlockRoot", False),
     ("requestsHash", False),
 )
-_EXTRA_DATA = 12
 
 
 def header_rlp(block: Mapping[str, Any]) -> bytes:
@@ -51,27 +50,11 @@ def header_rlp(block: Mapping[str, Any]) -> bytes:
         if value is not None:
             items.append(rlp.encode_uint(number(value)) if is_quantity else from_hex(value))
     header = rlp.encode(items)
-    expected = from_hex(block["hash"])
-    if keccak256(header) != expected and _qbft_hash(items) != expected:
+    try:
+        parsed = parse_header(header)
+    except ValueError as error:
+        raise ChainError(f"block {block['number']}: {error}") from error
+    # A QBFT chain names its blocks without the seals: validators agree on the name before they have sealed it.
+    if from_hex(block["hash"]) not in (parsed.hash, parsed.qbft_hash):
         raise ChainError(f"block {number(block['number'])}: its header does not hash to {block['hash']}")
     return header
-
-
-def _qbft_hash(items: list[rlp.Rlp]) -> bytes | None:
-    """The hash by which a QBFT chain names the block: without the seals, and with the round number 0.
-
-    Validators agree on the block before its last round and seals are known, so these cannot be part of its name
-    (Besu, QbftExtraDataCodec, EXCLUDE_COMMIT_SEALS_AND_ROUND_NUMBER). None when extraData is not QBFT's.
-    """
-    extra = items[_EXTRA_DATA]
-    if not isinstance(extra, bytes):
-        return None
-    try:
-        parts = rlp.decode_list(extra)
-    except ValueError:
-        return None
-    if len(parts) != 5:
-        return None
-    named: list[rlp.Rlp] = list(items)
-    named[_EXTRA_DATA] = rlp.encode([parts[0], parts[1], parts[2], b"", []])
-    return keccak256(rlp.encode(named))

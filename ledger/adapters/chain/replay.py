@@ -59,6 +59,7 @@ class Replay:
         if self._standing is not None:
             known, block = self._standing
             if known == instance and self._blocks.stands(block):
+                self._standing = (instance, block_ref(self._blocks.final()))
                 return False
         if self._settings.lock is not None and self._settings.program_mines:
             with locked(self._settings.lock):
@@ -67,6 +68,15 @@ class Replay:
             sent = self._make_good()
         self._standing = (instance, block_ref(self._blocks.final()))
         return sent
+
+    def saw(self, block: BlockRef) -> None:
+        """Remember that this process has a transaction in `block`; the next `recover` asks whether it still stands."""
+        if self._standing is not None:
+            self._standing = (self._standing[0], block)
+
+    def look_again(self) -> None:
+        """The next `recover` goes through the whole journal: something was mined that nobody noted."""
+        self._standing = None
 
     def _make_good(self) -> bool:
         entries = self._note_mined(self._entries())

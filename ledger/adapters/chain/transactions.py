@@ -225,7 +225,9 @@ class Sender:
 
     def _gas(self, call: Call) -> int:
         try:
-            estimate = number(self.rpc.call("eth_estimateGas", _fields(call, self.address)))
+            # "latest" by name: the default takes the pool into account, and after an older try of the same anchor that
+            # waits there this one would be estimated as the repeat that does nothing.
+            estimate = number(self.rpc.call("eth_estimateGas", _fields(call, self.address), "latest"))
         except RpcError as error:
             raise call.contract.reverted(error) or error from error
         return estimate * _GAS_MARGIN_PERCENT // 100

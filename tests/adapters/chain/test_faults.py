@@ -1,0 +1,445 @@
+"""chain.md's table of crashes and faults, each against a real Anvil."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import pytest
+
+from ledger.adapters.chain.authority import EvmAuthority
+from ledger.adapters.chain.rpc import Rpc
+from ledger.core.trie import keccak256
+from ledger.errors import (
+    ChainError,
+    ChainMismatchError,
+    ChainReorgError,
+    ChainRevertedError,
+    ChainUnreachableError,
+)
+from ledger.model import Enrolment, Role, TreeSize
+from tests.adapters.chain.conftest import (
+    AUTHORITY,
+    HOLDER,
+    STRANGER,
+    SUBMITTER,
+    TREE,
+    Anvil,
+    grow,
+    keyid,
+)
+
+pytestmark = pytest.mark.chain
+
+DEAD = "http://127.0.0.1:9"
+
+
+def enrolment(number: int) -> Enrolment:
+    return Enrolment(keyid(number), b"", HOLDER, "S1/", Role.ENTERPRISE)
+
+
+def history(anvil: Anvil) -> tuple[list[bytes], list[bytes]]:
+    """Anchors and enrolments in turn; the grants' names, and everything the contracts hold of it."""
+    chain, authority = anvil.chain(), anvil.authority()
+    gs = [authority.enrol(keyid(1), HOLDER, "", 3)[0]]
+    grow(chain, 0, 3)
+    gs += [g for g, _ in authority.enrol_many([enrolment(number) for number in (2, 3, 4)])]
+    grow(chain, 3, 8)
+    gs.append(authority.enrol(keyid(5), HOLDER, "S1/acid", 1)[0])
+    authority.revoke(gs[1], TreeSize(7))
+    grow(chain, 8, 20)
+    return gs, held(anvil, gs)
+
+
+def held(anvil: Anvil, gs: list[bytes]) -> list[bytes]:
+    chain = anvil.chain(None, journal=None)
+    roots = [chain.root_at(TreeSize(size)) for size in (3, 8, 20)]
+    # The block's number comes out as before too; its time cannot.
+    return [*chain.grant_words(gs), *(root[0] + bytes([root[2]]) if root else b"" for root in roots)]
+
+
+# --- endpoints -----------------------------------------------------------------------------------------------------
+
+
+def test_endpoints__first_is_down__next_is_used(anvil: Anvil) -> None:
+    chain = anvil.chain(urls=[DEAD, anvil.node.url])
+    assert grow(chain, 0, 3).size == 3
+    assert chain.status()["endpoint"] == anvil.node.url
+
+
+def test_endpoints__all_down__unreachable_and_status_does_not_raise(anvil: Anvil) -> None:
+    chain = anvil.chain(urls=[DEAD, "http://user:secret@127.0.0.1:10/key"])
+    with pytest.raises(ChainUnreachableError) as caught:
+        chain.head()
+    assert "secret" not in caught.value.detail
+    assert "key" not in caught.value.detail
+    status = chain.status()
+    assert "no chain endpoint answered" in status["error"]
+    assert "secret" not in str(status)
+
+
+def test_endpoints__second_is_another_chain__mismatch_named(anvil: Anvil) -> None:
+    wrong = replace(anvil.trusted, chain_id=5)
+    with pytest.raises(ChainMismatchError, match="is chain 31337, the trust file names 5"):
+        anvil.chain(trusted=wrong).head()
+
+
+def test_endpoints__node_started_again__connection_renewed(anvil: Anvil) -> None:
+    chain = anvil.chain()
+    grow(chain, 0, 3)
+    anvil.node.stop()
+    anvil.node.start()
+    assert chain.head() == TREE.head(3)
+    assert grow(chain, 3, 8).size == 8
+
+
+# --- identity ------------------------------------------------------------------------------------------------------
+
+
+def test_identity__wrong_genesis__mismatch(anvil: Anvil) -> None:
+    with pytest.raises(ChainMismatchError, match="genesis"):
+        anvil.chain(trusted=replace(anvil.trusted, genesis=b"\1" * 32)).check_identity()
+
+
+def test_identity__another_contract_at_the_address__mismatch_says_which(anvil: Anvil) -> None:
+    log = replace(anvil.trusted.checkpoint_log, address=anvil.trusted.key_registry.address)
+    with pytest.raises(ChainMismatchError, match="CheckpointLog: code hash"):
+        anvil.chain(trusted=replace(anvil.trusted, checkpoint_log=log)).check_identity()
+
+
+def test_identity__no_contract_there__mismatch(anvil: Anvil) -> None:
+    registry = replace(anvil.trusted.key_registry, address=b"\7" * 20)
+    chain = anvil.chain(trusted=replace(anvil.trusted, key_registry=registry))
+    with pytest.raises(ChainMismatchError, match="no contract at 0x0707"):
+        chain.check_identity()
+    with pytest.raises(ChainMismatchError, match="no contract at 0x0707"):
+        chain.grant_words([bytes(32)])
+
+
+def test_identity__code_that_the_trust_file_names_is_not_ours__mismatch(anvil: Anvil) -> None:
+    rpc = anvil.rpc()
+    address = anvil.trusted.checkpoint_log.address
+    rpc.call("anvil_setCode", "0x" + address.hex(), "0x6001")
+    log = replace(anvil.trusted.checkpoint_log, code_hash=keccak256(bytes.fromhex("6001")))
+    with pytest.raises(ChainMismatchError, match="not the contract this program was built with"):
+        anvil.chain(trusted=replace(anvil.trusted, checkpoint_log=log)).check_identity()
+
+
+@pytest.mark.parametrize("name", ["head_slot", "root_at_slot", "meta_at_slot"])
+def test_identity__another_slot__mismatch(anvil: Anvil, name: str) -> None:
+    log = replace(anvil.trusted.checkpoint_log, **{name: 9})
+    with pytest.raises(ChainMismatchError, match="the trust file names 9"):
+        anvil.chain(trusted=replace(anvil.trusted, checkpoint_log=log)).check_identity()
+
+
+def test_identity__two_things_wrong__both_named(anvil: Anvil) -> None:
+    registry = replace(anvil.trusted.key_registry, grants_slot=9, code_hash=bytes(32))
+    with pytest.raises(ChainMismatchError) as caught:
+        anvil.chain(trusted=replace(anvil.trusted, key_registry=registry)).check_identity()
+    assert "grants" in caught.value.detail
+    assert "KeyRegistry: code hash" in caught.value.detail
+
+
+# --- the embedded chain goes back ----------------------------------------------------------------------------------
+
+
+def test_recover__restart_without_state__roots_and_enrolled_at_as_before(anvil: Anvil) -> None:
+    gs, before = history(anvil)
+    anvil.node.kill()
+    anvil.forget_dumps()
+    anvil.node.start()
+    chain = anvil.chain()
+    with pytest.raises(ChainMismatchError):
+        chain.check_identity()
+    assert chain.recover() is True
+    chain.check_identity()
+    assert held(anvil, gs) == before
+    assert chain.head() == TREE.head(20)
+    assert chain.recover() is False
+    assert grow(chain, 20, 21).size == 21
+
+
+def test_recover__restart_from_older_dump__rest_of_the_journal_re_sent(anvil: Anvil) -> None:
+    chain, authority = anvil.chain(), anvil.authority()
+    grow(chain, 0, 3)
+    anvil.node.dump()
+    g, _ = authority.enrol(keyid(9), HOLDER, "S1/", 1)
+    grow(chain, 3, 8)
+    words = chain.grant_words([g])
+    anvil.node.kill()
+    anvil.node.start()
+    # The same objects go on: the worker does not notice the restart by itself.
+    assert chain.head() == TREE.head(3)
+    assert chain.recover() is True
+    assert chain.head() == TREE.head(8)
+    assert chain.grant_words([g]) == words
+
+
+def test_recover__dump_whose_head_still_stands__later_enrolment_not_forgotten(anvil: Anvil) -> None:
+    """The dump holds our newest anchor, but not another process's enrolment after it."""
+    chain, authority = anvil.chain(), anvil.authority()
+    grow(chain, 0, 3)
+    chain.recover()
+    anvil.node.dump()
+    g, _ = authority.enrol(keyid(9), HOLDER, "S1/", 1)
+    words = chain.grant_words([g])
+    anvil.node.kill()
+    anvil.node.start()
+    grow(chain, 3, 8)  # Recovers by itself before it anchors anything new.
+    assert chain.grant_words([g]) == words
+
+
+def test_recover__newest_dump_torn__older_one_and_the_journal(anvil: Anvil) -> None:
+    chain = anvil.chain()
+    grow(chain, 0, 3)
+    anvil.node.dump()
+    gs, before = [], None
+    grow(chain, 3, 8)
+    anvil.node.dump()
+    grow(chain, 8, 20)
+    before = held(anvil, gs)
+    anvil.node.kill()
+    newest = anvil.dumps()[-1]
+    newest.write_bytes(newest.read_bytes()[: newest.stat().st_size // 2])
+    anvil.node.start()
+    assert chain.head() == TREE.head(3)
+    assert chain.recover() is True
+    assert held(anvil, gs) == before
+
+
+def test_recover__every_dump_torn__from_the_journal_alone(anvil: Anvil) -> None:
+    gs, before = history(anvil)
+    anvil.node.dump()
+    anvil.node.kill()
+    for dump in anvil.dumps():
+        dump.write_bytes(dump.read_bytes()[:100])
+    anvil.node.start()
+    assert anvil.chain().recover() is True
+    assert held(anvil, gs) == before
+
+
+def test_recover__broken_off_in_the_middle_and_lost_again__still_as_before(anvil: Anvil) -> None:
+    gs, before = history(anvil)
+    anvil.node.kill()
+    anvil.forget_dumps()
+    anvil.node.start()
+    journal = anvil.journal.journal_mined
+    calls = []
+
+    def dies(tx_hash: bytes, block: object) -> None:
+        calls.append(tx_hash)
+        if len(calls) == 8:
+            raise KeyboardInterrupt
+        journal(tx_hash, block)  # type: ignore[arg-type]
+
+    anvil.journal.journal_mined = dies  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        anvil.chain().recover()
+    anvil.journal.journal_mined = journal  # type: ignore[method-assign]
+    anvil.node.kill()
+    anvil.node.start()
+    assert anvil.chain().recover() is True
+    assert held(anvil, gs) == before
+
+
+def test_recover__journal_lacks_a_transaction__refuses(anvil: Anvil) -> None:
+    history(anvil)
+    anvil.node.kill()
+    anvil.forget_dumps()
+    anvil.node.start()
+    first = next(e for e in anvil.journal.entries if e[1] == "anchor")
+    anvil.journal.entries.remove(first)
+    with pytest.raises(ChainError) as caught:
+        anvil.chain().recover()
+    assert caught.value.code == "journal-hole"
+
+
+# --- a process dies ------------------------------------------------------------------------------------------------
+
+
+class Dead(BaseException):
+    """The process ends here."""
+
+
+def die_after(chain: object, method: str, *, sent: bool) -> None:
+    """Let the process end at its next call of this RPC method, after or before the node got it."""
+    rpc: Rpc = chain.rpc  # type: ignore[attr-defined]
+    real = rpc.call
+
+    def call(name: str, *params: object) -> object:
+        if name == method:
+            if sent:
+                real(name, *params)
+            raise Dead
+        return real(name, *params)
+
+    rpc.call = call  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize(
+    ("method", "sent"),
+    [("eth_sendRawTransaction", False), ("eth_sendRawTransaction", True), ("evm_mine", True)],
+    ids=["journalled", "in the pool", "mined"],
+)
+def test_anchor__process_dies__next_one_goes_on_and_nothing_is_double(anvil: Anvil, method: str, sent: bool) -> None:
+    dying = anvil.chain()
+    dying.recover()
+    die_after(dying, method, sent=sent)
+    with pytest.raises(Dead):
+        grow(dying, 0, 3)
+    chain = anvil.chain()
+    assert grow(chain, 0, 3).root == TREE.head(3).root
+    assert grow(chain, 3, 8).size == 8
+    assert chain.rpc.transaction_count(SUBMITTER.address) == 2
+    assert all(entry[4] is not None for entry in anvil.journal.entries)
+
+
+def test_anchor__in_the_pool_from_a_dead_process_and_log_grew__newer_root_anchored_in_the_end(anvil: Anvil) -> None:
+    dying = anvil.chain()
+    dying.recover()
+    die_after(dying, "eth_sendRawTransaction", sent=True)
+    with pytest.raises(Dead):
+        grow(dying, 0, 3)
+    chain = anvil.chain()
+    with pytest.raises(ChainRevertedError) as caught:
+        grow(chain, 0, 8)  # The older one is mined in its place, since free gas cannot be outbid.
+    assert caught.value.reason == "StaleBase"
+    assert chain.head() == TREE.head(3)
+    assert grow(chain, 3, 8).size == 8
+
+
+def test_recover__mined_but_not_noted_and_then_lost__put_back_before_the_enrolment_after_it(anvil: Anvil) -> None:
+    """Two faults at once: the anchor's process died before noting its block, then the node lost everything."""
+    dying = anvil.chain()
+    dying.recover()
+    die_after(dying, "evm_mine", sent=True)
+    with pytest.raises(Dead):
+        grow(dying, 0, 3)
+    g, enrolled_at = anvil.authority().enrol(keyid(1), HOLDER, "S1/", 1)
+    assert enrolled_at == 3
+    # `recover` would have noted it; undo that, as if the authority had been there without it.
+    anvil.journal.entries = [(*e[:4], None) if e[1] == "anchor" else e for e in anvil.journal.entries]
+    words = anvil.chain().grant_words([g])
+    anvil.node.kill()
+    anvil.forget_dumps()
+    anvil.node.start()
+    chain = anvil.chain()
+    assert chain.recover() is True
+    assert chain.head() == TREE.head(3)
+    assert chain.grant_words([g]) == words
+
+
+def test_recover__journalled_but_never_sent_and_then_all_lost__not_put_before_the_enrolment(anvil: Anvil) -> None:
+    dying = anvil.chain()
+    dying.recover()
+    die_after(dying, "eth_sendRawTransaction", sent=False)
+    with pytest.raises(Dead):
+        grow(dying, 0, 3)
+    g, enrolled_at = anvil.authority().enrol(keyid(1), HOLDER, "S1/", 1)
+    assert enrolled_at == 0
+    words = anvil.chain().grant_words([g])
+    anvil.node.kill()
+    anvil.forget_dumps()
+    anvil.node.start()
+    chain = anvil.chain()
+    assert chain.recover() is True
+    assert chain.grant_words([g]) == words
+    assert chain.head().size == 0
+
+
+def test_authority__process_dies_after_sending__grant_there_with_its_index(anvil: Anvil) -> None:
+    grow(anvil.chain(), 0, 3)
+    dying = anvil.authority()
+    dying._chain.recover()
+    die_after(dying._chain, "evm_mine", sent=True)
+    with pytest.raises(Dead):
+        dying.enrol(keyid(1), HOLDER, "S1/", 1)
+    with pytest.raises(ChainRevertedError) as caught:
+        anvil.authority().enrol(keyid(1), HOLDER, "S1/", 1)
+    assert caught.value.reason == "GrantExists"
+
+
+# --- reorganisations, time -----------------------------------------------------------------------------------------
+
+
+def test_reorg__anchor_gone_from_the_chain__re_sent_from_the_journal(anvil: Anvil) -> None:
+    chain = anvil.chain()
+    grow(chain, 0, 3)
+    grow(chain, 3, 8)
+    anvil.rpc().call("anvil_rollback", 1)
+    assert chain.root_at(TreeSize(8)) is None
+    assert chain.head() == TREE.head(3)
+    assert chain.recover() is True
+    assert chain.head() == TREE.head(8)
+
+
+def test_reorg__blocks_replaced_by_empty_ones__anchored_again(anvil: Anvil) -> None:
+    chain = anvil.chain()
+    grow(chain, 0, 3)
+    first = grow(chain, 3, 8)
+    anvil.rpc().call("anvil_reorg", 1, [])
+    assert chain.blocks.stands(first.block) is False
+    assert chain.root_at(TreeSize(8)) is None
+    assert chain.recover() is True
+    again = grow(chain, 3, 8)
+    assert again.root == first.root
+    assert again.block.hash != first.block.hash
+
+
+def test_reorg__before_final_depth__is_its_own_error(anvil: Anvil) -> None:
+    chain = anvil.chain()
+    sender = chain.sender()
+    real = chain.blocks.final_number
+
+    def reorganised() -> int:
+        anvil.rpc().call("anvil_reorg", 1, [])
+        chain.blocks.final_number = real  # type: ignore[method-assign]
+        return real()
+
+    chain.blocks.final_number = reorganised  # type: ignore[method-assign]
+    with pytest.raises(ChainReorgError):
+        grow(chain, 0, 3)
+    assert sender.address == SUBMITTER.address
+
+
+def test_clock__jumped_an_hour__nothing_anchored_until_it_is_right(anvil: Anvil) -> None:
+    chain = anvil.chain()
+    grow(chain, 0, 3)
+    anvil.rpc().call("evm_increaseTime", 3600)
+    with pytest.raises(ChainError, match="3[56]\\d\\d s ahead") as caught:
+        grow(chain, 3, 8)
+    assert caught.value.code == "chain-clock"
+    assert abs(chain.status()["lag_s"] + 3600) < 5
+    anvil.rpc().call("evm_setTime", int(time.time()))
+    assert grow(chain, 3, 8).size == 8
+
+
+def test_clock__ours_is_wrong__refused_too(anvil: Anvil) -> None:
+    with pytest.raises(ChainError, match="behind"):
+        grow(anvil.chain(clock=lambda: time.time() + 120), 0, 3)
+
+
+def test_anchor__no_account__refused_clearly(anvil: Anvil) -> None:
+    reader = anvil.chain(None, journal=None)
+    with pytest.raises(ChainError, match="no account to send with"):
+        grow(reader, 0, 3)
+    grow(anvil.chain(), 0, 3)
+    assert reader.head() == TREE.head(3)
+
+
+def test_deeper_finality__anchored_only_then(anvil: Anvil) -> None:
+    anvil.settings = anvil.node.settings(confirmations=3)
+    chain = anvil.chain()
+    anchor = grow(chain, 0, 3)
+    newest = chain.rpc.block("latest")
+    assert newest is not None
+    assert int(newest["number"], 16) == anchor.block.number + 2
+    assert chain.head() == TREE.head(3)
+
+
+def test_roles__stranger_enrols__refused_and_nothing_sent(anvil: Anvil) -> None:
+    with pytest.raises(ChainRevertedError) as caught:
+        EvmAuthority(anvil.chain(STRANGER)).enrol(keyid(1), HOLDER, "", 1)
+    assert caught.value.reason == "AccessControlUnauthorizedAccount"
+    assert anvil.rpc().transaction_count(STRANGER.address) == 0
+    assert anvil.rpc().transaction_count(AUTHORITY.address) == 0
