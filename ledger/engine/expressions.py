@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import cel
@@ -28,6 +28,7 @@ FUNCTIONS = frozenset(_OPERATORS.split() + _CALLS.split())
 
 _STRING = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')""")
 _DOUBLE = re.compile(r"(?<![\w.])(?:\d+\.\d*|\.\d+|\d+[eE][+-]?\d+|\d+[uU])")
+_EQUALS = re.compile(r'(?<![\w."\])])(""|\w+)\s*(==|!=|\bin\b)\s*(""|\w+)(?![\w.(\[])')
 _MACRO = re.compile(r"\.(all|exists|exists_one|map|filter)\s*\(\s*([A-Za-z_]\w*)\s*,")
 
 
@@ -36,8 +37,8 @@ class Condition:
 
     __slots__ = ("_execute", "names", "source")
 
-    def __init__(self, source: str, schema: Iterable[str]) -> None:
-        """Compile and check `source`. Raises RuleError, naming what is wrong."""
+    def __init__(self, source: str, schema: Mapping[str, str]) -> None:
+        """Compile and check `source` against the fields' types. Raises RuleError, naming what is wrong."""
         if len(source) > MAX_SOURCE:
             raise RuleError(f"a condition has at most {MAX_SOURCE} characters, this one {len(source)}")
         bare = _STRING.sub('""', source)
@@ -52,10 +53,10 @@ class Condition:
         if wrong:
             raise RuleError(f"a condition may not call {', '.join(wrong)}")
         names = set(references["variables"]) - bound
-        known = set(schema)
-        unknown = sorted(names - known)
+        unknown = sorted(names - schema.keys())
         if unknown:
-            raise RuleError(f"unknown name {', '.join(unknown)}; known are {', '.join(sorted(known))}")
+            raise RuleError(f"unknown name {', '.join(unknown)}; known are {', '.join(sorted(schema))}")
+        _check_comparisons(bare, schema)
         self.source = source
         self.names = tuple(sorted(names))
         self._execute = program.execute
@@ -86,6 +87,26 @@ def _check_form(bare: str) -> set[str]:
         if _MACRO.search(inside):
             raise RuleError("macros may not be nested")
     return bound
+
+
+def _check_comparisons(bare: str, schema: Mapping[str, str]) -> None:
+    """CEL finds "x" == 1 false without a word; where both sides are a name or a literal their types must agree."""
+    for left, operator, right in _EQUALS.findall(bare):
+        kinds = _kind(left, schema), _kind(right, schema)
+        if operator == "in":
+            if kinds[1] not in ("", "list") or kinds[0] not in ("", "str"):
+                raise RuleError(f"{left} in {right}: a text is looked for in a list of texts")
+        elif "" not in kinds and kinds[0] != kinds[1]:
+            raise RuleError(f"{left} {operator} {right}: {kinds[0]} is compared with {kinds[1]}")
+
+
+def _kind(operand: str, schema: Mapping[str, str]) -> str:
+    """The type of a name or a literal; "" for a name that a macro binds."""
+    if operand == '""':
+        return "str"
+    if operand in ("true", "false"):
+        return "bool"
+    return "int" if operand.isdigit() else schema.get(operand, "")
 
 
 def _span(text: str, start: int) -> str:

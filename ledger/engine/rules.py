@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from ledger.engine.expressions import Bindings, Condition
 from ledger.engine.parameters import LegalParams, Parameter, read_parameters
@@ -185,7 +184,7 @@ def _fields(located: Located, subjects: tuple[str, ...]) -> dict[str, str]:
     return {name: kind for name, kind in first.items() if all(other.get(name) == kind for other in others)}
 
 
-def _condition(located: Located, names: Mapping[str, Any]) -> Condition:
+def _condition(located: Located, names: Mapping[str, str]) -> Condition:
     try:
         return Condition(located.text(), names)
     except RuleError as error:

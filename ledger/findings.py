@@ -1,0 +1,118 @@
+"""What the law says of a valid record, named in the sender's answer: never a reason to refuse, the evidence must not vanish.
+
+Pure, and only what needs no history; what needs history is the engine's. The same call answers `precheck` before the act.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ledger.catalogue import Catalogue
+from ledger.core.record import Line, lines_of
+from ledger.model import Finding, Payload, UnixMs
+
+AHEAD_MS = 10 * 60_000
+"""Clocks differ by minutes; what happened more than ten minutes from now did not happen yet (rule D05)."""
+TWO_PERSONS = 2
+"""Decree 591 art. 24(1): receipt, issue and custody of highly toxic chemicals by two persons."""
+BANNED_FOR_PERSONS = ("highly_toxic", "explosive_precursor")
+
+HasLicence = Callable[[str, str, str], bool]
+"""(holder, category, local day YYYY-MM-DD) -> whether a licence of that holder for it is on file and in force."""
+
+
+def findings(
+    payload: Payload, *, catalogue: Catalogue, received: UnixMs, has_licence: HasLicence | None = None
+) -> list[Finding]:
+    """The findings on one well-formed payload, in the order of its lines.
+
+    `received` is when it came, or would come. Not checked here: stock, capacity, the other end, disclosures' content.
+    """
+    found = []
+    if payload.event_time_ms - received > AHEAD_MS:
+        found.append(_ahead(payload))
+    body, base = payload.body, "/body"
+    if payload.kind == "correction":
+        body, base = body["body"], "/body/body"
+    if payload.kind != "movement" and payload.document["body"].get("kind") != "movement":
+        return found
+    seen: set[tuple[str, str]] = set()
+    for line in lines_of(payload):
+        categories = catalogue.classify(line.code, line.concentration_ppm, line.form).categories
+        for finding in _of_line(line, categories, payload, body, base, has_licence):
+            # One sentence per substance and defect, however many lines repeat it.
+            if (finding.code, line.code) not in seen:
+                seen.add((finding.code, line.code))
+                found.append(finding)
+    return found
+
+
+def _of_line(
+    line: Line,
+    categories: frozenset[str],
+    payload: Payload,
+    body: dict[str, object],
+    base: str,
+    has_licence: HasLicence | None,
+) -> list[Finding]:
+    found = []
+    other = body.get("counterparty")
+    to_person = isinstance(other, dict) and other.get("type") == "person" and body["direction"] == "out"
+    listed = [category for category in BANNED_FOR_PERSONS if category in categories]
+    if to_person and listed and not (listed == ["highly_toxic"] and "pesticide_registration" in line.attributes):
+        found.append(
+            Finding(
+                "natural-person",
+                "critical",
+                f"{base}/counterparty",
+                {
+                    "zh": f"{line.code} 不得销售给个人（《危险化学品安全管理条例》第四十条）",
+                    "en": f"{line.code} may not be sold to a natural person (Decree 591 art. 40)",
+                },
+            )
+        )
+    handlers = body.get("handlers", [])
+    if "highly_toxic" in categories and isinstance(handlers, list) and _persons(handlers) < TWO_PERSONS:
+        found.append(
+            Finding(
+                "two-persons",
+                "high",
+                f"{base}/handlers",
+                {
+                    "zh": f"剧毒化学品 {line.code} 的收发须双人（《危险化学品安全管理条例》第二十四条）",
+                    "en": f"{line.code} is highly toxic: two persons receive and issue it (Decree 591 art. 24)",
+                },
+            )
+        )
+    if has_licence is not None and body["reason"] in ("purchase", "sale"):
+        day = payload.event_time[:10]
+        found += [
+            Finding(
+                "no-licence",
+                "critical",
+                line.pointer,
+                {
+                    "zh": f"本单位没有在有效期内、涵盖 {line.code} 的许可或合法用途说明",
+                    "en": f"no licence or lawful-use statement of this enterprise for {line.code} is in force",
+                },
+            )
+            for category in listed
+            if not has_licence(payload.holder, category, day)
+        ]
+    return found
+
+
+def _persons(handlers: list[dict[str, str]]) -> int:
+    return len({handler["ref"] for handler in handlers})
+
+
+def _ahead(payload: Payload) -> Finding:
+    return Finding(
+        "event-in-future",
+        "medium",
+        "/event_time",
+        {
+            "zh": f"发生时间 {payload.event_time} 比接收时间晚 10 分钟以上",
+            "en": f"the event time {payload.event_time} is more than ten minutes after it came",
+        },
+    )

@@ -1,0 +1,99 @@
+"""Each guard of engine.md's list of CEL traps, shown to be needed and to work."""
+
+from decimal import Decimal
+
+import cel
+import pytest
+
+from ledger.engine.expressions import INT64_MAX, Bindings, Condition, check_value
+from ledger.errors import RuleError
+
+SCHEMA = {"a": "int", "b": "int", "word": "str", "tags": "list", "flag": "bool"}
+
+
+def holds(source, **row):
+    bindings = Bindings()
+    bindings.bind(row, {})
+    return Condition(source, SCHEMA).holds(bindings)
+
+
+def test_condition__names_of_the_row__are_read():
+    assert holds("a > 2 * b && 'x' in tags", a=5, b=2, tags=["x"])
+    assert not holds("a > 2 * b", a=4, b=2)
+
+
+def test_condition__parameters__are_seen_beside_the_row():
+    bindings = Bindings()
+    bindings.bind({"a": 5}, {"b": 4})
+    assert Condition("a > b", SCHEMA).holds(bindings)
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("unknown > 1", "unknown name unknown"),
+        ("a > 1 || unknwon > 2", "unknown name unknwon"),
+        ("a * 1.5 > 2", "plain integers"),
+        ("a > 1e3", "plain integers"),
+        ("a > 1u", "plain integers"),
+        ("double(a) > b", "may not call double"),
+        ("word.matches('x+')", "may not call matches"),
+        ("timestamp(word) > timestamp(word)", "may not call"),
+        ("tags.exists(t, tags.exists(u, u == t))", "nested"),
+        ("a in [" + ",".join(["1"] * 257) + "]", "at most 256"),
+        ("a > " + "1 + " * 600 + "1", "at most 2000"),
+        ("word == 1", "str is compared with int"),
+        ("1 != word", "int is compared with str"),
+        ("a == b && flag == 'true'", "bool is compared with str"),
+        ("a > 0 || word == b", "str is compared with int"),
+        ("a in tags", "looked for"),
+        ("'x' in word", "looked for"),
+        ("a >", "not a CEL expression"),
+        ("gewicht_größe > 1", "not a CEL expression"),
+    ],
+)
+def test_condition__guarded__is_refused_at_load(source, said):
+    with pytest.raises(RuleError, match=said):
+        Condition(source, SCHEMA)
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["word == '1.5'", "tags.exists(t, t == 'x')", "a in [1, 2, 3]", "flag ? a > 1 : b > 1", "word.startsWith('1e5')"],
+)
+def test_condition__allowed__is_taken(source):
+    Condition(source, SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("source", "row"),
+    [
+        ("a + b > 0", {"a": INT64_MAX, "b": 1}),
+        ("a / b > 0", {"a": 1, "b": 0}),
+        ("a > b", {"a": 1, "b": "x"}),
+        ("a > b", {"a": 1}),
+        ("a + b", {"a": 1, "b": 1}),
+        ("a > 1", {"a": INT64_MAX + 1}),
+        ("a > 1", {"a": 1.5}),
+        ("a > 1", {"a": Decimal("1.5")}),
+        ("size(tags) > 1", {"tags": ["x"] * 257}),
+    ],
+)
+def test_condition__error_while_evaluating__raises_and_is_never_no(source, row):
+    with pytest.raises(RuleError) as raised:
+        holds(source, **row)
+    assert raised.value.code in ("evaluation", "rule")
+
+
+def test_trap__int_beyond_64_bits__would_have_become_a_float():
+    assert isinstance(cel.compile("a").execute({"a": 2**70}), float)
+    with pytest.raises(RuleError):
+        check_value("a", 2**70)
+
+
+def test_trap__equality_of_different_types__would_have_been_false_for_ever():
+    assert cel.compile("word == 1").execute({"word": "1"}) is False
+
+
+def test_trap__undefined_name__would_have_been_hidden_by_the_short_circuit():
+    assert cel.compile("a > 0 || nowhere > 1").execute({"a": 1}) is True
