@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from eth_abi.exceptions import DecodingError
 from web3 import Web3
 from web3.contract import Contract
 
 from ledger.adapters.chain.artefacts import Artefact, load_artefact
 from ledger.adapters.chain.rpc import RpcError
 from ledger.core.trie import keccak256
-from ledger.errors import ChainRevertedError
+from ledger.errors import ChainError, ChainRevertedError
 from ledger.model import TreeHead, TreeSize
 
 # Error(string) and Panic(uint256) are the compiler's own; every contract may answer with them.
@@ -38,8 +39,11 @@ class _Contract:
         return bytes.fromhex(self._contract.encode_abi(function, list(arguments))[2:])
 
     def decode(self, types: Sequence[str], data: bytes) -> tuple[Any, ...]:
-        """Returned values, in order."""
-        return tuple(self._web3.codec.decode(list(types), data))
+        """Returned values, in order; ChainError when the bytes are not of these types: some other contract answered."""
+        try:
+            return tuple(self._web3.codec.decode(list(types), data))
+        except (DecodingError, ValueError) as error:
+            raise ChainError(f"what stands for {self.artefact.name} answers in another form: {error}") from error
 
     def init_code(self, types: Sequence[str], *arguments: Any) -> bytes:
         """What a deploying transaction carries: bytecode and the constructor's arguments."""
@@ -50,12 +54,20 @@ class _Contract:
         data = error.data
         if data and data[:4] in self._errors:
             entry = self._errors[data[:4]]
-            values = self.decode([member["type"] for member in entry["inputs"]], data[4:])
-            shown = ", ".join("0x" + v.hex() if isinstance(v, bytes) else str(v) for v in values)
-            return ChainRevertedError(f"{self.artefact.name} refuses: {entry['name']}({shown})", reason=entry["name"])
+            shown = self._shown([member["type"] for member in entry["inputs"]], data[4:])
+            if shown is not None:
+                detail = f"{self.artefact.name} refuses: {entry['name']}({shown})"
+                return ChainRevertedError(detail, reason=entry["name"])
         if data is not None or "revert" in error.detail.lower():
             return ChainRevertedError(f"{self.artefact.name} refuses: {error.detail}")
         return None
+
+    def _shown(self, types: Sequence[str], data: bytes) -> str | None:
+        """An error's values for people; None when they are cut short."""
+        try:
+            return ", ".join("0x" + v.hex() if isinstance(v, bytes) else str(v) for v in self.decode(types, data))
+        except ChainError:
+            return None
 
 
 class CheckpointLog(_Contract):

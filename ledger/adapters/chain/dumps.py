@@ -52,10 +52,10 @@ class Dumps:
         """The dump's bytes, or None when it is torn."""
         data = path.read_bytes()
         try:
-            gzip.decompress(data)
+            whole = bool(gzip.decompress(data))  # An empty file is well-formed gzip to Python.
         except (OSError, EOFError, zlib.error):
             return None
-        return data
+        return data if whole else None
 
 
 def _generation(path: Path) -> int:
