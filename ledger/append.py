@@ -344,7 +344,7 @@ def _check_grants(record: AuthenticRecord, index: LeafIndex, draft: Draft) -> No
             for g in (*draft.state.grants.get(keyid, ()), *fresh)
             if g.holder == record.holder
             and scope_covers(g.scope, record.site, record.book)
-            and may_sign(g.role, record.kind)
+            and may_sign(g.role, record.kind, is_authority=record.is_authority)
         ]
         if any(g.enrolled_at <= index < g.revoked_at for g in grants):
             continue

@@ -44,7 +44,10 @@ def authenticate(
         )
     algorithms = verify_signatures(envelope, payload.signers, directory)
     if submission.disclosures:
-        match_disclosures(submission.disclosures, payload, allowed=disclosable_pointers(payload.kind))
+        corrected = payload.body.get("kind") if payload.kind == "correction" else None
+        match_disclosures(
+            submission.disclosures, payload, allowed=disclosable_pointers(payload.kind, corrected=corrected)
+        )
     uncovered = [k for k in payload.signers if not _covering(directory.by_keyid(k), payload)]
     if uncovered and not is_known(submission.record_id):
         raise _grant_error(uncovered[0], directory.by_keyid(uncovered[0]), payload)
@@ -99,7 +102,7 @@ def _covering(grants: tuple[Grant, ...], payload: Payload) -> bool:
     return any(
         grant.holder == payload.holder
         and scope_covers(grant.scope, payload.site, payload.book)
-        and may_sign(grant.role, payload.kind)
+        and may_sign(grant.role, payload.kind, is_authority=payload.is_authority)
         for grant in grants
     )
 

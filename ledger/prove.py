@@ -87,7 +87,7 @@ def _grant_in_force(keyid: str, payload: Payload, index: LeafIndex, grants: Sequ
         if g.keyid == keyid
         and g.holder == payload.holder
         and scope_covers(g.scope, payload.site, payload.book)
-        and may_sign(g.role, payload.kind)
+        and may_sign(g.role, payload.kind, is_authority=payload.is_authority)
     ]
     in_force = [g for g in candidates if g.enrolled_at <= index < g.revoked_at]
     if not candidates:
