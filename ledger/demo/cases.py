@@ -27,6 +27,11 @@ def large_bulk(enterprise: Enterprise, store: Store) -> bool:
     return bulk(enterprise, store) and store.opening_mg >= 50_000 * KG_MG
 
 
+def several_books(enterprise: Enterprise, store: Store) -> bool:
+    """A tank beside another store with room."""
+    return bulk(enterprise, store) and len(enterprise.stores) == 2
+
+
 def licensed_bulk(_: Enterprise, store: Store) -> bool:
     """A tank of goods whose trade needs a licence."""
     return not store.sealed and store.licensed and store.opening_mg >= 1000 * KG_MG
@@ -230,9 +235,27 @@ def record_left_out(scene: Scene) -> Turn:
 
 
 def order_mended(scene: Scene) -> Turn:
-    """The second came first and was refused; then both came in order."""
+    """The second came first and was refused; then both came in order. A reminder at once, nothing critical after."""
     two = [_use_some(scene, scene.tick()), _use_some(scene, scene.tick())]
     return Turn(two, [(1, "seq-gap"), (0, ACCEPTED), (1, ACCEPTED)])
+
+
+def books_of_their_own(scene: Scene) -> Turn:
+    """Two books of one enterprise, by turns: each has its own seq, and no number is missing in either."""
+    enterprise, store = scene.spot
+    other = next(s for s in enterprise.stores if s is not store)
+    return Turn(
+        [
+            acts.purchase(enterprise, into, OUTSIDE, into.piece_mg or 10 * KG_MG, 1 if into.sealed else 0, scene.tick())
+            for into in (store, other, store)
+        ]
+    )
+
+
+def old_record_again(scene: Scene) -> Turn:
+    """Two records, then the first of them again: an earlier seq, the same bytes."""
+    two = [_use_some(scene, scene.tick()), _use_some(scene, scene.tick())]
+    return Turn(two, [(0, ACCEPTED), (1, ACCEPTED), (0, "repeat")])
 
 
 # --- D04: fork -------------------------------------------------------------------------------------------------------
@@ -405,7 +428,15 @@ CASES: tuple[Case, ...] = (
         fires=False,
         parties=2,
     ),
-    _case("mended", "D03", bulk, order_mended, "先后颠倒，随即补齐", "out of order, mended at once", fires=False),
+    _case(
+        "own-seq",
+        "D03",
+        several_books,
+        books_of_their_own,
+        "同一企业两本台账各自编号",
+        "two books, each with its own seq",
+        fires=False,
+    ),
     _case("repeat", "D04", bulk, sent_twice, "同一记录原样重发", "the same bytes sent twice", fires=False),
     _case(
         "last-day",
@@ -501,6 +532,17 @@ CASES: tuple[Case, ...] = (
         "used after the count's cut-off",
         fires=False,
     ),
+    _case(
+        "mended",
+        "D03",
+        bulk,
+        order_mended,
+        "先后颠倒，随即补齐：只提醒一次",
+        "out of order, mended at once: a reminder, nothing critical",
+        fires=True,
+        severity="medium",
+    ),
+    _case("old-again", "D03", bulk, old_record_again, "旧记录原样重发", "an earlier record sent again", fires=False),
     _case("outside", "B02", bulk, sold_outside, "买方不在本平台", "the buyer is not on this platform", fires=False),
     _case(
         "late",

@@ -19,13 +19,17 @@ from ledger.demo.traffic import Spot, Tick
 
 @dataclass(frozen=True, slots=True)
 class Planted:
-    """One planted case. `place` is (holder, site, book) of the records that the rule reads."""
+    """One planted case. `place` is (holder, site, book) of the record that the rule reads first."""
 
     id: str
     rule: str
     fires: bool
     place: Place
     why: dict[str, str]
+    parties: tuple[str, ...]
+    """Credit codes of everybody who plays in it; none of them is in another case or in ordinary traffic."""
+    severity: str = ""
+    """The alert's severity where that is the point of the case."""
     record_ids: tuple[str, ...] = ()
     """Sent so far for this case; empty until its turn came."""
 
@@ -74,6 +78,7 @@ class Case:
     play: Play
     licences: tuple[str, ...] = ("normal", "normal")
     opened: bool = True
+    severity: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +131,10 @@ def cast(enterprises: Sequence[Enterprise], cases: Sequence[Case] | None = None)
             continue
         free = [enterprise for enterprise in free if all(enterprise is not party for party, _ in spots)]
         enterprise, store = spots[0]
-        planted = Planted(case.id, case.rule, case.fires, enterprise.place(store), case.why)
+        parties = tuple(party.holder for party, _ in spots)
+        planted = Planted(
+            case.id, case.rule, case.fires, enterprise.place(store), case.why, parties, severity=case.severity
+        )
         found.append((planted, case, spots))
     return Cast(tuple(f[0] for f in found), tuple(f[1] for f in found), tuple(f[2] for f in found))
 
