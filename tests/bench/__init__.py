@@ -1,0 +1,1 @@
+"""What `./scripts/bench` measures: figures, percentiles and ratios, each beside its limit in the same run."""
