@@ -272,6 +272,14 @@ def test_verify_inclusion__tree_of_2_to_the_62__takes_its_62_hashes() -> None:
         verify_inclusion(0, 2**62 + 1, leaf_hash(b"x"), proof, root)
 
 
+def test_verify_inclusion__largest_tree__takes_its_63_hashes() -> None:
+    root = leaf_hash(b"x")
+    proof = [bytes([level]) * 32 for level in range(MAX_PROOF_HASHES)]
+    for sibling in proof:
+        root = node_hash(root, sibling)
+    verify_inclusion(0, 2**63 - 1, leaf_hash(b"x"), proof, root)
+
+
 def test_proofs__sizes_out_of_order__are_not_made() -> None:
     read = reader_of(entries_of(4))
     for index, size in ((-1, 4), (4, 4), (0, 0)):
