@@ -28,7 +28,6 @@ _MAX_SIGNERS = 4
 # A branch of 17 hashes has 532 bytes, a leaf with an account 150; a header of the newest fork some 650.
 _MAX_NODE_BYTES = 1024
 _MAX_HEADER_BYTES = 8 * 1024
-_MAX_RECEIVED = 10**16 - 1
 _MAX_INDEX = 2**48 - 2
 
 _REQUIRED = frozenset({"mediaType", "disclosures", "received", "proof", "keys", "state"})
@@ -130,7 +129,7 @@ def _bundle(document: dict[str, Any], raw_envelope: bytes) -> Bundle:
     return Bundle(
         envelope=dsse.envelope_from_object(document["envelope"], raw_envelope),
         disclosures=items(document["disclosures"], "/disclosures", text, most=_MAX_DISCLOSURES),
-        received=UnixMs(integer(document["received"], "/received", least=1, most=_MAX_RECEIVED)),
+        received=UnixMs(integer(document["received"], "/received", least=1)),
         index=LeafIndex(integer(proof["index"], "/proof/index", most=_MAX_INDEX)),
         hashes=items(proof["hashes"], "/proof/hashes", _hash, most=_MAX_PROOF_HASHES),
         checkpoint=text(proof["checkpoint"], "/proof/checkpoint").encode(),

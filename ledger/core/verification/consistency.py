@@ -31,7 +31,7 @@ def verify_consistency_of(old_note: bytes, new_note: bytes, trust: TrustFile, re
         old, new = check_checkpoint(old_note, trust), check_checkpoint(new_note, trust)
     except VerificationError as error:
         outcome.fail(error)
-        return outcome.close("not part of this command")
+        return outcome
     if old.size > new.size:
         old_note, new_note, old, new = new_note, old_note, new, old
     outcome.subject = f"checkpoints of size {old.size} and {new.size}"
@@ -44,7 +44,7 @@ def verify_consistency_of(old_note: bytes, new_note: bytes, trust: TrustFile, re
         outcome.pending = "check 8 would lift it: name a mirror with --tiles"
     else:
         _compare(outcome, (old_note, old), (new_note, new), trust, reader)
-    return outcome.close("not part of this command")
+    return outcome
 
 
 def _same_size(outcome: Outcome, old: bytes, new: bytes, trust: TrustFile, *, same: bool, size: int) -> None:

@@ -23,6 +23,7 @@ from ledger.core.verification.state import (
     AnchoredRoot,
     ChainState,
     ChainView,
+    ContractError,
     StateProofError,
     check_endpoint,
     open_proof,
@@ -83,8 +84,10 @@ class _Answer:
     grants_error: VerificationError | None = None
     meta: Meta | None = None
     root_error: VerificationError | None = None
-    complete: bool = False
-    """True when every walk that a bundle must prove was made, so that an unused node is a superfluous one."""
+    def walked(self) -> bool:
+        """Every walk was made, so that an unused node is a superfluous one."""
+        errors = (self.grants_error, self.root_error)
+        return not any(isinstance(error, (StateProofError, ContractError)) for error in errors)
 
     def structural(self) -> list[VerificationError]:
         """Failures of the proof itself, which no other answer can heal."""
@@ -245,7 +248,7 @@ class _Run:
             except VerificationError as error:
                 answer.root_error = error
         asked_all = signing is not None and self._index is not None and (checkpoint is not None or not bundle.anchored)
-        if asked_all and not answer.structural():
+        if asked_all and answer.walked():
             self._attempt(1, _returning(state.check_all_used))
         return answer
 
