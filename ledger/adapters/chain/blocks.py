@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from ledger.adapters.chain.rpc import Rpc, block_ref, number
+from ledger.adapters.chain.rpc import Rpc, RpcError, block_ref, number
 from ledger.adapters.chain.settings import ChainSettings
 from ledger.errors import ChainError, ChainReorgError
 from ledger.model import BlockRef
+
+_NO_TAG = "the node knows no `finalized` block; name a number of confirmations instead: 1 where blocks are final at once (QBFT)"
 
 
 class Blocks:
@@ -25,7 +27,7 @@ class Blocks:
         """The newest final block, raw."""
         confirmations = self.settings.confirmations
         if confirmations is None:
-            return self._require("finalized")
+            return self._finalized()
         newest = self.newest()
         if confirmations <= 1:
             return newest
@@ -60,6 +62,16 @@ class Blocks:
         """
         which = self._require("pending") if self.settings.program_mines else self.newest()
         return number(which["timestamp"])
+
+    def _finalized(self) -> dict[str, Any]:
+        """Only proof-of-stake networks resolve the tag: Besu answers -39001 on QBFT, others null (execution-apis 879)."""
+        try:
+            found = self.rpc.block("finalized")
+        except RpcError as error:
+            raise ChainError(f"{_NO_TAG} ({error.detail})", code="chain-finality") from error
+        if found is None:
+            raise ChainError(_NO_TAG, code="chain-finality")
+        return found
 
     def _require(self, which: int | str) -> dict[str, Any]:
         found = self.rpc.block(which)

@@ -12,7 +12,8 @@ class ChainSettings:
 
     confirmations: int | None = 1
     """Blocks from a transaction's own to the newest, both counted, until it is final; 1 trusts the newest block (a
-    chain with immediate finality, or a development chain). None: the node's `finalized` tag."""
+    chain with immediate finality such as QBFT, or a development chain). None: the node's `finalized` tag, which only
+    proof-of-stake networks have; Besu answers "Unknown block" for it on QBFT."""
 
     program_mines: bool = False
     """The program calls evm_mine: the embedded Anvil, which mines nothing by itself."""

@@ -81,7 +81,10 @@ def test_start__another_node_has_the_directory__refused(node: EmbeddedNode) -> N
 
 
 @chain
-def test_start__port_is_somebody_elses__refused_and_he_is_not_asked(node: EmbeddedNode, tmp_path: Path) -> None:
+def test_start__port_is_somebody_elses__refused_and_he_is_not_asked(
+    node: EmbeddedNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ledger.adapters.chain.embedded._PORT_S", 0.1)
     port = int(node.url.rpartition(":")[2])
     with pytest.raises(ConfigError, match=f"port {port} is taken"):
         EmbeddedNode(find_anvil(CONTRACTS), tmp_path / "other", port=port).start()

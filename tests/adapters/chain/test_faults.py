@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from ledger.adapters.chain.authority import EvmAuthority
-from ledger.adapters.chain.rpc import Rpc
+from ledger.adapters.chain.rpc import Rpc, RpcError
 from ledger.core.trie import keccak256
 from ledger.errors import (
     ChainError,
@@ -435,6 +435,22 @@ def test_deeper_finality__anchored_only_then(anvil: Anvil) -> None:
     assert newest is not None
     assert int(newest["number"], 16) == anchor.block.number + 2
     assert chain.head() == TREE.head(3)
+
+
+def test_finality__tag_that_the_network_does_not_have__says_what_to_set(anvil: Anvil) -> None:
+    chain = anvil.chain(settings=anvil.node.settings(confirmations=None))
+    assert chain.final_block().number == 0  # Anvil leaves it at genesis for the first 64 blocks.
+    real = chain.rpc.call
+
+    def besu(method: str, *params: object) -> object:
+        if "finalized" in params:
+            raise RpcError("eth_getBlockByNumber: Unknown block", number=-39001, data=None)
+        return real(method, *params)
+
+    chain.rpc.call = besu  # type: ignore[method-assign]
+    with pytest.raises(ChainError, match="1 where blocks are final at once"):
+        chain.head()
+    assert "confirmations" in chain.status()["error"]
 
 
 def test_roles__stranger_enrols__refused_and_nothing_sent(anvil: Anvil) -> None:

@@ -336,7 +336,7 @@ class _Signer(BaseHTTPRequestHandler):
 @pytest.fixture
 def signer_url() -> Iterator[str]:
     server = HTTPServer(("127.0.0.1", 0), _Signer)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
     _Signer.mood = "honest"
