@@ -18,6 +18,7 @@ from ledger.core.checkpoint import note_hash
 from ledger.core.grants import grant_id, unpack_word
 from ledger.core.merkle import consistency_proof
 from ledger.core.tiles import TileReader
+from ledger.faults import fault
 from ledger.model import NEVER, Anchor, BlockNumber, BlockRef, Enrolment, Role, TreeHead, TreeSize
 from ledger.ports import AnchorStore, Appender, Chain, LogReader, StoredCheckpoint
 from ledger.roots import check_against
@@ -38,7 +39,9 @@ def anchor(*, log: LogReader, chain: Chain, store: AnchorStore) -> Anchor | None
         return _record_standing(head, chain, store, log)
     proof = _proof(log, head, latest)
     reached = chain.anchor(head.size, TreeHead(latest.size, latest.root), note_hash(latest.note), proof)
+    fault("anchor.after-final")
     store.save_anchor(reached, chain.state_proof(sizes=[latest.size], gs=_names(log)))
+    fault("anchor.after-save")
     return reached
 
 
@@ -96,7 +99,9 @@ def mirror_grants(
                 "time": block.timestamp_s,
             },
         }
+        fault("grants.before-append")
         appender.append_platform("grant", "grants", body)
+        fault("grants.after-append")
         written.append(body)
     return written
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from ledger.core.checkpoint import Checkpoint, sign_checkpoint
 from ledger.core.note import NoteSigner
 from ledger.errors import RollbackError
+from ledger.faults import fault
 from ledger.model import TreeHead, TreeSize, UnixMs
 from ledger.ports import HeadGuard, LogWriter, StoredCheckpoint
 from ledger.roots import check_against, recompute_root
@@ -40,9 +41,12 @@ def checkpoint(
             f"the two ways to compute the root of size {head.size} differ: incremental {head.root.hex()}, from stored "
             f"entries {recomputed.hex()}. Signing has stopped. Run `hazledger verify log` to find the altered record."
         )
+    fault("checkpoint.before-guard")
     if last is None or last.size < head.size:
         guard.compare_and_swap(last, head)
+    fault("checkpoint.after-guard")
     note = sign_checkpoint(Checkpoint(store.origin(), head.size, head.root), signer)
     signed = StoredCheckpoint(size=head.size, root=head.root, note=note, signed_ms=now)
     store.save_checkpoint(signed)
+    fault("checkpoint.after-save")
     return signed

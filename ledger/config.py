@@ -111,6 +111,11 @@ def state_dir_from_environment(environ: Mapping[str, str] = os.environ) -> Path:
     return Path(environ.get("HAZLEDGER_STATE", "hazledger-state")).absolute()
 
 
+def faults_dir_from_environment(environ: Mapping[str, str] = os.environ) -> Path | None:
+    """HAZLEDGER_FAULTS: where the fault tests leave their orders (ledger/faults.py). Never set in operation."""
+    return Path(environ["HAZLEDGER_FAULTS"]) if environ.get("HAZLEDGER_FAULTS") else None
+
+
 def load(state_dir: Path, environ: Mapping[str, str] = os.environ) -> Config:
     """Read the settings of the installation in `state_dir`.
 

@@ -25,6 +25,7 @@ from ledger.engine.parameters import read_legal_params
 from ledger.engine.rules import RuleSet, load_rules
 from ledger.engine.state import FoldState, decode_state, encode_state
 from ledger.errors import LedgerError, OverloadedError, RuleError, StoreError
+from ledger.faults import fault
 from ledger.model import Appended, AuthenticRecord, LeafIndex, StoredRecord, UnixMs
 from ledger.ports import (
     Appender,
@@ -222,6 +223,7 @@ class Evaluator:
             state.next_index - self._snapshot_index >= SNAPSHOT_ENTRIES
             or self._clock_s() - self._snapshot_s >= SNAPSHOT_SECONDS
         )
+        fault("engine.before-commit")
         self._store.commit(
             EngineBatch(
                 cursor=LeafIndex(state.next_index),
@@ -243,6 +245,7 @@ class Evaluator:
                 snapshot=encode_state(state) if with_snapshot else None,
             )
         )
+        fault("engine.after-commit")
         self._undelivered = self._undelivered or bool(outbox)
         self._to = Effects()
         self._uncommitted = False
@@ -278,6 +281,7 @@ class Evaluator:
                     refused = answer
                     break
                 sent.append((row.id, answer.receipt.index))
+            fault("engine.after-delivery")
             self._store.outbox_sent(sent)
             self._note_outbox(fold, refused)
             if refused is not None:

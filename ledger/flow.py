@@ -26,6 +26,7 @@ from ledger.errors import (
     PayloadError,
     VerificationError,
 )
+from ledger.faults import fault
 from ledger.model import Anchor, Appended, AuthenticRecord, Enrolment, Envelope, Grant, RecordId, UnixMs
 from ledger.ports import AnchorStore, Appender, Chain, GrantDirectory, LogReader
 from ledger.prove import prove
@@ -181,6 +182,7 @@ def _append(admitted: Sequence[AuthenticRecord | _Refused], door: Door) -> list[
     if sent:
         for (position, _), answer in zip(sent, door.appender.append([r for _, r in sent]), strict=True):
             answers[position] = answer
+        fault("submit.after-append")
     return [answer for answer in answers if answer is not None]
 
 

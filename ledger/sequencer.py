@@ -33,6 +33,7 @@ from ledger.errors import (
     RollbackError,
     StoreError,
 )
+from ledger.faults import fault
 from ledger.model import (
     NEVER,
     Appended,
@@ -150,6 +151,7 @@ class Sequencer:
         appended = self.append_platform(
             "tick", "ticks", {"now": tick_now, "facts": self._facts_digest(LeafIndex(last_index + 1))}
         )
+        fault("tick.after-append")
         self._last_tick = (tick_now, appended.receipt.index)
         return appended
 
@@ -262,8 +264,10 @@ class Sequencer:
                 _log.exception("a caller's lines raised")
                 job.error = StoreError(f"the log could not take this: {type(error).__name__}")
         try:
+            fault("append.before-commit")
             with self._lock:
                 commit(draft)
+            fault("append.after-commit")
         except Exception as error:  # noqa: BLE001 - whatever it was, nothing was kept, and every caller must hear it
             _log.exception("commit failed; nothing of it was kept")
             failure = error if isinstance(error, LedgerError) else StoreError(f"commit failed: {type(error).__name__}")

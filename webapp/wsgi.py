@@ -10,7 +10,7 @@ from typing import Any
 from flask import Flask
 
 from ledger import config as configuration
-from ledger import flow
+from ledger import faults, flow
 from ledger.catalogue import Catalogue
 from ledger.cli.compose import Installation, wall_clock_ms
 from ledger.cli.processes import STATUS_FILE
@@ -146,6 +146,7 @@ class _Names:
 
 def build() -> Flask:
     """One worker's application, from HAZLEDGER_STATE."""
+    faults.arm(configuration.faults_dir_from_environment())
     worker = _Worker(configuration.load(configuration.state_dir_from_environment()))
     config, here = worker.config, worker.here
     secret = (config.state_dir / "secrets" / "web").read_bytes().strip()

@@ -20,6 +20,7 @@ import msgspec
 
 from ledger import errors
 from ledger.errors import LedgerError, OverloadedError, StoreError
+from ledger.faults import fault
 from ledger.model import Appended, AuthenticRecord, UnixMs
 from ledger.ports import Appender
 
@@ -173,6 +174,8 @@ class SequencerServer:
                 except LedgerError as error:
                     answer = [False, _error_row(error)]
                 reply = _encode(answer)
+                if operation == "append":
+                    fault("append.before-answer")
                 connection.sendall(_LENGTH.pack(len(reply)) + reply)
 
 

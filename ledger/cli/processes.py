@@ -14,10 +14,10 @@ from typing import Any
 
 import click
 
-from ledger import flow
+from ledger import faults, flow
 from ledger.adapters.ipc import SequencerServer
 from ledger.cli.compose import SUBMITTER_ACCOUNT, Installation, wall_clock_ms
-from ledger.config import Config, load
+from ledger.config import Config, faults_dir_from_environment, load
 from ledger.errors import ChainError, ChainMismatchError, OverloadedError, RollbackError, StoreError
 from ledger.sequencer import Sequencer
 
@@ -41,6 +41,7 @@ def process(name: str, state: Path) -> None:
     )
     logging.getLogger("alembic").setLevel(logging.WARNING)
     config = load(state)
+    faults.arm(faults_dir_from_environment())
     {"sequencer": run_sequencer, "engine": run_engine, "anchor": run_anchor, "web": run_web}[name](config)
 
 

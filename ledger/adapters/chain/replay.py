@@ -17,6 +17,7 @@ from ledger.adapters.chain.contracts import CheckpointLog, KeyRegistry
 from ledger.adapters.chain.rpc import RpcError, block_ref, number
 from ledger.adapters.chain.transactions import Call, locked, mined, read_call, submit
 from ledger.errors import ChainError, ChainMismatchError, ChainRevertedError, ChainTimeoutError
+from ledger.faults import fault
 from ledger.model import BlockRef
 from ledger.ports import AnchorStore
 
@@ -136,6 +137,7 @@ class Replay:
                 )
             if not submit(self._rpc, entry.raw):
                 raise ChainError(f"another transaction {nonce} of 0x{sender.hex()} waits in the pool; try again later")
+        fault("chain.replaying")
         self._blocks.mine()
         for entry in entries:
             self._journal.journal_mined(entry.tx_hash, self._wait(entry))

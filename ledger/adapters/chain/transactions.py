@@ -20,6 +20,7 @@ from ledger.adapters.chain.contracts import CheckpointLog, KeyRegistry
 from ledger.adapters.chain.rpc import Rpc, RpcError, from_hex, number
 from ledger.core.trie import keccak256
 from ledger.errors import ChainError, ChainReorgError, ChainRevertedError, ChainTimeoutError
+from ledger.faults import fault
 from ledger.model import BlockRef
 from ledger.ports import AnchorStore
 
@@ -148,7 +149,9 @@ class Sender:
         pending = [_Pending(self, call, nonce + i, gas=self._gas(call), fees=fees) for i, call in enumerate(calls)]
         for transaction in pending:
             transaction.submit()
+        fault("chain.after-send")
         self._blocks.mine()
+        fault("chain.after-mine")
         mined = [self._wait(transaction) for transaction in pending]
         for call, result in zip(calls, mined, strict=True):
             if not result.succeeded:
@@ -261,6 +264,7 @@ class _Pending:
         for _ in range(_MAX_BUMPS):
             version = self._sender.sign(self.call, self.nonce, self._gas, self._fees)
             self._versions.append(version)
+            fault("chain.before-send")
             if self._sender.submit(version[0]):
                 return
             if self._fees.limit == 0:

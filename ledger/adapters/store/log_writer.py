@@ -24,6 +24,7 @@ from ledger.adapters.store.schema.log import (
     tile,
 )
 from ledger.errors import StoreError
+from ledger.faults import fault
 from ledger.model import RecordId
 from ledger.ports import AppendBatch, NewEntry, StoredCheckpoint
 
@@ -115,6 +116,7 @@ class LogStore(LogReadStore):
             )
             _add_disclosures(connection, batch)
             _erase(connection, batch.erased)
+            fault("append.committing")
         if batch.erased:
             self._clear_erased()
 
