@@ -175,11 +175,18 @@ class EmbeddedNode:
         self._dump_took_s = time.monotonic() - started
 
     def maintain(self, dump_every_s: float = 60.0) -> bool:
-        """Call it every second or so: starts a dead node again, dumps when there are new blocks. True if restarted."""
+        """Call it every second or so: starts a dead node again, dumps when there are new blocks. True if restarted.
+
+        A restart that fails is logged and tried again at the next call: the ledger takes records without a chain.
+        """
         if self.pid is None:
             code = self._process.poll() if self._process is not None else None
             _log.warning("the embedded node is gone (status %s); starting it again", code)
-            self.start()
+            try:
+                self.start()
+            except (ChainError, ConfigError) as error:
+                _log.warning("the embedded node does not start: %s", error.detail)
+                return False
             return True
         block, at = self._dumped
         # A dump is the whole chain, 0.1 ms a block, and the node stands still meanwhile.

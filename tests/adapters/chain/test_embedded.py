@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -139,6 +140,20 @@ def test_maintain__node_killed__started_again_at_the_same_address(anvil: Anvil) 
         time.sleep(0.02)
     assert (anvil.node.url, anvil.node.pid != pid) == (url, True)
     assert chain.head() == TREE.head(3)
+
+
+@chain
+def test_maintain__port_taken_meanwhile__tried_again_later(
+    anvil: Anvil, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("ledger.adapters.chain.embedded._PORT_S", 0.1)
+    anvil.node.dump()
+    anvil.node.kill()
+    with socket.create_server(("127.0.0.1", int(anvil.node.url.rpartition(":")[2]))):
+        assert anvil.node.maintain() is False
+    assert "is taken" in caplog.text
+    assert anvil.node.maintain() is True
+    anvil.chain().check_identity()
 
 
 @chain
