@@ -224,7 +224,9 @@ class Books:
             corrects = posted.alias
             posted = book.posted.get(corrects)
         if posted is None:
-            raise RuleError(f"record {corrects} is too old to be corrected here", code="correction-too-old")
+            raise RuleError(
+                f"the corrected record {corrects} is not held here: too old, or never was", code="correction-lost"
+            )
         lines = goods_lines(body)
         self._note_lines(book, body, lines)
         deltas = [self._delta(line, body["direction"]) for line in lines]

@@ -1,0 +1,191 @@
+"""The stock books: what is counted, what moves, what is late, what is corrected."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ledger.engine import accounts
+from tests.engine.helpers import HOUR, KEY, NITRIC, Run, line
+
+KG = 1_000_000
+
+
+def test_book__movements_after_a_count__add_up():
+    run = Run()
+    run.stocktake(line(100))
+    run.move("in", line(20), at=HOUR)
+    run.move("out", line("7.5"), at=2 * HOUR)
+    assert run.account().total == 112_500_000
+    assert run.state.stores["A/S1/R1"].stock == {"mass": 112_500_000}
+
+
+def test_book__complete_stocktake__rebases_and_keeps_the_difference():
+    run = Run()
+    run.stocktake(line(100))
+    run.move("out", line(10), at=HOUR)
+    run.stocktake(line(89), at=2 * HOUR)
+    account = run.account()
+    assert account.total == 89 * KG
+    assert (account.last.book, account.last.counted) == (90 * KG, 89 * KG)
+    assert run.state.stores["A/S1/R1"].stock == {"mass": 89 * KG}
+
+
+def test_book__key_not_listed_in_a_complete_stocktake__is_zero():
+    run = Run()
+    run.stocktake(line(100), line(5, code="64-17-5"))
+    run.stocktake(line(5, code="64-17-5"), at=HOUR)
+    assert run.account().total == 0
+    assert run.state.stores["A/S1/R1"].stock == {"mass": 5 * KG}
+
+
+def test_book__partial_stocktake__changes_nothing():
+    run = Run()
+    run.stocktake(line(100))
+    run.stocktake(line(1), at=HOUR, complete=False)
+    assert run.account().total == 100 * KG
+
+
+def test_book__movement_between_cut_off_and_record__stays_after_the_rebase():
+    run = Run()
+    run.stocktake(line(100))
+    run.move("out", line(10), at=3 * HOUR)
+    run.stocktake(line(100), at=4 * HOUR, cut_off=2 * HOUR)
+    assert run.account().total == 90 * KG
+    assert run.state.stores["A/S1/R1"].stock == {"mass": 90 * KG}
+    assert run.account().last.book == 100 * KG
+
+
+def test_book__late_movement_from_before_the_cut_off__changes_the_difference_only():
+    run = Run()
+    run.stocktake(line(100))
+    run.stocktake(line(90), at=5 * HOUR)
+    run.move("out", line(10), at=6 * HOUR, event=4 * HOUR)
+    assert run.account().total == 90 * KG
+    assert run.account().last.book == 90 * KG
+    assert run.state.stores["A/S1/R1"].stock == {"mass": 90 * KG}
+
+
+def test_book__corrected_movement__is_as_if_it_had_been_right():
+    run = Run()
+    run.stocktake(line(100))
+    wrong = run.move("out", line(10), at=HOUR)
+    first = run.correct(wrong, line(3), at=2 * HOUR)
+    assert run.account().total == 97 * KG
+    run.correct(first, line(4), at=3 * HOUR)
+    assert run.account().total == 96 * KG
+    run.correct(wrong, line(5, store="R2"), at=4 * HOUR)
+    assert run.account().total == 95 * KG
+    assert run.state.stores["A/S1/R1"].stock == {"mass": 100 * KG}
+    assert run.state.stores["A/S1/R2"].stock == {"mass": -5 * KG}
+
+
+def test_book__correction_of_the_code__moves_the_amount_to_the_other_key():
+    run = Run()
+    run.stocktake(line(100), line(100, code="64-17-5"))
+    wrong = run.move("out", line(10), at=HOUR)
+    run.correct(wrong, line(10, code="64-17-5"), at=2 * HOUR)
+    assert run.account().total == 100 * KG
+    assert run.account("64-17-5||bulk|mass").total == 90 * KG
+
+
+def test_book__corrected_stocktake__everything_since_stands_on_it():
+    run = Run()
+    run.stocktake(line(100))
+    counted = run.stocktake(line(10), at=HOUR)
+    run.move("out", line(4), at=2 * HOUR)
+    run.correct(counted, line(100), at=3 * HOUR)
+    assert run.account().total == 96 * KG
+    assert run.account().last.counted == 100 * KG
+
+
+def test_book__correction_of_what_is_forgotten__is_an_error_that_is_seen():
+    run = Run()
+    run.stocktake(line(100))
+    old = run.move("out", line(1), at=HOUR)
+    run.stocktake(line(99), at=2 * HOUR)
+    run.correct(old, line(2), at=3 * HOUR)
+    assert ("RULE-ERROR", 0) not in run.alerts
+    run.stocktake(line(99), at=4 * HOUR)
+    run.stocktake(line(99), at=5 * HOUR)
+    run.correct(old, line(3), at=6 * HOUR)
+    assert run.alerts[-1] == ("RULE-ERROR", 0)
+    assert "not held here" in run.state.health["ENGINE"].error
+
+
+def test_book__that_continues_a_final_one__is_compared_with_its_balance():
+    run = Run()
+    run.stocktake(line(100))
+    run.put(
+        "stocktake",
+        {
+            "cut_off": "2026-03-02T01:00:00Z",
+            "complete": True,
+            "lines": [line(90)],
+            "continues": {"site": "S1", "book": "B1"},
+        },
+        at=HOUR,
+        book="B2",
+    )
+    last = run.account(book="A/S1/B2").last
+    assert (last.book, last.counted, last.opening) == (100 * KG, 90 * KG, False)
+    assert ("A04", 0) in run.alerts
+
+
+def test_book__sealed_goods__count_pieces():
+    run = Run()
+    run.stocktake(line(50, packaging="sealed", pieces=10))
+    run.move("out", line(10, packaging="sealed", pieces=2), at=HOUR)
+    account = run.account(f"{NITRIC}||sealed|mass")
+    assert (account.total, account.total_pieces) == (40 * KG, 8)
+
+
+def test_account__more_moves_than_are_kept__total_and_lowest_stay_right():
+    run = Run()
+    run.stocktake(line(100))
+    run.move("out", line(150), at=1000)
+    for at in range(2, 2 * accounts.MAX_MOVES):
+        run.move("in", line(1), at=at * 1000)
+    account = run.account()
+    assert len(account.moves) <= accounts.MAX_MOVES
+    assert account.total == (100 - 150 + 2 * accounts.MAX_MOVES - 2) * KG
+    assert account.lowest == -50 * KG
+
+
+def test_sigma__stated_errors__is_the_formula_by_hand():
+    run = Run()
+    stated = {"method": "scale", "random_ppm": 3000, "systematic_ppm": 4000}
+    run.stocktake(line(1000), measurement=stated)
+    run.move("in", line(300), at=HOUR)
+    run.move("out", line(200), at=2 * HOUR)
+    run.stocktake(line(1100), at=3 * HOUR, measurement=stated)
+    # (300² + 200² + 1100² + 1000²) (0.003² + 0.004²) - 2 · 1100 · 1000 · 0.004² = 58.5 - 35.2 = 23.3; sqrt = 4.82701 kg
+    assert accounts.sigma_of(run.account().last) == 4_827_007
+
+
+moves = st.lists(st.tuples(st.booleans(), st.integers(1, 60), st.integers(1, 50)), min_size=1, max_size=12)
+
+
+@settings(max_examples=60, deadline=None)
+@given(moves, st.randoms(use_true_random=False))
+def test_account__any_order_of_arrival__same_total_lowest_and_alert_bands(script, random):
+    """Late data: the order in which records of one book come changes neither the balance nor how low it ever was."""
+    events = [(at * 60_000, "in" if inward else "out", kg) for at, (inward, _, kg) in enumerate(script, start=1)]
+
+    def fold(order):
+        run = Run()
+        run.stocktake(line(50))
+        for event, direction, kg in order:
+            run.move(direction, line(kg), at=100 * 60_000, event=event)
+        run.tick(at=200 * 60_000)
+        account = run.account()
+        held = {key: p.active for key, p in run.state.pending["A01"].items()}
+        return account.total, account.lowest, account.moves and [m[:2] + m[3:] for m in account.moves], held
+
+    shuffled = list(events)
+    random.shuffle(shuffled)
+    assert fold(events) == fold(shuffled)
+
+
+def test_key__of_a_book__is_stable():
+    run = Run()
+    run.stocktake(line(1))
+    assert list(run.state.books["A/S1/B1"].accounts) == [KEY]
