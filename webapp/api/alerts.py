@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import cast
 
@@ -18,6 +19,7 @@ blueprint = Blueprint("api_alerts", __name__)
 MAX_PAGE = 500
 DEFAULT_PAGE = 100
 MAX_SEQ = 2**53 - 1
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 HUB = "hazledger.alert_hub"
 
 
@@ -29,8 +31,8 @@ def get_alerts() -> ResponseReturnValue:
     after = number_parameter("after", 0, MAX_SEQ)
     rows = services().engine.alerts(
         after_seq=after,
-        holder=request.args.get("holder"),
-        rule=request.args.get("rule"),
+        holder=name_parameter("holder"),
+        rule=name_parameter("rule"),
         limit=max(1, number_parameter("limit", DEFAULT_PAGE, MAX_PAGE)),
     )
     return jsonify(alerts=[alert_object(seq, alert) for seq, alert in rows], next=rows[-1][0] if rows else after)
@@ -97,6 +99,17 @@ def number_parameter(name: str, default: int, maximum: int) -> int:
     if not (text.isascii() and text.isdigit()) or len(text) > 16 or int(text) > maximum:
         raise HttpError("bad-parameter", f"{name} is a number of 0 to {maximum}", pointer=f"/{name}")
     return int(text)
+
+
+def name_parameter(name: str) -> str | None:
+    """A query parameter that is a plain name: credit code, issuer, rule.
+
+    Raises: HttpError bad-parameter (400).
+    """
+    text = request.args.get(name)
+    if text is not None and not _NAME.fullmatch(text):
+        raise HttpError("bad-parameter", f"{name} is a name", pointer=f"/{name}")
+    return text
 
 
 def _only(*names: str) -> None:

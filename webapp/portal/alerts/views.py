@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from ledger.core.encoding import is_hex_32
 from ledger.errors import NotFoundError
-from webapp.api.alerts import MAX_SEQ, number_parameter
+from webapp.api.alerts import MAX_SEQ, name_parameter, number_parameter
 from webapp.context import services
 from webapp.portal.access import signed_in
 from webapp.portal.alerts import queries
@@ -57,4 +57,6 @@ def show(alert_id: str) -> ResponseReturnValue:
 
 def _filters() -> tuple[str | None, str | None]:
     severity = request.args.get("severity")
-    return severity if severity in SEVERITIES else None, request.args.get("holder") or None
+    return severity if severity in SEVERITIES else None, name_parameter("holder") if request.args.get(
+        "holder"
+    ) else None

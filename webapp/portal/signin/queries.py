@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from urllib.parse import urlsplit
 
@@ -23,6 +24,7 @@ from webapp.portal.signin.throttle import (
 from webapp.security import hash_secret, new_secret
 from webapp.services import SessionRow
 
+USERNAME = re.compile(r"[a-z][a-z0-9._-]{0,31}")
 THROTTLE = "hazledger.signin_throttle"
 
 
@@ -35,7 +37,7 @@ def authenticate(username: str, password: str) -> User | None:
     throttle: Throttle = current_app.extensions[THROTTLE]
     address, name = address_key(request.remote_addr), f"name:{hash_secret(username)}"
     throttle.check(address, now)
-    user = services().portal.user(username)
+    user = services().portal.user(username) if USERNAME.fullmatch(username) else None
     if user is None:
         throttle.check(name, now)
         password_matches(None, password)

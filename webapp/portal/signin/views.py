@@ -24,7 +24,6 @@ blueprint = Blueprint("signin", __name__, template_folder="templates")
 
 PRE_COOKIE = "hz_form"
 """Before there is a session, the sign-in form's CSRF token is bound to this cookie."""
-_USERNAME = re.compile(r"[a-z][a-z0-9._-]{0,31}")
 _COOKIE = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
@@ -48,7 +47,7 @@ def sign_in() -> ResponseReturnValue:
     except HttpError as error:
         return _form(target, _wait_text(error), 429, retry_after=error.wait_s)
     # Something typed as a name may be a password by mistake: only what looks like a name is written down.
-    actor = f"user:{username}" if _USERNAME.fullmatch(username) else "user:?"
+    actor = f"user:{username}" if queries.USERNAME.fullmatch(username) else "user:?"
     if user is None:
         services().portal.log_access(actor, "sign-in-failed", address_key(request.remote_addr), now)
         return _form(target, _("Name or password is wrong."), 401)
