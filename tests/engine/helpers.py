@@ -11,6 +11,7 @@ from ledger.engine.rules import RuleSet
 from ledger.engine.state import FoldState, decode_state, encode_state
 from ledger.evaluate import shipped_rules
 
+RULES = shipped_rules()
 T0 = unix_ms("2026-03-02T00:00:00Z")
 HOUR = 3_600_000
 IDENTITY = Identity(log="log.test/x", issuer="platform.test", keyid="0" * 64, ruleset="0" * 64)
@@ -30,7 +31,7 @@ def line(kg, code=NITRIC, store="R1", **more):
 class Run:
     """A fold, fed entry by entry; `alerts` are (rule, band) in order."""
 
-    rules: RuleSet = field(default_factory=shipped_rules)
+    rules: RuleSet = field(default_factory=lambda: RULES)
     state: FoldState = field(default_factory=FoldState)
     to: Effects = field(default_factory=Effects)
     seqs: dict = field(default_factory=dict)
