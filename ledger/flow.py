@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ledger.anchor import anchor, forget_reorged, mirror_grants
@@ -27,7 +27,18 @@ from ledger.errors import (
     VerificationError,
 )
 from ledger.faults import fault
-from ledger.model import Anchor, Appended, AuthenticRecord, Enrolment, Envelope, Grant, RecordId, UnixMs
+from ledger.model import (
+    Anchor,
+    Appended,
+    AuthenticRecord,
+    Enrolment,
+    Envelope,
+    Finding,
+    Grant,
+    Payload,
+    RecordId,
+    UnixMs,
+)
 from ledger.ports import AnchorStore, Appender, Chain, GrantDirectory, LogReader
 from ledger.prove import prove
 from ledger.receive import receive
@@ -68,6 +79,8 @@ class Door:
     directory: GrantDirectory
     log: LogReader
     appender: Appender
+    findings: Callable[[Payload], Sequence[Finding]] = lambda _payload: ()
+    """What the law says of an accepted record; named in the answer, never a reason to refuse."""
 
     def is_known(self, record_id: RecordId) -> bool:
         """Whether a record_id stands in the log."""
@@ -93,7 +106,11 @@ def submit_batch(lines: Sequence[bytes], door: Door) -> list[Appended | Exceptio
 
 def checked(body: bytes, media_type: str, door: Door) -> AuthenticRecord:
     """Receive → authenticate without keeping anything."""
-    return authenticate(receive(body, media_type), origin=door.origin, directory=door.directory, is_known=door.is_known)
+    return _checked(receive(body, media_type), door)
+
+
+def _checked(submission: Submission, door: Door) -> AuthenticRecord:
+    return authenticate(submission, origin=door.origin, directory=door.directory, is_known=door.is_known)
 
 
 def anchor_once(
@@ -141,6 +158,14 @@ def bundle(
 
 
 @dataclass(frozen=True)
+class _Admitted:
+    """A line that the door let in, with what the door checks found."""
+
+    record: AuthenticRecord
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True)
 class _Refused:
     """A line that the door refused. `place` is its book where the payload could be read that far."""
 
@@ -150,9 +175,11 @@ class _Refused:
     """Set when the submission was validly signed: it is answered by a refusal note then."""
 
 
-def _admit(body: bytes, media_type: str, door: Door) -> AuthenticRecord | _Refused:
+def _admit(body: bytes, media_type: str, door: Door) -> _Admitted | _Refused:
     try:
-        return checked(body, media_type, door)
+        submission = receive(body, media_type)
+        record = _checked(submission, door)
+        return _Admitted(record, tuple(door.findings(submission.payload)))
     except (PayloadError, DisclosureError) as error:
         record = _validly_signed(body, media_type, door)
         return _Refused(error, (record.holder, record.site, record.book) if record else None, record)
@@ -160,11 +187,11 @@ def _admit(body: bytes, media_type: str, door: Door) -> AuthenticRecord | _Refus
         return _Refused(error, _place(body, media_type))
 
 
-def _append(admitted: Sequence[AuthenticRecord | _Refused], door: Door) -> list[Appended | Exception]:
+def _append(admitted: Sequence[_Admitted | _Refused], door: Door) -> list[Appended | Exception]:
     """Send on what was let in; after a line that the door refused, later lines of its book are refused too."""
     answers: list[Appended | Exception | None] = [None] * len(admitted)
     broken: set[tuple[str, str, str]] = set()
-    sent: list[tuple[int, AuthenticRecord]] = []
+    sent: list[tuple[int, _Admitted]] = []
     for position, line in enumerate(admitted):
         if isinstance(line, _Refused):
             answers[position] = line.error
@@ -172,7 +199,7 @@ def _append(admitted: Sequence[AuthenticRecord | _Refused], door: Door) -> list[
                 broken.add(line.place)
             if line.record is not None:
                 line.error.refusal = door.appender.refuse(line.record, line.error.code)
-        elif (line.holder, line.site, line.book) in broken:
+        elif (line.record.holder, line.record.site, line.record.book) in broken:
             answers[position] = ConflictError(
                 "an earlier line of this book was refused; mend it, then send this line again",
                 code="after-refused-line",
@@ -180,8 +207,12 @@ def _append(admitted: Sequence[AuthenticRecord | _Refused], door: Door) -> list[
         else:
             sent.append((position, line))
     if sent:
-        for (position, _), answer in zip(sent, door.appender.append([r for _, r in sent]), strict=True):
-            answers[position] = answer
+        appended = door.appender.append([line.record for _, line in sent])
+        for (position, line), answer in zip(sent, appended, strict=True):
+            if line.findings and isinstance(answer, Appended):
+                answers[position] = replace(answer, findings=line.findings)
+            else:
+                answers[position] = answer
         fault("submit.after-append")
     return [answer for answer in answers if answer is not None]
 

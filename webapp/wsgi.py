@@ -18,7 +18,8 @@ from ledger.cli.rpc import RpcChainView
 from ledger.core.trust import DEVELOPMENT
 from ledger.core.verification import Level
 from ledger.errors import LedgerError, NotFoundError, StoreError
-from ledger.model import Finding, LeafIndex, RecordId, StoredRecord
+from ledger.findings import findings
+from ledger.model import Finding, LeafIndex, Payload, RecordId, StoredRecord
 from ledger.receive import prechecked
 from webapp import create_app
 from webapp.services import NotReady, Proof, Services, SessionRow
@@ -38,7 +39,13 @@ class _Worker:
         self.log = self.here.stores.log
         self.anchors = self.here.stores.anchor
         self.catalogue = _Names(Catalogue.load())
-        self.door = flow.Door(config.origin, flow.Directory(self.log), self.log, self.here.appender)
+        self.door = flow.Door(
+            config.origin, flow.Directory(self.log), self.log, self.here.appender, findings=self.findings
+        )
+
+    def findings(self, payload: Payload) -> Sequence[Finding]:
+        """The door's findings on a well-formed payload."""
+        return findings(payload, catalogue=self.catalogue.catalogue, received=wall_clock_ms())
 
     @cached_property
     def chain(self) -> Any:
@@ -95,9 +102,7 @@ class _Worker:
 
     def precheck(self, payload: bytes) -> Sequence[Finding]:
         """What the door would find; nothing is kept."""
-        from ledger.door import findings  # noqa: PLC0415
-
-        return findings(prechecked(payload), self.catalogue.catalogue, wall_clock_ms())
+        return self.findings(prechecked(payload))
 
     def chain_status(self) -> dict[str, Any]:
         """What the anchor worker last wrote down, with its age."""

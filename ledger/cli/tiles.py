@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -43,11 +44,12 @@ def mirror(here: Installation, directory: Path) -> int:
     if checkpoint is None:
         raise ConfigError("no checkpoint was signed yet; wait a second, or look at /readyz")
     size = int(checkpoint.size)
-    steps = range(0, size, TILE_WIDTH)
-    with click.progressbar(steps, label="tiles", file=click.get_text_stream("stderr")) as progress:
-        for start in progress:
+    progress = click.progressbar(length=size, label="tiles", file=sys.stderr)
+    with progress:
+        for start in range(0, size, TILE_WIDTH):
             width = min(TILE_WIDTH, size - start)
             _write_bundles(here, directory, start, width)
+            progress.update(width)
     level, count = 0, size
     while count:
         for n in range(-(-count // TILE_WIDTH)):

@@ -68,6 +68,15 @@ class PortalStore:
         )
         return None if row is None else (row[0], row[1], row[2], row[3])
 
+    def sessions_of(self, username: str, now: UnixMs) -> list[tuple[str, UnixMs, UnixMs, UnixMs]]:
+        """(session_hash, created, last seen, expires) of sessions neither revoked nor past their end, newest first."""
+        rows = self._db.rows(
+            select(session.c.session_hash, session.c.created_ms, session.c.seen_ms, session.c.expires_ms)
+            .where(session.c.username == username, session.c.revoked.is_(False), session.c.expires_ms > now)
+            .order_by(session.c.created_ms.desc())
+        )
+        return [(row[0], row[1], row[2], row[3]) for row in rows]
+
     def touch_session(self, session_hash: str, now: UnixMs) -> None:
         """Note that the session was used; kept to SEEN_GRANULARITY_MS."""
         held = self.session(session_hash)
