@@ -12,7 +12,7 @@ from ledger.core.bundle import Bundle, BundleKey, encode_bundle
 from ledger.core.checkpoint import Checkpoint, sign_checkpoint
 from ledger.core.disclosure import make_disclosure, make_sd
 from ledger.core.dsse import PAYLOAD_TYPE, encode_envelope, pae, parse_envelope
-from ledger.core.encoding import sha256
+from ledger.core.encoding import b64_encode, sha256
 from ledger.core.entry import entry_of
 from ledger.core.grants import grant_id, log_id, pack_word
 from ledger.core.ids import credit_code_for
@@ -175,6 +175,37 @@ class World:
         self.logged.append(Logged(envelope, payload, received, entry, receipt, list(signers), texts))
         return len(self.logged) - 1
 
+    def platform(self):
+        """The platform's own key; the log's first entry is its grant, which it signs itself."""
+        if "platform" not in self.grants:
+            self.enrol("platform", "platform.example", "", Role.PLATFORM)
+            self.state_grant(self.grants["platform"])
+        return self.grants["platform"]
+
+    def state_grant(self, grantee, **changes):
+        """Append the `grant` entry that mirrors this grant; `changes` make it say something else."""
+        body = {
+            "g": grantee.g.hex(),
+            "keyid": grantee.key.keyid,
+            "spki": b64_encode(grantee.key.public.spki),
+            "holder": grantee.holder,
+            "scope": grantee.scope,
+            "role": int(grantee.role),
+            "enroller": grantee.enroller,
+            "enrolled_at": grantee.enrolled_at,
+            "revoked_at": None if grantee.revoked_at == NEVER else grantee.revoked_at,
+            "block": {"number": self.block, "hash": "0x" + "00" * 32, "time": T0_S},
+        }
+        return self.append(
+            signers=[self.grants["platform"]], kind="grant", site="main", book="grants", body=body | changes
+        )
+
+    def open(self):
+        """Both grants stated: now an audit knows every key."""
+        self.platform()
+        self.state_grant(self.enterprise)
+        return self
+
     def fill(self, count):
         for _ in range(count):
             self.append()
@@ -299,7 +330,9 @@ class World:
         item = self.logged[index]
         if size is None:
             size = max(self.anchored) if anchored and self.anchored else len(self.logged)
-        note = note or next((n for s, _, n in reversed(self.checkpoints) if s == size), None) or self.checkpoint(size=size)
+        note = (
+            note or next((n for s, _, n in reversed(self.checkpoints) if s == size), None) or self.checkpoint(size=size)
+        )
         signers = sorted(item.signers, key=lambda s: s.key.keyid)
         proof = self.state_proof()
         nodes = select_nodes(

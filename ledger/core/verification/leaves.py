@@ -59,17 +59,20 @@ class TileTask:
     """When set, only this book's records (and grants) are checked in full; every leaf is hashed all the same."""
 
 
+Head = tuple[int, str | None]
+"""(seq, record_id) of a book's last record; (0, None) before the first."""
+
+
 @dataclass(slots=True)
 class Run:
-    """Consecutive records of one book within a tile: how it joins what came before, and where it ends."""
+    """A book's records within a tile: how the first joins what came before, and where the last leaves it."""
 
-    first_index: int
-    first_id: str
-    first_seq: int
-    first_prev: str | None
-    prev_known: bool
-    last_seq: int
-    last_id: str
+    heads: tuple[Head, ...] = ()
+    """Where the book may stand now. More than one only after a damaged record, whose envelope and entry disagree."""
+    first: tuple[int, str, int, str | None] | None = None
+    """(index, record_id, seq, prev) of the first sound record; None when there is none."""
+    before: tuple[Head, ...] = ()
+    """What damaged records ahead of `first` claim: `first` may continue one of these as well."""
 
 
 @dataclass(slots=True)
@@ -192,13 +195,15 @@ def finding(index: int | None, record_id: str, error: VerificationError) -> Audi
     return AuditFinding(index, record_id, error.check, error.code, detail)
 
 
-def chain_break(seq: int, prev: str | None, prev_known: bool, head_seq: int, head_id: str | None) -> str | None:
-    """Why a record does not continue its book, or None when it does."""
+def chain_break(seq: int, prev: str | None, heads: Iterable[Head]) -> str | None:
+    """Why a record continues none of these heads of its book, or None when it does."""
+    heads = tuple(heads)
+    if any(seq == head_seq + 1 and prev == head_id for head_seq, head_id in heads):
+        return None
+    head_seq, head_id = heads[0]
     if seq != head_seq + 1:
         return f"seq {seq} follows {head_seq}: the book has a gap or a fork here"
-    if prev_known and prev != head_id:
-        return f"prev is {str(prev)[:16]}…, the book's last record is {str(head_id)[:16]}…"
-    return None
+    return f"prev is {str(prev)[:16]}…, the book's last record is {str(head_id)[:16]}…"
 
 
 def _fold_leaf(
@@ -227,7 +232,7 @@ def _fold_leaf(
     except VerificationError as error:
         entry_id = _entry_id(entry)
         result.findings.append(finding(index, entry_id, error))
-        _note_claimed(task, result, index, entry)
+        _note_damaged(task, result, index, entry, raw)
         return
     payload = leaf.payload
     if payload.kind == "grant":
@@ -238,7 +243,7 @@ def _fold_leaf(
     _note_received(result, index, leaf.received)
     place = (payload.holder, payload.site, payload.book)
     if task.only in (None, place):
-        _note_row(result, place, index=index, seq=payload.seq, prev=payload.prev, record_id=leaf.record_id)
+        _note_row(result, place, (index, leaf.record_id, payload.seq, payload.prev))
         if task.only is not None:
             result.payloads.append((index, leaf.record_id, payload))
     if deferred:
@@ -313,28 +318,43 @@ def _concerns(entry: bytes, only: Place) -> bool:
     return lines[2] == holder.encode() and lines[3].rpartition(b" ")[0] == f"{site}/{book}".encode()
 
 
-def _note_row(
-    result: TileResult, place: Place, *, index: int, seq: int, prev: str | None, record_id: str, prev_known: bool = True
-) -> None:
-    run = result.runs.get(place)
-    if run is None:
-        result.runs[place] = Run(index, record_id, seq, prev, prev_known, seq, record_id)
-        return
-    broken = chain_break(seq, prev, prev_known, run.last_seq, run.last_id)
-    if broken:
-        result.findings.append(AuditFinding(index, record_id, 3, "book-chain", broken))
-    run.last_seq, run.last_id = seq, record_id
+def _note_row(result: TileResult, place: Place, row: tuple[int, str, int, str | None]) -> None:
+    index, record_id, seq, prev = row
+    run = result.runs.setdefault(place, Run())
+    if run.first is None:
+        run.first, run.before = row, run.heads
+    else:
+        broken = chain_break(seq, prev, run.heads)
+        if broken:
+            result.findings.append(AuditFinding(index, record_id, 3, "book-chain", broken))
+    run.heads = ((seq, record_id),)
 
 
-def _note_claimed(task: TileTask, result: TileResult, index: int, entry: bytes) -> None:
-    """Follow the book by the entry alone, so that one bad record does not make its successors look bad too."""
+def _note_damaged(task: TileTask, result: TileResult, index: int, entry: bytes, raw: bytes) -> None:
+    """Follow the book past a damaged record, by its entry and by its envelope, whichever can be read.
+
+    Only one of them was altered, and nobody here knows which; so the next record may continue either, and one damaged
+    record does not make its successors look damaged too.
+    """
+    claims: list[tuple[Place, Head]] = []
     parsed = _parsed(entry)
-    if parsed is None:
-        return
-    _note_received(result, index, parsed.received)
-    place = (parsed.holder, parsed.site, parsed.book)
-    if task.only in (None, place):
-        _note_row(result, place, index=index, seq=parsed.seq, prev=None, record_id=parsed.record_id, prev_known=False)
+    if parsed is not None:
+        _note_received(result, index, parsed.received)
+        claims.append(((parsed.holder, parsed.site, parsed.book), (parsed.seq, parsed.record_id)))
+    try:
+        envelope = dsse.parse_envelope(raw)
+        payload = record.parse_payload(envelope.payload)
+    except VerificationError:
+        pass
+    else:
+        record_id = record.record_id_of(envelope.payload)
+        claims.append(((payload.holder, payload.site, payload.book), (payload.seq, record_id)))
+        if payload.kind == "grant" and task.only is None:
+            result.grants.append((index, record_id, payload.body))
+    for place, head in claims:
+        if task.only in (None, place):
+            run = result.runs.setdefault(place, Run())
+            run.heads = (*run.heads, head)
 
 
 def _note_erased(result: TileResult, index: int, entry: bytes, *, missing: bool) -> None:
@@ -347,8 +367,8 @@ def _note_erased(result: TileResult, index: int, entry: bytes, *, missing: bool)
         result.erased.append((index, record_id))
     if parsed is not None:
         _note_received(result, index, parsed.received)
-        place = (parsed.holder, parsed.site, parsed.book)
-        _note_row(result, place, index=index, seq=parsed.seq, prev=None, record_id=record_id, prev_known=False)
+        run = result.runs.setdefault((parsed.holder, parsed.site, parsed.book), Run())
+        run.heads = (*run.heads, (parsed.seq, parsed.record_id))
 
 
 def _note_received(result: TileResult, index: int, received: int) -> None:

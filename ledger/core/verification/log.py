@@ -20,6 +20,7 @@ from ledger.core.trust import TrustFile
 from ledger.core.verification.granted import GrantBook
 from ledger.core.verification.leaves import (
     AuditFinding,
+    Head,
     Place,
     Run,
     TileResult,
@@ -64,12 +65,6 @@ class LogReport:
     payloads: list[tuple[int, str, Payload]] = field(default_factory=list)
 
 
-@dataclass(slots=True)
-class _BookHead:
-    seq: int
-    record_id: str
-
-
 class LogAudit:
     """Folds checked tiles into a report. One instance audits one tree of `size` leaves, from leaf 0."""
 
@@ -89,8 +84,8 @@ class LogAudit:
         for root in expected:
             self._expected.setdefault(root.size, []).append(root)
         self._tiles = Frontier()
-        self._uppers: list[list[bytes]] = []
-        self._books: dict[Place, _BookHead] = {}
+        self._uppers: list[list[tuple[bytes, ...]]] = []
+        self._books: dict[Place, tuple[Head, ...]] = {}
         self._last_received = 0
         self._erased: dict[str, int] = {}
         self.grants = GrantBook(trust)
@@ -157,12 +152,16 @@ class LogAudit:
         self._last_received = max(self._last_received, result.last_received)
 
     def _join(self, place: Place, run: Run, found: list[AuditFinding]) -> None:
-        head = self._books.get(place)
-        seq, record_id = (0, None) if head is None else (head.seq, head.record_id)
-        broken = chain_break(run.first_seq, run.first_prev, run.prev_known, seq, record_id)
+        heads = self._books.get(place, ((0, None),))
+        if run.first is None:
+            # Only damaged records of this book here: the next may continue what was, or what they claim.
+            self._books[place] = (*heads, *run.heads)
+            return
+        index, record_id, seq, prev = run.first
+        broken = chain_break(seq, prev, (*heads, *run.before))
         if broken:
-            found.append(AuditFinding(run.first_index, run.first_id, 3, "book-chain", broken))
-        self._books[place] = _BookHead(run.last_seq, run.last_id)
+            found.append(AuditFinding(index, record_id, 3, "book-chain", broken))
+        self._books[place] = run.heads
 
     def _erasures(self, result: TileResult) -> None:
         for index, record_id in result.erased:
@@ -176,7 +175,7 @@ class LogAudit:
 
     def _roots(self, task: TileTask, result: TileResult, found: list[AuditFinding]) -> None:
         hashes = [result.leaves[at : at + HASH_BYTES] for at in range(0, len(result.leaves), HASH_BYTES)]
-        self._compare_leaves(task, hashes, found)
+        stored = self._compare_leaves(task, hashes, found)
         sizes = sorted(size for size in self._expected if task.first < size <= task.first + len(hashes))
         if sizes or result.root is None:
             frontier = self._leaf_frontier()
@@ -186,7 +185,7 @@ class LogAudit:
                     self._compare_root(root, frontier.root(), found)
         if result.root is not None:
             self._tiles.append(result.root)
-            self._push(0, result.root, found)
+            self._push(0, _alternatives(result.root, stored), found)
 
     def _leaf_frontier(self) -> Frontier:
         """The frontier of all whole tiles, counted in leaves: the same subtrees, 256 times as many."""
@@ -204,31 +203,37 @@ class LogAudit:
         if expected.note:
             self.report.forks.append((expected, root))
 
-    def _compare_leaves(self, task: TileTask, hashes: list[bytes], found: list[AuditFinding]) -> None:
-        """The stored level-0 tile against the leaf hashes: this names the very record that was altered."""
+    def _compare_leaves(self, task: TileTask, hashes: list[bytes], found: list[AuditFinding]) -> bytes | None:
+        """The stored level-0 tile against the leaf hashes: this names the very record that was altered.
+
+        Returns the stored tile when it differs.
+        """
         n = task.first // TILE_WIDTH
         stored = self._stored(0, n, task.width)
         if stored is None or stored == b"".join(hashes):
-            return
+            return None
         for offset, leaf in enumerate(hashes):
             if stored[offset * HASH_BYTES : (offset + 1) * HASH_BYTES] != leaf:
                 detail = f"the entry's leaf hash is not the one stored in {tile_path(0, n, task.width)}"
                 found.append(AuditFinding(task.first + offset, "", 7, "leaf-differs", detail))
+        return stored
 
-    def _push(self, level: int, root: bytes, found: list[AuditFinding]) -> None:
-        """A tile of `level` is complete: its root is one hash of the level above, and may complete a tile there."""
+    def _push(self, level: int, roots: tuple[bytes, ...], found: list[AuditFinding]) -> None:
+        """A tile of `level` is complete: its root is one hash of the level above, and may complete a tile there.
+
+        `roots` are two when the tile was altered: what it gives now, and what the stored tile below gives. Either may
+        stand above, so that one altered hash is named once and not once a level.
+        """
         if level == len(self._uppers):
             self._uppers.append([])
         row = self._uppers[level]
-        row.append(root)
+        row.append(roots)
         if len(row) == TILE_WIDTH:
             n = self._tiles.size // TILE_WIDTH ** (level + 1) - 1
-            self._compare_upper(level + 1, n, row, found)
-            frontier = Frontier()
-            for item in row:
-                frontier.append(item)
+            stored = self._compare_upper(level + 1, n, row, found)
+            computed = _tile_root([item[0] for item in row])
             row.clear()
-            self._push(level + 1, frontier.root(), found)
+            self._push(level + 1, _alternatives(computed, stored), found)
 
     def _partial_uppers(self) -> None:
         for level, row in enumerate(self._uppers, start=1):
@@ -236,21 +241,40 @@ class LogAudit:
                 n = self._tiles.size // TILE_WIDTH**level
                 self._compare_upper(level, n, row, self.report.findings)
 
-    def _compare_upper(self, level: int, n: int, row: list[bytes], found: list[AuditFinding]) -> None:
+    def _compare_upper(
+        self, level: int, n: int, row: list[tuple[bytes, ...]], found: list[AuditFinding]
+    ) -> bytes | None:
+        """As `_compare_leaves`, for a tile of a level above 0."""
         stored = self._stored(level, n, len(row))
-        if stored is None or stored == b"".join(row):
-            return
-        wrong = [at for at, item in enumerate(row) if stored[at * HASH_BYTES : (at + 1) * HASH_BYTES] != item]
+        if stored is None or stored == b"".join(item[0] for item in row):
+            return None
         span = TILE_WIDTH**level
-        first = (n * TILE_WIDTH + (wrong[0] if wrong else 0)) * span
-        detail = f"{tile_path(level, n, len(row))}: the hash over entries {first} to {first + span - 1} is not theirs"
-        found.append(AuditFinding(first, "", 7, "tile-differs", detail))
+        for at, roots in enumerate(row):
+            if stored[at * HASH_BYTES : (at + 1) * HASH_BYTES] not in roots:
+                first = (n * TILE_WIDTH + at) * span
+                path = tile_path(level, n, len(row))
+                detail = f"{path}: the hash over entries {first} to {first + span - 1} is not theirs"
+                found.append(AuditFinding(first, "", 7, "tile-differs", detail))
+        return stored
 
     def _stored(self, level: int, n: int, width: int) -> bytes | None:
         if self._stored_tile is None:
             return None
         stored = self._stored_tile(level, n, width)
         return None if stored is None else stored[: width * HASH_BYTES]
+
+
+def _alternatives(root: bytes, stored: bytes | None) -> tuple[bytes, ...]:
+    if stored is None or len(stored) != TILE_WIDTH * HASH_BYTES:
+        return (root,)
+    return (root, _tile_root([stored[at : at + HASH_BYTES] for at in range(0, len(stored), HASH_BYTES)]))
+
+
+def _tile_root(hashes: Iterable[bytes]) -> bytes:
+    frontier = Frontier()
+    for item in hashes:
+        frontier.append(item)
+    return frontier.root()
 
 
 def audit_tiles(audit: LogAudit, tiles: Iterable[tuple[int, bytes, bytes]]) -> Iterator[list[AuditFinding]]:

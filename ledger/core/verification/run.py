@@ -84,6 +84,7 @@ class _Answer:
     grants_error: VerificationError | None = None
     meta: Meta | None = None
     root_error: VerificationError | None = None
+
     def walked(self) -> bool:
         """Every walk was made, so that an unused node is a superfluous one."""
         errors = (self.grants_error, self.root_error)

@@ -479,9 +479,7 @@ def test_check_5__signatures_not_those_of_the_signers__failed(pick):
 def test_check_5__second_of_two_signatures_wrong__failed():
     world, bundle = two_signed()
     first, second = bundle.envelope.signatures
-    envelope = parse_envelope(
-        encode_envelope(bundle.envelope.payload, [first, replace(second, sig=bytes(63) + b"\1")])
-    )
+    envelope = parse_envelope(encode_envelope(bundle.envelope.payload, [first, replace(second, sig=bytes(63) + b"\1")]))
     verdict = verdict_of(replace(bundle, envelope=envelope), world)
     assert (5, "bad-signature") in {(check.number, check.code) for check in verdict.failed}
 
@@ -589,7 +587,8 @@ def test_check_9__contract_holds_no_root_of_this_size__failed():
 
 
 @pytest.mark.parametrize(
-    ("defect", "meta"), [("after-the-header", (500, T0_S)), ("later-than-the-header", (101, T0_S * 2)), ("none", (0, 0))]
+    ("defect", "meta"),
+    [("after-the-header", (500, T0_S)), ("later-than-the-header", (101, T0_S * 2)), ("none", (0, 0))],
 )
 def test_check_9__meta_word_that_cannot_be__failed(defect, meta):
     world = World()

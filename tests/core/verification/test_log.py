@@ -1,0 +1,510 @@
+"""The audit of a whole log: clean on an untouched mirror, and the exact record and check for everything altered."""
+
+import json
+import os
+import tracemalloc
+
+import pytest
+
+from ledger.core.encoding import b64_decode, b64_encode, sha256
+from ledger.core.merkle import leaf_hash
+from ledger.core.tiles import tile_path
+from ledger.core.verification.evidence import check_evidence
+from ledger.core.verification.verdict import EXIT_EQUIVOCATION, EXIT_FAILED, EXIT_OK, EXIT_UNREACHABLE
+from ledger.model import Role
+from tests.core.verification.audits import audited, edit_entry, edit_record, found
+from tests.world import HOLDER, OTHER_HOLDER, STRANGER, World, seeded, unreachable
+
+
+def closed(world):
+    world.checkpoint()
+    world.anchor()
+    return world
+
+
+@pytest.fixture(scope="module")
+def world():
+    """600 records in two tiles and a partial one, two books, an older checkpoint."""
+    world = World().open()
+    other = world.enrol("other", OTHER_HOLDER, "", Role.ENTERPRISE)
+    world.state_grant(other)
+    world.fill(297)
+    world.checkpoint()
+    world.anchor()
+    for n in range(300):
+        world.append(signers=[other if n % 3 else world.enterprise])
+    return closed(world)
+
+
+SIZE = 600
+
+
+@pytest.fixture
+def files(world):
+    return dict(world.mirror())
+
+
+# --- untouched -----------------------------------------------------------------------------------------------------------
+
+
+def test_log__untouched__no_finding(world, files):
+    outcome = audited(world, files, older=[world.checkpoints[0][2]])
+    assert outcome.findings == []
+    assert outcome.exit_code == EXIT_OK
+    assert {n: line.status for n, line in outcome.lines.items()} == {
+        1: "ok", 2: "ok", 3: "ok", 4: "skip", 5: "ok", 6: "ok", 7: "ok", 8: "ok", 9: "skip", 10: "skip",
+        11: "skip", 12: "skip", 13: "skip",
+    }  # fmt: skip
+    assert "consistent with 1 older" in outcome.lines[8].detail
+    assert outcome.text()[-1].startswith("OK: log ")
+
+
+def test_log__untouched_with_endpoint__storage_and_grants_compared(world, files):
+    outcome = audited(world, files, rpc=world.view())
+    assert outcome.findings == []
+    assert {n for n, line in outcome.lines.items() if line.status == "ok"} == set(range(1, 11))
+    assert "3 grants" in outcome.lines[4].detail
+
+
+def test_log__two_signers_and_es256__no_finding():
+    world = World(es256=True).open()
+    second = world.enrol("second", HOLDER, "S1/", Role.ENTERPRISE, es256=True)
+    world.state_grant(second)
+    world.append(signers=[world.enterprise, second])
+    assert audited(closed(world)).exit_code == EXIT_OK
+
+
+def test_log__without_hash_tiles__roots_are_recomputed_all_the_same(world, files):
+    bare = {path: data for path, data in files.items() if not path.startswith("tile/0") and "tile/1" not in path}
+    assert audited(world, bare).exit_code == EXIT_OK
+
+
+# --- altered -------------------------------------------------------------------------------------------------------------
+
+
+def swap(old, new):
+    def change(data):
+        assert old in data
+        return data.replace(old, new, 1)
+
+    return change
+
+
+def with_payload(change):
+    """An edit of an envelope's payload; the signature stays that of the old one."""
+
+    def edit(raw):
+        envelope = json.loads(raw)
+        envelope["payload"] = b64_encode(change(b64_decode(envelope["payload"])))
+        return json.dumps(envelope).encode()
+
+    return edit
+
+
+def with_signature(change):
+    def edit(raw):
+        envelope = json.loads(raw)
+        envelope["signatures"][0]["sig"] = b64_encode(change(b64_decode(envelope["signatures"][0]["sig"])))
+        return json.dumps(envelope).encode()
+
+    return edit
+
+
+def flip_last(data):
+    return data[:-1] + bytes([data[-1] ^ 1])
+
+
+@pytest.mark.parametrize("index", [3, 255, 256, 511, 512, 599])
+@pytest.mark.parametrize(
+    ("defect", "edit", "change", "check"),
+    [
+        ("amount-changed", edit_record, with_payload(swap(b'"12.5"', b'"11.5"')), 5),
+        ("signature-changed", edit_record, with_signature(flip_last), 5),
+        ("payload-no-json", edit_record, with_payload(swap(b'"v": 1', b'"v": 1,')), 3),
+        ("payload-bad-code", edit_record, with_payload(swap(b"7664-93-9", b"7664-93-8")), 3),
+        ("envelope-no-json", edit_record, swap(b"{", b"["), 1),
+        ("entry-record-id", edit_entry, lambda e: e.replace(e[19:21], b"00" if e[19:21] != b"00" else b"11", 1), 6),
+        ("entry-seq", edit_entry, swap(b"/acid ", b"/acid 9"), 6),
+        ("entry-signature", edit_entry, swap(b" Ed25519 ", b" ES256 "), 6),
+        ("entry-garbage", edit_entry, lambda _: b"garbage", 6),
+    ],
+)
+def test_log__altered_leaf__the_exact_record_and_check(world, files, index, defect, edit, change, check):
+    edit(files, SIZE, index, change)
+    outcome = audited(world, files)
+    assert outcome.exit_code == EXIT_FAILED
+    assert (index, check) in {(at, number) for at, number, _ in found(outcome)}
+    # Nothing but this record is accused; a changed entry also changes the leaf (7) and the roots (of the whole log).
+    assert {at for at, _, _ in found(outcome)} <= {index, None}
+    if edit is edit_record:
+        assert len(outcome.findings) == 1
+
+
+def test_log__received_changed__leaf_differs_at_that_record(world, files):
+    # `received` stands in the entry only: the entry agrees with itself, but its hash is not the one that was signed.
+    edit_entry(files, SIZE, 300, lambda entry: entry[:-2] + b"1\n")
+    assert (300, 7, "leaf-differs") in found(audited(world, files))
+
+
+def test_log__received_goes_backwards__noticed(world, files):
+    edit_entry(files, SIZE, 300, lambda entry: entry.rpartition(b"\n")[0].rpartition(b"\n")[0] + b"\n5\n")
+    assert (300, 6, "received-order") in found(audited(world, files))
+    files = dict(world.mirror())
+    edit_entry(files, SIZE, 256, lambda entry: entry.rpartition(b"\n")[0].rpartition(b"\n")[0] + b"\n5\n")
+    assert (256, 6, "received-order") in found(audited(world, files))
+
+
+def test_log__record_resigned_by_its_owner__entry_differs(world, files):
+    # The known attack: operator and enterprise agree to change history. The signature is good, the entry is not.
+    item = world.logged[100]
+    payload = item.payload.replace(b'"12.5"', b'"11.5"')
+    edit_record(files, SIZE, 100, lambda _: world.envelope(payload, [world.enterprise]))
+    assert found(audited(world, files)) == {(100, 6, "entry-differs")}
+
+
+def test_log__record_and_entry_rewritten_together__leaf_and_roots_differ(world, files):
+    from ledger.core.dsse import parse_envelope
+    from ledger.core.entry import entry_of
+    from ledger.core.record import parse_payload, record_id_of
+
+    item = world.logged[100]
+    payload = item.payload.replace(b'"12.5"', b'"11.5"')
+    envelope = world.envelope(payload, [world.enterprise])
+    entry = entry_of(
+        parse_envelope(envelope), parse_payload(payload), record_id_of(payload), item.received, ["Ed25519"]
+    )
+    edit_record(files, SIZE, 100, lambda _: envelope)
+    edit_entry(files, SIZE, 100, lambda _: entry)
+    codes = found(audited(world, files))
+    assert {(100, 7, "leaf-differs"), (None, 8, "other-root")} <= codes
+    # The next record of the book points to the one that was there.
+    assert (102, 3, "book-chain") in codes or (101, 3, "book-chain") in codes
+
+
+def test_log__record_dropped__chain_and_roots(world, files):
+    from ledger.core.tiles import decode_entry_bundle, decode_record_bundle, encode_entry_bundle, encode_record_bundle
+
+    for name, decode, encode in (
+        ("entries", decode_entry_bundle, encode_entry_bundle),
+        ("records", decode_record_bundle, encode_record_bundle),
+    ):
+        path = tile_path(name, 0, 256)
+        items = decode(files[path])
+        files[path] = encode([*items[:100], *items[101:]])
+    codes = found(audited(world, files))
+    assert any(check == 3 and code == "book-chain" and index == 100 for index, check, code in codes)
+    assert any(code == "entry-bundle" for _, _, code in codes)
+
+
+@pytest.mark.parametrize(("path", "index"), [("tile/0/000", 17), ("tile/0/001", 256 + 17), ("tile/0/002.p/88", 529)])
+def test_log__stored_leaf_hash_altered__the_exact_record(world, files, path, index):
+    at = (index % 256) * 32
+    files[path] = files[path][:at] + bytes(32) + files[path][at + 32 :]
+    outcome = audited(world, files)
+    assert found(outcome) == {(index, 7, "leaf-differs")}
+    assert outcome.findings[0].record_id
+
+
+def test_log__stored_upper_tile_altered__named(world, files):
+    files["tile/1/000.p/2"] = bytes(32) + files["tile/1/000.p/2"][32:]
+    assert found(audited(world, files)) == {(0, 7, "tile-differs")}
+
+
+@pytest.mark.parametrize("name", ["entries", "records"])
+@pytest.mark.parametrize("data", [b"", b"\xff\xff", b"\0\1"])
+def test_log__tile_unreadable__noticed(world, files, name, data):
+    files[tile_path(name, 1, 256)] = data
+    outcome = audited(world, files)
+    assert outcome.exit_code == EXIT_FAILED
+    assert 256 in {index for index, _, _ in found(outcome)}
+
+
+# --- checkpoints ---------------------------------------------------------------------------------------------------------
+
+
+def test_log__checkpoint_by_another_key__failed(world, files):
+    from ledger.core.note import NoteSigner
+    from tests.world import ORIGIN
+
+    files["checkpoint"] = world.checkpoint(signer=NoteSigner(ORIGIN, seeded("stranger")))
+    world.checkpoints.pop()
+    outcome = audited(world, files)
+    assert outcome.exit_code == EXIT_FAILED
+    assert outcome.lines[8].status == "FAIL"
+
+
+def test_log__checkpoint_over_another_root__failed_and_no_equivocation(world, files):
+    files["checkpoint"] = world.checkpoint(root=sha256(b"other"))
+    world.checkpoints.pop()
+    outcome = audited(world, files)
+    assert outcome.exit_code == EXIT_FAILED
+    assert (None, 8, "other-root") in found(outcome)
+
+
+def test_log__older_checkpoint_of_another_history__equivocation_with_evidence(world, files):
+    older = world.checkpoint(size=300, root=sha256(b"another history"))
+    world.checkpoints.pop()
+    outcome = audited(world, files, older=[older])
+    assert outcome.exit_code == EXIT_EQUIVOCATION
+    assert "300" in check_evidence(outcome.evidence, world.trust())
+
+
+def test_log__older_checkpoint_unsigned__failed_not_equivocation(world, files):
+    older = flip_last(world.checkpoints[0][2][:-2]) + b"\n"
+    outcome = audited(world, files, older=[older])
+    assert outcome.exit_code == EXIT_FAILED
+
+
+# --- the chain -----------------------------------------------------------------------------------------------------------
+
+
+def test_log__contract_holds_another_root__check_9():
+    world = World().open()
+    world.fill(5)
+    world.checkpoint()
+    world.anchor(root=sha256(b"another history"))
+    assert (None, 9, "other-root") in found(audited(world, rpc=world.view()))
+
+
+def test_log__contract_is_ahead_of_the_mirror__check_9():
+    world = World().open()
+    world.fill(5)
+    world.checkpoint()
+    files = world.mirror()
+    world.fill(5)
+    world.anchor()
+    assert (None, 9, "size-missing") in found(audited(world, files, rpc=world.view()))
+
+
+def test_log__nothing_anchored_yet__skipped():
+    world = World().open()
+    world.fill(5)
+    world.checkpoint()
+    outcome = audited(world, rpc=world.view())
+    assert outcome.lines[9].status == "skip"
+    assert outcome.exit_code == EXIT_OK
+
+
+@pytest.mark.parametrize("what", ["chain_id", "state_proof"])
+def test_log__endpoint_silent__exit_4(world, files, what):
+    view = world.view()
+    view.lie[what] = unreachable()
+    assert audited(world, files, rpc=view).exit_code == EXIT_UNREACHABLE
+
+
+def test_log__endpoint_of_another_chain__check_2(world, files):
+    view = world.view()
+    view.lie["chain_id"] = 5
+    outcome = audited(world, files, rpc=view)
+    assert outcome.lines[2].status == "FAIL"
+
+
+# --- grants --------------------------------------------------------------------------------------------------------------
+
+
+def small():
+    world = World().open()
+    world.fill(3)
+    return world
+
+
+def test_log__signer_without_any_grant__check_4():
+    world = World()
+    world.platform()
+    world.fill(2)
+    outcome = audited(closed(world))
+    assert {(index, check) for index, check, _ in found(outcome)} == {(1, 4), (2, 4)}
+
+
+def test_log__signer_outside_its_scope__check_4():
+    world = small()
+    index = world.append(book="base")
+    assert found(audited(closed(world))) == {(index, 4, "no-grant")}
+
+
+def test_log__signer_of_a_kind_that_is_not_its__check_4():
+    world = small()
+    supervisor = world.enrol("supervisor", "police.example", "", Role.SUPERVISOR)
+    world.state_grant(supervisor)
+    tick = {"now": 1_790_000_000_000, "facts": "ab" * 32}
+    index = world.append(signers=[supervisor], kind="tick", site="main", book="ticks", body=tick)
+    assert found(audited(closed(world))) == {(index, 4, "no-grant")}
+
+
+def test_log__signed_after_the_revocation_was_mirrored__check_4_at_that_record():
+    world = small()
+    world.enterprise.revoked_at = len(world.logged)
+    world.state_grant(world.enterprise)
+    index = world.append()
+    outcome = audited(closed(world))
+    assert found(outcome) == {(index, 4, "revoked")}
+    assert outcome.findings[0].record_id
+
+
+def test_log__revoked_afterwards_from_an_index_below__a_note_and_no_failure():
+    world = small()
+    world.enterprise.revoked_at = 3
+    world.state_grant(world.enterprise)
+    outcome = audited(closed(world))
+    assert outcome.exit_code == EXIT_OK
+    assert any("revoked from index 3" in note for note in outcome.notes)
+
+
+def test_log__revoked_on_the_chain_and_not_in_the_log__a_note():
+    world = closed(small())
+    files = world.mirror()
+    world.enterprise.revoked_at = 3
+    outcome = audited(world, files, rpc=world.view())
+    assert outcome.exit_code == EXIT_OK
+    assert any("revoked from index 3" in note for note in outcome.notes)
+
+
+def test_log__grant_that_the_registry_does_not_hold__check_4_at_its_entry():
+    world = closed(small())
+    files = world.mirror()
+    del world.grants["enterprise"]
+    assert found(audited(world, files, rpc=world.view())) == {(1, 4, "grant-differs")}
+
+
+def test_log__grant_enrolled_earlier_than_the_registry_says__check_4():
+    world = closed(small())
+    files = world.mirror()
+    world.enterprise.enrolled_at = 1
+    assert (1, 4, "grant-differs") in found(audited(world, files, rpc=world.view()))
+
+
+@pytest.mark.parametrize(
+    ("defect", "changes"),
+    [
+        ("g-of-something-else", {"g": "0" * 64}),
+        ("keyid-not-the-spkis", {"keyid": "0" * 64}),
+        ("enrolled-by-a-stranger", {"enroller": STRANGER}),
+    ],
+)
+def test_log__bad_grant_entry__check_4_there(defect, changes):
+    world = World()
+    world.platform()
+    index = world.state_grant(world.enterprise, **changes)
+    assert (index, 4, "bad-grant") in found(audited(closed(world)))
+
+
+def test_log__revocation_taken_back__check_4():
+    world = small()
+    world.enterprise.revoked_at = 100
+    world.state_grant(world.enterprise)
+    index = world.state_grant(world.enterprise, revoked_at=None)
+    assert (index, 4, "bad-grant") in found(audited(closed(world)))
+
+
+# --- books ---------------------------------------------------------------------------------------------------------------
+
+
+def test_log__gap_in_a_book__check_3_at_the_record_after():
+    world = small()
+    place = world.books[HOLDER, "S1", "acid"]
+    place.seq += 1
+    index = world.append()
+    assert found(audited(closed(world))) == {(index, 3, "book-chain")}
+
+
+def test_log__prev_of_another_record__check_3():
+    world = small()
+    world.books[HOLDER, "S1", "acid"].prev = "0" * 64
+    index = world.append()
+    assert found(audited(closed(world))) == {(index, 3, "book-chain")}
+
+
+def test_log__two_records_at_one_seq__check_3():
+    world = small()
+    place = world.books[HOLDER, "S1", "acid"]
+    seq, prev = place.seq, place.prev
+    world.append()
+    place.seq, place.prev = seq, prev
+    index = world.append(body={**json.loads(world.logged[-1].payload)["body"], "complete": False})
+    assert found(audited(closed(world))) == {(index, 3, "book-chain")}
+
+
+def test_log__first_record_of_a_book_is_not_no_1__check_3():
+    world = small()
+    from tests.world import Book
+
+    place = world.books[HOLDER, "S1", "acid"]
+    world.enterprise.scope = "S1/"
+    world.state_grant(world.enterprise)
+    book = Book(HOLDER, "S1", "base")
+    book.seq, book.prev = 4, place.prev
+    world.books[HOLDER, "S1", "base"] = book
+    index = world.append(book="base")
+    assert found(audited(closed(world))) == {(index, 3, "book-chain")}
+
+
+def test_log__record_for_another_log__check_2():
+    world = small()
+    index = world.append(payload=world.payload(log="other.example"))
+    assert (index, 2, "wrong-log") in found(audited(closed(world)))
+
+
+# --- erased payloads -----------------------------------------------------------------------------------------------------
+
+
+def erased_world(*, stated):
+    world = small()
+    from ledger.core.record import record_id_of
+
+    if stated:
+        world.append(
+            signers=[world.grants["platform"]],
+            kind="erasure",
+            site="main",
+            book="erasures",
+            body={"digests": [], "basis": "court-order", "record_id": record_id_of(world.logged[3].payload)},
+        )
+    closed(world)
+    files = world.mirror()
+    edit_record(files, len(world.logged), 3, lambda _: b"")
+    return world, files
+
+
+def test_log__payload_erased_and_stated__a_note():
+    world, files = erased_world(stated=True)
+    outcome = audited(world, files)
+    assert outcome.exit_code == EXIT_OK
+    assert any("index 3" in note and "payload erased" in note for note in outcome.notes)
+
+
+def test_log__payload_gone_and_nothing_stated__check_1_at_that_record():
+    world, files = erased_world(stated=False)
+    assert found(audited(world, files)) == {(3, 1, "record-missing")}
+
+
+# --- memory --------------------------------------------------------------------------------------------------------------
+
+
+def test_log__four_times_the_records__same_memory(world):
+    def peak(count):
+        small_world = World().open()
+        small_world.fill(count)
+        closed(small_world)
+        files = small_world.mirror()
+        tracemalloc.start()
+        assert audited(small_world, files).exit_code == EXIT_OK
+        used = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return used
+
+    peak(300)
+    assert peak(2100) < 1.3 * peak(520)
+
+
+def test_text__many_findings__cut_with_a_count(world, files):
+    for index in range(20, 250):
+        edit_record(files, SIZE, index, with_signature(flip_last))
+    outcome = audited(world, files)
+    assert len(outcome.findings) == 230
+    assert any("and 30 more findings" in line for line in outcome.text())
+    assert outcome.to_json()["findingsTotal"] == 230
+    assert os.linesep.join(outcome.text()).count("check 5") > 200
+
+
+def test_leaf_hash__of_the_stored_entry__is_what_the_tree_holds(world):
+    assert world.leaves()[5] == leaf_hash(world.logged[5].entry)
