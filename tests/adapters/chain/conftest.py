@@ -112,8 +112,8 @@ class Anvil:
         return sorted((self.node.directory / "dumps").glob("*.gz"))
 
 
-def deployed(node: EmbeddedNode, settings: ChainSettings) -> Anvil:
-    journal = MemoryAnchorStore()
+def deployed(node: EmbeddedNode, settings: ChainSettings, journal: Any = None) -> Anvil:
+    journal = journal or MemoryAnchorStore()
     trusted = deploy(
         Rpc([node.url]),
         origin=ORIGIN,

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from ledger.adapters.chain.authority import EvmAuthority
+from ledger.adapters.chain.embedded import EmbeddedNode
 from ledger.adapters.chain.rpc import Rpc, RpcError
+from ledger.adapters.store import open_stores
 from ledger.core.trie import keccak256
 from ledger.errors import (
     ChainError,
@@ -25,6 +28,7 @@ from tests.adapters.chain.conftest import (
     SUBMITTER,
     TREE,
     Anvil,
+    deployed,
     grow,
     keyid,
 )
@@ -240,6 +244,23 @@ def test_recover__broken_off_in_the_middle_and_lost_again__still_as_before(anvil
     anvil.node.start()
     assert anvil.chain().recover() is True
     assert held(anvil, gs) == before
+
+
+def test_recover__journal_in_the_real_store__as_before(node: EmbeddedNode, tmp_path: Path) -> None:
+    stores = open_stores("sqlite", tmp_path / "stores")
+    stores.migrate()
+    anvil = deployed(node, node.settings(), journal=stores.anchor)
+    gs, before = history(anvil)
+    anvil.node.kill()
+    anvil.forget_dumps()
+    anvil.node.start()
+    assert anvil.chain().recover() is True
+    assert held(anvil, gs) == before
+    anvil.node.kill()  # And once more, from what the first recovery noted.
+    anvil.node.start()
+    assert anvil.chain().recover() is True
+    assert held(anvil, gs) == before
+    stores.close()
 
 
 def test_recover__journal_lacks_a_transaction__refuses(anvil: Anvil) -> None:

@@ -19,7 +19,7 @@ from eth_account import Account
 from ledger.adapters.chain.accounts import created_address, read_transaction
 from ledger.adapters.chain.authority import EvmAuthority
 from ledger.adapters.chain.deploy import deploy
-from ledger.adapters.chain.embedded import EmbeddedNode, find_anvil
+from ledger.adapters.chain.embedded import ARGUMENTS, EmbeddedNode, find_anvil
 from ledger.adapters.chain.evm import EvmChain
 from ledger.adapters.chain.remote_signer import RemoteAccount
 from ledger.adapters.chain.rpc import Rpc
@@ -124,6 +124,22 @@ def test_read_transaction__signed_by_us__sender_nonce_and_data(legacy: bool) -> 
     fields["to"] = Account.from_key(b"\2" * 32).address
     read = read_transaction(STRANGER.sign_transaction(fields))
     assert (read.sender, read.nonce, read.to, read.data) == (STRANGER.address, 7, SUBMITTER.address, b"\1\2")
+
+
+def test_legacy_transactions__chain_without_base_fee__anchors_and_recovers(tmp_path: Path) -> None:
+    arguments = tuple("berlin" if argument == "shanghai" else argument for argument in ARGUMENTS)
+    node = EmbeddedNode(find_anvil(CONTRACTS), tmp_path, arguments=arguments)
+    node.start()
+    try:
+        anvil = deployed(node, node.settings())
+        assert grow(anvil.chain(), 0, 3).size == 3
+        assert all(raw[0] >= 0xC0 for _, _, raw, _, _ in anvil.journal.entries)
+        node.kill()
+        node.start()
+        assert anvil.chain().recover() is True
+        assert anvil.chain().head() == TREE.head(3)
+    finally:
+        node.kill()
 
 
 # --- a chain with fees that others mine ----------------------------------------------------------------------------
