@@ -37,6 +37,7 @@ from ledger.model import (
     Grant,
     Payload,
     RecordId,
+    Submission,
     UnixMs,
 )
 from ledger.ports import AnchorStore, Appender, Chain, GrantDirectory, LogReader
@@ -181,8 +182,8 @@ def _admit(body: bytes, media_type: str, door: Door) -> _Admitted | _Refused:
         record = _checked(submission, door)
         return _Admitted(record, tuple(door.findings(submission.payload)))
     except (PayloadError, DisclosureError) as error:
-        record = _validly_signed(body, media_type, door)
-        return _Refused(error, (record.holder, record.site, record.book) if record else None, record)
+        signed = _validly_signed(body, media_type, door)
+        return _Refused(error, (signed.holder, signed.site, signed.book) if signed else None, signed)
     except VerificationError as error:
         return _Refused(error, _place(body, media_type))
 
