@@ -13,6 +13,7 @@ from typing import Any
 
 from ledger.core.encoding import b64_decode
 from ledger.core.entry import build_entry
+from ledger.core.facts import facts_of
 from ledger.core.grants import scope_covers
 from ledger.core.merkle import Frontier, leaf_hash, node_hash
 from ledger.core.note import NoteSigner
@@ -225,6 +226,7 @@ def _append_one(record: AuthenticRecord, key: BookKey, draft: Draft) -> Appended
             leaf_hash=leaf,
             event_time_ms=record.event_time_ms,
             disclosures=tuple((d.digest, d.text, "") for d in record.disclosures),
+            facts=facts_of(record.disclosures, record.event_time_ms) if record.disclosures else None,
         )
     )
     draft.drafted[record.record_id] = stored

@@ -133,14 +133,7 @@ class Sequencer:
         return encode_envelope(payload, [Signature(self._identity.platform.keyid, signature)])
 
     def append_platform(self, kind: str, book: str, body: dict[str, Any]) -> Appended:
-        def work(draft: Draft) -> Appended:
-            (answer,) = append([self._platform_record(kind, book, body, draft)], draft)
-            if isinstance(answer, LedgerError):
-                raise answer
-            return answer
-
-        appended: Appended = self._run(work, 1)
-        return appended
+        return self._append_own(kind, book, lambda _: body)
 
     def tick(self, not_before: UnixMs) -> Appended | None:
         now = self._clock()
@@ -148,10 +141,11 @@ class Sequencer:
         if now < not_before or now - last_now < TICK_EVERY_MS:
             return None
         tick_now = UnixMs(max(last_now + 1, now))
-        appended = self.append_platform(
-            "tick", "ticks", {"now": tick_now, "facts": self._facts_digest(LeafIndex(last_index + 1))}
-        )
-        fault("tick.after-append")
+
+        def body(draft: Draft) -> dict[str, Any]:
+            return {"now": tick_now, "facts": self._facts_digest(LeafIndex(last_index + 1), draft)}
+
+        appended = self._append_own("tick", "ticks", body)
         self._last_tick = (tick_now, appended.receipt.index)
         return appended
 
@@ -208,6 +202,18 @@ class Sequencer:
             )
         except RollbackError as error:
             self._rollback = error.detail
+
+    def _append_own(self, kind: str, book: str, body: Callable[[Draft], dict[str, Any]]) -> Appended:
+        """One platform entry whose body may depend on everything before it in the log."""
+
+        def work(draft: Draft) -> Appended:
+            (answer,) = append([self._platform_record(kind, book, body(draft), draft)], draft)
+            if isinstance(answer, LedgerError):
+                raise answer
+            return answer
+
+        appended: Appended = self._run(work, 1)
+        return appended
 
     # -- the committer -------------------------------------------------------------------------------------------
 
@@ -372,9 +378,11 @@ class Sequencer:
         payload = receive(stored.envelope, SUBMISSION).payload
         return UnixMs(payload.body["now"]), stored.index
 
-    def _facts_digest(self, start: LeafIndex) -> str:
-        digest = hashlib.sha256()
+    def _facts_digest(self, start: LeafIndex, draft: Draft) -> str:
+        """SHA-256 over `index SP facts` of every facts row from `start` to just before this entry."""
         facts = self._store.facts(start, LeafIndex(self._state.frontier.size))
+        facts |= {e.record.index: e.facts for e in draft.entries if e.facts is not None}
+        digest = hashlib.sha256()
         for index, row in sorted(facts.items()):
             digest.update(f"{index} {json.dumps(row, sort_keys=True, separators=(',', ':'))}\n".encode())
         return digest.hexdigest()
