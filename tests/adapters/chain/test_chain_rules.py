@@ -9,7 +9,16 @@ import pytest
 from ledger.core.grants import grant_id, unpack_word
 from ledger.errors import ChainRevertedError
 from ledger.model import NEVER, TreeHead, TreeSize
-from tests.adapters.chain.conftest import HOLDER, NOTE_HASH, ORIGIN, TREE, Ground, Tree, grow, keyid
+from tests.adapters.chain.conftest import (
+    HOLDER,
+    NOTE_HASH,
+    ORIGIN,
+    TREE,
+    Ground,
+    Tree,
+    grow,
+    keyid,
+)
 
 
 def test_head__nothing_anchored__zero(ground: Ground) -> None:

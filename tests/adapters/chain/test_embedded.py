@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from ledger.adapters.chain.dumps import Dumps
-from ledger.adapters.chain.embedded import CHAIN_ID, ARGUMENTS, EmbeddedNode, find_anvil
+from ledger.adapters.chain.embedded import ARGUMENTS, CHAIN_ID, EmbeddedNode, find_anvil
 from ledger.adapters.chain.rpc import Rpc, number
 from ledger.errors import ChainMismatchError, ChainUnreachableError, ConfigError
 from tests.adapters.chain.conftest import CONTRACTS, TREE, Anvil, grow

@@ -11,12 +11,20 @@ import rlp as reference
 from ledger.adapters.chain.embedded import ARGUMENTS, EmbeddedNode, find_anvil
 from ledger.adapters.chain.headers import header_rlp
 from ledger.adapters.chain.rpc import Rpc
-from ledger.core.slots import grant_slot, sized_slot, unpack_meta
 from ledger.core.grants import log_id
+from ledger.core.slots import grant_slot, sized_slot, unpack_meta
 from ledger.core.trie import NodeSet, keccak256, parse_header
 from ledger.errors import ChainError
 from ledger.model import Enrolment, Role, TreeSize
-from tests.adapters.chain.conftest import CONTRACTS, HOLDER, ORIGIN, TREE, Anvil, grow, keyid
+from tests.adapters.chain.conftest import (
+    CONTRACTS,
+    HOLDER,
+    ORIGIN,
+    TREE,
+    Anvil,
+    grow,
+    keyid,
+)
 
 pytestmark = pytest.mark.chain
 
