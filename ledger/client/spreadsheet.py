@@ -1,0 +1,329 @@
+"""Movements and stock-takes from a spreadsheet saved as CSV. Row numbers are those that the spreadsheet shows.
+
+One row is one goods line. Rows that stand together with the same `group` are one record of several lines. Every bad row
+is named, and nothing is taken while one is bad. Persons' names and numbers become disclosures, never part of the payload.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
+
+from ledger.client.drafts import Draft, DraftError, check
+from ledger.client.spool import BookPlace
+from ledger.errors import VerificationError
+
+MAX_ROWS = 50_000
+"""A year of one store by hand; more than this is a system that should push for itself."""
+
+COLUMNS: dict[str, str] = {
+    "record": "种类",
+    "group": "单号",
+    "event_time": "发生时间",
+    "site": "场所",
+    "book": "台账",
+    "direction": "方向",
+    "reason": "原因",
+    "loss_cause": "损耗原因",
+    "goods": "类别",
+    "code": "编码",
+    "value": "数量",
+    "unit": "单位",
+    "store": "库房",
+    "packaging": "包装",
+    "pieces": "件数",
+    "concentration": "浓度",
+    "form": "形态",
+    "batch": "批号",
+    "trace": "追溯码",
+    "container": "容器",
+    "expires": "有效期至",
+    "consignment": "运单号",
+    "expected_arrival": "预计到达",
+    "counterparty": "对方信用代码",
+    "counterparty_name": "对方名称",
+    "counterparty_country": "对方国家",
+    "purpose": "用途",
+    "payment_method": "付款方式",
+    "handlers": "经办人编号",
+    "agent_name": "代理人姓名",
+    "agent_id_number": "代理人证件号",
+    "agent_phone": "代理人电话",
+    "cut_off": "截止时间",
+    "complete": "全部盘点",
+}
+"""Column -> its Chinese heading; either may stand in the first row, in any order. Others are refused, so that nothing is lost."""
+REQUIRED = ("record", "event_time", "code", "value", "unit")
+
+_BY_HEADING = {heading: column for column, heading in COLUMNS.items()} | {column: column for column in COLUMNS}
+_WORDS = {
+    "record": {"出入库": "movement", "盘点": "stocktake"},
+    "direction": {"入库": "in", "出库": "out", "入": "in", "出": "out"},
+    "packaging": {"密封": "sealed", "散装": "bulk"},
+    "complete": {"是": "true", "否": "false", "yes": "true", "no": "false", "1": "true", "0": "false"},
+    "goods": {"化学品": "chemical", "爆炸物": "explosive", "刀具": "knife"},
+}
+_LINE_TEXTS = ("store", "packaging", "concentration", "form", "batch", "trace", "container", "expires")
+_RECORD_COLUMNS = tuple(c for c in COLUMNS if c not in {*_LINE_TEXTS, "goods", "code", "value", "unit", "pieces"})
+_LOCAL_TIME = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})[ T]([0-9]{2}:[0-9]{2})(:[0-9]{2})?", re.ASCII)
+_OFFSET = re.compile(r"Z|[+-][0-9]{2}:[0-9]{2}", re.ASCII)
+_LINE_POINTER = re.compile(r"/body/lines/([0-9]+)")
+_COLUMN_OF = {
+    "/event_time": "event_time",
+    "/body/cut_off": "cut_off",
+    "/body/expected_arrival": "expected_arrival",
+    "/body/counterparty/uscc": "counterparty",
+    "/body/counterparty/name": "counterparty_name",
+    "/body/counterparty/country": "counterparty_country",
+    "/site": "site",
+    "/book": "book",
+}
+
+
+@dataclass(slots=True)
+class _Row:
+    number: int
+    cells: dict[str, str]
+
+
+@dataclass(slots=True)
+class _Sheet:
+    """Collects what is wrong, row by row."""
+
+    place: BookPlace
+    log: str
+    utc_offset: str
+    signers: int
+    defects: list[str] = field(default_factory=list)
+
+    def bad(self, row: _Row, column: str, what: str) -> None:
+        named = f", {column} ({COLUMNS[column]})" if column in COLUMNS else f", {column}" if column else ""
+        self.defects.append(f"row {row.number}{named}: {what}")
+
+
+def read_spreadsheet(
+    data: bytes,
+    *,
+    place: BookPlace,
+    log: str,
+    utc_offset: str = "+08:00",
+    encoding: str = "utf-8-sig",
+    signers: int = 1,
+) -> list[Draft]:
+    """The records of a CSV file, in its order.
+
+    Args:
+        data: the file's bytes, comma-separated, quoted as spreadsheets do, headings in the first row.
+        place: (enterprise, site, book); columns `site` and `book` stand above it where they are filled.
+        log: the log's origin, which the records will name.
+        utc_offset: of times without one, such as "2026-03-02 09:30".
+        encoding: "utf-8-sig" reads UTF-8 with or without a byte order mark; older spreadsheets save "gb18030".
+        signers: how many keys will sign.
+
+    Raises: DraftError that names every bad row; nothing is returned then.
+    """
+    if not _OFFSET.fullmatch(utc_offset):
+        raise DraftError([f"{utc_offset!r} is no offset from UTC such as +08:00"])
+    rows = _rows(data, encoding)
+    sheet = _Sheet(place, log, utc_offset, signers)
+    drafts = [_draft(sheet, list(rows_of_one)) for _, rows_of_one in groupby(rows, _group_key())]
+    if not drafts:
+        raise DraftError(["the file has a row of headings and nothing below it"])
+    if sheet.defects:
+        raise DraftError(sheet.defects)
+    return drafts
+
+
+def _group_key() -> Callable[[_Row], tuple[str, int]]:
+    def key(row: _Row) -> tuple[str, int]:
+        group = row.cells.get("group", "")
+        return (group, 0) if group else ("", row.number)
+
+    return key
+
+
+def _rows(data: bytes, encoding: str) -> list[_Row]:
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise DraftError([f"the file is not {encoding}; save it as CSV UTF-8, or say --encoding gb18030"]) from error
+    except LookupError as error:
+        raise DraftError([f"{encoding!r} is no encoding that this program knows"]) from error
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        headings = [heading.strip() for heading in next(reader, [])]
+        columns = _columns(headings)
+        found = []
+        # A quoted cell may hold line breaks, so the row is counted, as a spreadsheet does, and not the line.
+        for number, cells in enumerate(reader, start=2):
+            if not any(cell.strip() for cell in cells):
+                continue
+            if len(cells) > len(columns):
+                raise DraftError([f"row {number}: {len(cells)} cells under {len(columns)} headings"])
+            found.append(_Row(number, {c: _cell(c, v) for c, v in zip(columns, cells, strict=False) if v.strip()}))
+            if len(found) > MAX_ROWS:
+                raise DraftError([f"more than {MAX_ROWS} rows; cut the file into several"])
+    except csv.Error as error:
+        raise DraftError([f"line {reader.line_num}: not CSV: {error}"]) from error
+    return found
+
+
+def _columns(headings: list[str]) -> list[str]:
+    defects = [f"heading {heading!r} is not known" for heading in headings if heading not in _BY_HEADING]
+    columns = [_BY_HEADING.get(heading, heading) for heading in headings]
+    defects += [f"heading {column!r} stands twice" for column in sorted({c for c in columns if columns.count(c) > 1})]
+    defects += [f"the heading {c!r} ({COLUMNS[c]}) is missing" for c in REQUIRED if c not in columns]
+    if defects:
+        known = ", ".join(f"{column} ({heading})" for column, heading in COLUMNS.items())
+        raise DraftError([f"row 1: {defect}" for defect in defects] + [f"known headings: {known}"])
+    return columns
+
+
+def _cell(column: str, text: str) -> str:
+    text = text.strip()
+    return _WORDS.get(column, {}).get(text, text)
+
+
+def _draft(sheet: _Sheet, rows: list[_Row]) -> Draft:
+    first = rows[0]
+    for row in rows[1:]:
+        for column in _RECORD_COLUMNS:
+            if row.cells.get(column, first.cells.get(column)) != first.cells.get(column):
+                sheet.bad(row, column, f"differs from row {first.number} of the same group")
+    before = len(sheet.defects)
+    cells = first.cells
+    place = (sheet.place[0], cells.get("site", sheet.place[1]), cells.get("book", sheet.place[2]))
+    lines = [_line(sheet, row) for row in rows]
+    record = cells.get("record", "")
+    if record == "movement":
+        body = _movement(sheet, first, lines)
+    elif record == "stocktake":
+        body = _stocktake(sheet, first, lines)
+    else:
+        sheet.bad(first, "record", f"{record!r} is neither movement (出入库) nor stocktake (盘点)")
+        body = {}
+    named = f"row {first.number}" if len(rows) == 1 else f"rows {first.number} to {rows[-1].number}"
+    draft = Draft(
+        place, record, _time(sheet, first, "event_time"), body, _disclosures(sheet, first, record), source=named
+    )
+    if len(sheet.defects) == before:
+        _check(sheet, rows, draft)
+    return draft
+
+
+def _check(sheet: _Sheet, rows: list[_Row], draft: Draft) -> None:
+    """By the record's own schema; its pointer is turned back into row and column."""
+    try:
+        check(draft, log=sheet.log, signers=sheet.signers)
+    except VerificationError as error:
+        pointer = error.pointer or ""
+        row, column = rows[0], _COLUMN_OF.get(pointer, "")
+        match = _LINE_POINTER.match(pointer)
+        if match:
+            row = rows[int(match[1])]
+            part = pointer[match.end() :].split("/")
+            column = {"quantity": "value"}.get(part[1], part[1]) if len(part) > 1 else ""
+        elif not column:
+            column = next((c for c in COLUMNS if pointer == f"/body/{c}"), pointer)
+        sheet.bad(row, column, f"{error.detail} [{error.code}]")
+
+
+def _line(sheet: _Sheet, row: _Row) -> dict[str, Any]:
+    cells = row.cells
+    for column in ("code", "value", "unit"):
+        if column not in cells:
+            sheet.bad(row, column, "is empty")
+    line: dict[str, Any] = {
+        "goods": cells.get("goods", "chemical"),
+        "code": cells.get("code", ""),
+        "quantity": {"value": cells.get("value", ""), "unit": cells.get("unit", "")},
+    }
+    line |= {column: cells[column] for column in _LINE_TEXTS if column in cells}
+    if "pieces" in cells:
+        if cells["pieces"].isascii() and cells["pieces"].isdigit() and len(cells["pieces"]) <= 13:
+            line["pieces"] = int(cells["pieces"])
+        else:
+            sheet.bad(row, "pieces", f"{cells['pieces']!r} is no whole number")
+    return line
+
+
+def _movement(sheet: _Sheet, row: _Row, lines: list[dict[str, Any]]) -> dict[str, Any]:
+    cells = row.cells
+    for column in ("direction", "reason"):
+        if column not in cells:
+            sheet.bad(row, column, "is empty")
+    for column in ("cut_off", "complete"):
+        if column in cells:
+            sheet.bad(row, column, "belongs to a stock-take")
+    body: dict[str, Any] = {"direction": cells.get("direction", ""), "reason": cells.get("reason", ""), "lines": lines}
+    texts = ("loss_cause", "consignment", "purpose", "payment_method")
+    body |= {column: cells[column] for column in texts if column in cells}
+    if "expected_arrival" in cells:
+        body["expected_arrival"] = _time(sheet, row, "expected_arrival")
+    other = _counterparty(cells)
+    if other:
+        body["counterparty"] = other
+    refs = [ref.strip() for ref in re.split("[;；]", cells.get("handlers", "")) if ref.strip()]
+    if refs:
+        body["handlers"] = [{"ref": ref} for ref in refs]
+    return body
+
+
+def _counterparty(cells: dict[str, str]) -> dict[str, str]:
+    other: dict[str, str] = {}
+    if "counterparty" in cells:
+        other = {"type": "enterprise", "uscc": cells["counterparty"]}
+    elif "counterparty_country" in cells:
+        other = {"type": "foreign", "country": cells["counterparty_country"]}
+    if "counterparty_name" in cells:
+        # Without a code or a country the schema says what is missing.
+        other = {"type": "enterprise", **other, "name": cells["counterparty_name"]}
+    return other
+
+
+def _stocktake(sheet: _Sheet, row: _Row, lines: list[dict[str, Any]]) -> dict[str, Any]:
+    cells = row.cells
+    for column in (
+        "direction",
+        "reason",
+        "consignment",
+        "counterparty",
+        "agent_name",
+        "agent_id_number",
+        "agent_phone",
+    ):
+        if column in cells:
+            sheet.bad(row, column, "belongs to a movement")
+    complete = cells.get("complete", "true")
+    if complete not in ("true", "false"):
+        sheet.bad(row, "complete", f"{complete!r} is neither true (是) nor false (否)")
+    body: dict[str, Any] = {
+        "cut_off": _time(sheet, row, "cut_off" if "cut_off" in cells else "event_time"),
+        "complete": complete == "true",
+        "lines": lines,
+    }
+    refs = [ref.strip() for ref in re.split("[;；]", cells.get("handlers", "")) if ref.strip()]
+    if refs:
+        body["counters"] = [{"ref": ref} for ref in refs]
+    return body
+
+
+def _disclosures(sheet: _Sheet, row: _Row, record: str) -> dict[str, str]:
+    if record != "movement":
+        return {}
+    names = {"agent_name": "name", "agent_id_number": "id_number", "agent_phone": "phone"}
+    return {f"/body/agent/{name}": row.cells[column] for column, name in names.items() if column in row.cells}
+
+
+def _time(sheet: _Sheet, row: _Row, column: str) -> str:
+    text = row.cells.get(column, "")
+    if not text:
+        sheet.bad(row, column, "is empty")
+        return text
+    match = _LOCAL_TIME.fullmatch(text)
+    return f"{match[1]}T{match[2]}{match[3] or ':00'}{sheet.utc_offset}" if match else text
