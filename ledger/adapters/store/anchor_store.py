@@ -57,7 +57,9 @@ class AnchorStore:
 
     def anchors_after_block(self, number: int) -> list[Anchor]:
         """Those in blocks above `number`, ascending by size."""
-        return self._anchors(select(*anchor.c).where(anchor.c.block_number > number).order_by(anchor.c.size))
+        # Sorted here: asked for the order of size, SQLite would walk the whole table in that order instead.
+        found = self._anchors(select(*anchor.c).where(anchor.c.block_number > number))
+        return sorted(found, key=lambda one: one.size)
 
     def drop_anchor(self, size: TreeSize) -> None:
         with self._db.write() as connection:

@@ -15,6 +15,13 @@ from tests.postgres import PostgresMissingError, PostgresServer, running_server
 ORIGIN = "ledger.example/test"
 
 
+only_sqlite = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+only_postgresql = pytest.mark.parametrize(
+    "backend", [pytest.param("postgresql", marks=pytest.mark.postgres)], indirect=True
+)
+"""For the few cases that are about one of the two."""
+
+
 class Backend:
     """One installation: where its stores are, and how to open them once more."""
 
@@ -115,5 +122,3 @@ def _filled(backend: Backend) -> Backend:
     stores.log.bind_origin(ORIGIN)
     backend.close()
     return backend
-
-

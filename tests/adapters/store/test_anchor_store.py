@@ -65,7 +65,9 @@ def test_stored_proof__long_history__is_exact_for_each(store):
     nodes = {b"node-%d" % n * 20 for n in range(30)}
     proofs = {}
     for size in range(1, 3 * KEYFRAME):
-        nodes = set(chance.sample(sorted(nodes), max(len(nodes) - 3, 0))) | {b"new-%d-%d" % (size, n) * 20 for n in range(3)}
+        nodes = set(chance.sample(sorted(nodes), max(len(nodes) - 3, 0))) | {
+            b"new-%d-%d" % (size, n) * 20 for n in range(3)
+        }
         if size == 100:
             nodes = {b"others-%d" % n for n in range(5)} | {b"others" * 9}
         if size == 120:
@@ -94,7 +96,9 @@ def test_stored_proof__many_grants__costs_what_changed(store):
 def test_stored_proof__node_lost__is_an_error(store):
     store.save_anchor(anchor(5), state_proof(5, (b"a", b"b")))
     with store._db.write() as connection:
-        connection.exec_driver_sql("DELETE FROM node WHERE rlp = " + ("x'61'" if store._db.is_sqlite else "'\\x61'::bytea"))
+        connection.exec_driver_sql(
+            "DELETE FROM node WHERE rlp = " + ("x'61'" if store._db.is_sqlite else "'\\x61'::bytea")
+        )
     with pytest.raises(StoreError) as error:
         store.stored_proof(5)
     assert error.value.code == "lost-node"

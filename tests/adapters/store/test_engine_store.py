@@ -104,7 +104,12 @@ def test_commit__folded_again_below_the_cursor__changes_nothing(engine):
     engine.commit(EngineBatch(cursor=5, alerts=(alert(1),), timers_set=(TimerRow("t", 5, "A01", {}),), snapshot=b"5"))
     engine.commit(
         EngineBatch(
-            cursor=10, timers_cleared=("t",), stock=(stock(amount=2),), book_seq=2, book_prev=record_id(2), snapshot=b"10"
+            cursor=10,
+            timers_cleared=("t",),
+            stock=(stock(amount=2),),
+            book_seq=2,
+            book_prev=record_id(2),
+            snapshot=b"10",
         )
     )
     before = (engine.load(), engine.timers(), engine.stock(), engine.alerts())
@@ -123,7 +128,9 @@ def test_commit__folded_again_below_the_cursor__changes_nothing(engine):
 
 
 def test_commit__stock_and_health__are_replaced(engine):
-    engine.commit(EngineBatch(cursor=1, stock=(stock(amount=1), stock("b")), health=(RuleHealth("R", 1, 1, "ok", "", 1, 0),)))
+    engine.commit(
+        EngineBatch(cursor=1, stock=(stock(amount=1), stock("b")), health=(RuleHealth("R", 1, 1, "ok", "", 1, 0),))
+    )
     engine.commit(EngineBatch(cursor=2, stock=(stock(amount=2),), health=(RuleHealth("R", 2, 2, "error", "x", 2, 1),)))
     assert engine.stock() == sorted([stock(amount=2), stock("b")], key=lambda row: row.key)
     assert engine.health() == [RuleHealth("R", 2, 2, "error", "x", 2, 1)]
@@ -162,7 +169,12 @@ def test_alerts__resumed_and_narrowed__are_in_stream_order(engine):
         EngineBatch(
             cursor=1,
             alerts=tuple(
-                alert(n, holder=OTHER if n % 2 else HOLDER, rule="A" if n < 4 else "B", severity="low" if n % 3 else "high")
+                alert(
+                    n,
+                    holder=OTHER if n % 2 else HOLDER,
+                    rule="A" if n < 4 else "B",
+                    severity="low" if n % 3 else "high",
+                )
                 for n in range(6)
             ),
         )
@@ -179,7 +191,13 @@ def test_alerts__resumed_and_narrowed__are_in_stream_order(engine):
 
 def test_lines__by_cursor_and_filter__agree_with_reading_everything(engine):
     rows = [
-        line(index, number, holder=HOLDER if index % 2 else OTHER, code="a" if number else "b", direction="in" if index % 3 else "out")
+        line(
+            index,
+            number,
+            holder=HOLDER if index % 2 else OTHER,
+            code="a" if number else "b",
+            direction="in" if index % 3 else "out",
+        )
         for index in range(12)
         for number in range(3)
     ]

@@ -9,6 +9,7 @@ import pytest
 
 from ledger.adapters.store import open_stores
 from ledger.errors import StoreError
+from tests.adapters.store.conftest import only_postgresql
 
 _HOLDER = """
 import sys, time
@@ -78,9 +79,8 @@ def test_exclusive__held__says_so(stores):
         lock.still_held()
 
 
+@only_postgresql
 def test_exclusive__two_machines_one_postgresql__one_holds_it(backend, stores, tmp_path):
-    if backend.is_sqlite:
-        pytest.skip("SQLite is one machine's")
     elsewhere = open_stores(backend.database, tmp_path / "another machine")
     with stores.exclusive("sequencer"):
         waiter = Waiter(elsewhere, "sequencer")
@@ -90,9 +90,8 @@ def test_exclusive__two_machines_one_postgresql__one_holds_it(backend, stores, t
     elsewhere.close()
 
 
+@only_postgresql
 def test_exclusive__connection_lost__is_noticed(backend, stores, request):
-    if backend.is_sqlite:
-        pytest.skip("SQLite's lock is the file's")
     lock = stores.exclusive("sequencer")
     name = backend.database.rpartition("/")[2].partition("?")[0]
     with lock:

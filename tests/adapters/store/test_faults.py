@@ -11,6 +11,7 @@ import pytest
 from ledger.adapters.store import database, open_stores
 from ledger.errors import ConfigError, StoreError
 from ledger.ports import AppendBatch, EngineBatch
+from tests.adapters.store.conftest import only_postgresql, only_sqlite
 from tests.adapters.store.samples import LogMaker, alert, anchor, batch, checkpoint, record_id, state_proof
 
 
@@ -19,9 +20,8 @@ def make():
     return LogMaker()
 
 
+@only_sqlite
 def test_disk_full__append__keeps_nothing_and_goes_on(stores, backend, make):
-    if not backend.is_sqlite:
-        pytest.skip("PostgreSQL's disk is not ours to fill")
     log = stores.log
     log.append(batch(make.entries(10)))
     raw = log._db._writer.raw_connection()
@@ -41,9 +41,8 @@ def test_disk_full__append__keeps_nothing_and_goes_on(stores, backend, make):
     assert log.record(509) == entries[-1].record
 
 
+@only_sqlite
 def test_locked__by_another_program__is_a_store_error_and_passes(backend, make, monkeypatch):
-    if not backend.is_sqlite:
-        pytest.skip("see the next one")
     monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 0.2)
     stores = backend.open()
     other = sqlite3.connect(backend.state_dir / "log.db", isolation_level=None)
@@ -58,9 +57,8 @@ def test_locked__by_another_program__is_a_store_error_and_passes(backend, make, 
     assert stores.log.size() == 1
 
 
+@only_postgresql
 def test_locked__table_on_postgresql__is_a_store_error_and_passes(backend, make, monkeypatch):
-    if backend.is_sqlite:
-        pytest.skip("see the one before")
     monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 1.0)
     stores = backend.open()
     with backend.open().log._db.write() as connection:
@@ -72,6 +70,7 @@ def test_locked__table_on_postgresql__is_a_store_error_and_passes(backend, make,
     assert stores.log.size() == 1
 
 
+@only_postgresql
 def test_connections_lost__on_postgresql__next_call_works(stores, backend, postgres_server_of, make):
     log = stores.log
     log.append(batch(make.entries(2)))
@@ -81,6 +80,7 @@ def test_connections_lost__on_postgresql__next_call_works(stores, backend, postg
     assert log.size() == 4
 
 
+@only_postgresql
 def test_connection_lost__inside_the_transaction__keeps_nothing(stores, backend, postgres_server_of, make, monkeypatch):
     from ledger.adapters.store import log_writer
 
@@ -98,8 +98,6 @@ def test_connection_lost__inside_the_transaction__keeps_nothing(stores, backend,
 @pytest.fixture
 def postgres_server_of(request, backend):
     """A function that cuts every connection to the backend's database."""
-    if backend.is_sqlite:
-        pytest.skip("SQLite has no connections to lose")
     server = request.getfixturevalue("postgres")
 
     def cut(backend):

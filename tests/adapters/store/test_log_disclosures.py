@@ -4,6 +4,7 @@ import pytest
 
 from ledger.errors import StoreError
 from ledger.ports import AppendBatch
+from tests.adapters.store.conftest import only_postgresql, only_sqlite
 from tests.adapters.store.samples import LogMaker, batch, record_id
 
 
@@ -74,9 +75,8 @@ def test_erasure__thousands_at_once__are_all_gone(stores, make):
     assert len(stores.log.is_erased([one[0] for one in many])) == 1200
 
 
+@only_sqlite
 def test_erasure__on_sqlite__leaves_no_bytes_in_the_files(stores, backend, make):
-    if not backend.is_sqlite:
-        pytest.skip("PostgreSQL's files are read by its server only; VACUUM is asked for")
     secret = "13800138000-张三"
     long = ("digest-long", secret * 2000, "lookup-13800138000")
     stores.log.append(batch([make.entry(disclosures=(("digest-a", secret, "lookup-13800138000"), long))]))
@@ -87,9 +87,8 @@ def test_erasure__on_sqlite__leaves_no_bytes_in_the_files(stores, backend, make)
     assert not any(b"13800138000" in path.read_bytes() for path in files if path.exists())
 
 
+@only_postgresql
 def test_erasure__on_postgresql__leaves_no_dead_rows(stores, backend, make):
-    if backend.is_sqlite:
-        pytest.skip("SQLite has no dead rows")
     stores.log.append(batch([make.entry(disclosures=(d("a"), d("b")))]))
     stores.log.append(AppendBatch((), erased=("digest-a", "digest-b")))
     with stores.log._db.read() as connection:

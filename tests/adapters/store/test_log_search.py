@@ -5,6 +5,7 @@ import random
 import pytest
 
 from ledger.ports import RecordFilter
+from tests.adapters.store.conftest import only_sqlite
 from tests.adapters.store.samples import HOLDER, OTHER, START_MS, LogMaker, batch
 
 
@@ -71,9 +72,8 @@ def test_search__code__is_not_the_logs_to_answer(log):
         log[0].search(RecordFilter(code="7697-37-2"), before=None, limit=5)
 
 
+@only_sqlite
 def test_search__plans_on_sqlite__read_no_whole_table(log, backend):
-    if not backend.is_sqlite:
-        pytest.skip("PostgreSQL chooses by statistics, which a small table makes it ignore indexes by")
     from sqlalchemy import event
 
     store, statements = log[0], []

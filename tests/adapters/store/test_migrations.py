@@ -11,6 +11,7 @@ from ledger.adapters.store import all_columns
 from ledger.adapters.store.schema import STORES
 from ledger.errors import StoreError
 from ledger.ports import EngineBatch
+from tests.adapters.store.conftest import only_postgresql, only_sqlite
 
 STORE_NAMES = sorted(STORES)
 
@@ -82,18 +83,16 @@ def test_unmigrated__any_question__is_a_store_error(empty_backend):
             stores.engine.load()
 
 
+@only_sqlite
 def test_sqlite__files__are_one_a_store_and_private(stores, backend):
-    if not backend.is_sqlite:
-        pytest.skip("PostgreSQL keeps its own files")
     stores.portal.log_access("a", "b", "c", 1)
     for store in STORE_NAMES:
         path = backend.state_dir / f"{store}.db"
         assert path.stat().st_mode & 0o777 == 0o600, path
 
 
+@only_postgresql
 def test_postgresql__schemas__are_four_and_nothing_is_in_public(stores, backend):
-    if backend.is_sqlite:
-        pytest.skip("SQLite has files")
     with stores._databases["log"].read() as connection:
         rows = connection.exec_driver_sql(
             "SELECT table_schema, table_name FROM information_schema.tables"

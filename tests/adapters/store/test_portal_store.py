@@ -79,7 +79,9 @@ def _check_chain(rows):
     for number, (n, at, actor, action, target, digest) in enumerate(rows, 1):
         assert n == number
         # Written out again here, so that the form on the disk cannot change unnoticed.
-        before = hashlib.sha256(before + json.dumps([n, at, actor, action, target], separators=(",", ":")).encode()).digest()
+        before = hashlib.sha256(
+            before + json.dumps([n, at, actor, action, target], separators=(",", ":")).encode()
+        ).digest()
         assert digest == before.hex()
 
 
