@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from ledger.core import rlp
@@ -58,10 +60,15 @@ class RpcChainView:
         return self._who()[1]
 
     def block_hash(self, number: int) -> bytes | None:
-        block = self._call("eth_getBlockByNumber", hex(number), False)
-        return None if block is None else _hex(block["hash"])
+        with _well_formed(self._url):
+            block = self._call("eth_getBlockByNumber", hex(number), False)
+            return None if block is None else _hex(block["hash"])
 
     def state_proof(self, wanted: Wanted) -> StateProof:
+        with _well_formed(self._url):
+            return self._state_proof(wanted)
+
+    def _state_proof(self, wanted: Wanted) -> StateProof:
         block = self._final_block()
         header = header_rlp(block)
         number = parse_header(header).number
@@ -82,7 +89,8 @@ class RpcChainView:
             genesis = self.block_hash(0)
             if genesis is None:
                 raise ChainError(f"{self._url} has no genesis block")
-            self._identity = (int(self._call("eth_chainId"), 16), genesis)
+            with _well_formed(self._url):
+                self._identity = (int(self._call("eth_chainId"), 16), genesis)
         return self._identity
 
     def _final_block(self) -> dict[str, Any]:
@@ -118,25 +126,32 @@ class RpcChainView:
         return answer["result"]
 
 
+@contextmanager
+def _well_formed(url: str) -> Iterator[None]:
+    """What an endpoint answers is anything at all: whatever cannot be read is one kind of error."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ChainError(f"{url} gives a malformed answer: {type(error).__name__}: {error}") from error
+
+
 def header_rlp(block: dict[str, Any]) -> bytes:
     """RLP of the header of a block as eth_getBlockByNumber gives it, proven by the block's hash.
 
     Raises:
         ChainError: the header does not hash to it (a member of a fork that is not known here).
+        KeyError, TypeError, ValueError: the block is malformed.
     """
-    try:
-        items: list[rlp.Rlp] = [_hex(block[name]) for name in _DATA]
-        items += [rlp.encode_uint(int(block[name], 16)) for name in _NUMBERS]
-        items += [_hex(block[name]) for name in _TAIL]
-        for name, is_number in _APPENDED:
-            value = block.get(name)
-            if value is not None:
-                items.append(rlp.encode_uint(int(value, 16)) if is_number else _hex(value))
-        header = rlp.encode(items)
-        parsed = parse_header(header)
-        expected = _hex(block["hash"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise ChainError(f"the endpoint's block is malformed: {error}") from error
+    items: list[rlp.Rlp] = [_hex(block[name]) for name in _DATA]
+    items += [rlp.encode_uint(int(block[name], 16)) for name in _NUMBERS]
+    items += [_hex(block[name]) for name in _TAIL]
+    for name, is_number in _APPENDED:
+        value = block.get(name)
+        if value is not None:
+            items.append(rlp.encode_uint(int(value, 16)) if is_number else _hex(value))
+    header = rlp.encode(items)
+    parsed = parse_header(header)
+    expected = _hex(block["hash"])
     if expected not in (keccak256(header), parsed.qbft_hash):
         raise ChainError(f"block {parsed.number}: its header does not hash to {block['hash']}")
     return header
