@@ -127,3 +127,17 @@ def test_access_log__many_workers__one_chain(backend):
     assert len(rows) == 80
     assert sorted(row[5] for row in rows) == sorted(done)
     _check_chain(rows)
+
+
+def test_sessions_of__live_ones__newest_first(portal):
+    for name, user, created, expires in (
+        ("h1", "wang", 1, 50),
+        ("h2", "wang", 2, 90),
+        ("h3", "wang", 3, 90),
+        ("h4", "li", 4, 90),
+    ):
+        portal.create_session(name, user, created, expires)
+    portal.revoke_session("h3")
+    assert portal.sessions_of("wang", 10) == [("h2", 2, 2, 90), ("h1", 1, 1, 50)]
+    assert portal.sessions_of("wang", 50) == [("h2", 2, 2, 90)]
+    assert portal.sessions_of("nobody", 1) == []
