@@ -19,7 +19,7 @@ from ledger.core.grants import grant_id, unpack_word
 from ledger.core.merkle import consistency_proof
 from ledger.core.tiles import TileReader
 from ledger.faults import fault
-from ledger.model import NEVER, Anchor, BlockNumber, BlockRef, Enrolment, Role, TreeHead, TreeSize
+from ledger.model import NEVER, Anchor, Enrolment, Role, TreeHead, TreeSize
 from ledger.ports import AnchorStore, Appender, Chain, LogReader, StoredCheckpoint
 from ledger.roots import check_against
 
@@ -128,17 +128,10 @@ def _record_standing(head: TreeHead, chain: Chain, store: AnchorStore, log: LogR
     newest = store.latest_anchor()
     if head.size == 0 or (newest is not None and newest.size == head.size):
         return None
-    stored = chain.root_at(head.size)
-    if stored is None or log.checkpoint(head.size) is None:
+    checkpoint = log.checkpoint(head.size)
+    if checkpoint is None:
         return None
-    root, seconds, number = stored
-    final = chain.final_block()
-    reached = Anchor(
-        size=head.size,
-        root=root,
-        block=BlockRef(BlockNumber(number), final.hash if final.number == number else b"", seconds),
-        tx_hash=b"",
-        anchored_at_s=seconds,
-    )
+    # Anchoring the same head again changes nothing and returns what the chain has of it.
+    reached = chain.anchor(head.size, head, note_hash(checkpoint.note), [])
     store.save_anchor(reached, chain.state_proof(sizes=[head.size], gs=_names(log)))
     return reached

@@ -28,8 +28,10 @@ class ChainConfig:
     """True: this installation starts Anvil itself and mines."""
     port: int
     depth: int
-    """Blocks on top of one before it counts as final; ignored where the node knows `finalized`."""
+    """Blocks from a transaction's own to the newest, both counted, until it is final; 1 where each block is final."""
     anchor_every_s: float
+    anvil: str
+    """Anvil's native file; empty: the one that npm put into contracts/."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +102,15 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
         "port": 8545,
         "depth": 1,
         "anchor_every_s": 60.0,
+        "anvil": "",
     },
     "keys": {"passphrase_file": "secrets/passphrase"},
     "portal": {"timezone": "Asia/Shanghai", "simulated": False},
 }
+
+
+# Named in the error of whoever does not find it, so it has a name that a person would guess.
+_VARIABLES = {("chain", "anvil"): "HAZLEDGER_ANVIL"}
 
 
 def state_dir_from_environment(environ: Mapping[str, str] = os.environ) -> Path:
@@ -137,7 +144,7 @@ def load(state_dir: Path, environ: Mapping[str, str] = os.environ) -> Config:
         wrong += [f"unknown setting [{section}] {name}" for name in given if name not in defaults]
         values[section] = {}
         for name, default in defaults.items():
-            variable = f"HAZLEDGER_{section}_{name}".upper()
+            variable = _VARIABLES.get((section, name), f"HAZLEDGER_{section}_{name}".upper())
             value = given.get(name, default)
             try:
                 if variable in environ:

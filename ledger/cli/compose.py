@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from ledger.adapters.chain.accounts import TransactionSigner
+from ledger.adapters.chain.embedded import embedded_settings, find_anvil
 from ledger.adapters.chain.evm import EvmChain
 from ledger.adapters.chain.settings import ChainSettings
 from ledger.adapters.enrolments import EnrolmentDirectory
@@ -44,14 +45,18 @@ def contracts_dir() -> Path:
 
 
 def chain_settings(config: Config) -> ChainSettings:
-    """How this installation waits, pays and mines."""
-    lock = chain_dir(config) / "turn.lock"
+    """How this installation waits, pays and mines.
+
+    Final by depth also on QBFT, where each block is final: Besu answers the tag `finalized` with an error there.
+    """
     if config.chain.embedded:
-        return ChainSettings(
-            confirmations=config.chain.depth, program_mines=True, free_gas=True, poll_s=0.02, lock=lock
-        )
-    finalized = config.chain.kind == "qbft"
-    return ChainSettings(confirmations=None if finalized else config.chain.depth, lock=lock)
+        return embedded_settings(chain_dir(config), confirmations=config.chain.depth)
+    return ChainSettings(confirmations=config.chain.depth, lock=chain_dir(config) / "turn.lock")
+
+
+def find_configured_anvil(config: Config) -> Path:
+    """Anvil's native file: the configured one, else where npm has put it."""
+    return find_anvil(contracts_dir(), Path(config.chain.anvil) if config.chain.anvil else None)
 
 
 def chain_dir(config: Config) -> Path:

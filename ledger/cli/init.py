@@ -10,7 +10,7 @@ import click
 
 from ledger.adapters.chain.authority import EvmAuthority
 from ledger.adapters.chain.deploy import deploy
-from ledger.adapters.chain.embedded import EmbeddedNode, find_anvil
+from ledger.adapters.chain.embedded import EmbeddedNode
 from ledger.adapters.chain.rpc import Rpc
 from ledger.adapters.enrolments import save_enrolment
 from ledger.adapters.keystore.ethereum import create_account, load_account
@@ -25,7 +25,7 @@ from ledger.cli.compose import (
     Installation,
     chain_dir,
     chain_settings,
-    contracts_dir,
+    find_configured_anvil,
 )
 from ledger.config import FILE_NAME, Config, load
 from ledger.core.checkpoint import check_origin
@@ -178,7 +178,7 @@ def _make_contracts(config: Config, here: Installation) -> None:
     node = None
     endpoints = config.chain.endpoints
     if config.chain.embedded:
-        node = EmbeddedNode(find_anvil(contracts_dir()), chain_dir(config))
+        node = EmbeddedNode(find_configured_anvil(config), chain_dir(config))
         node.start()
         endpoints = (node.url,)
     try:

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import click
 
-from ledger.adapters.chain.embedded import EmbeddedNode, find_anvil
-from ledger.cli.compose import chain_dir, contracts_dir
+from ledger.adapters.chain.embedded import EmbeddedNode
+from ledger.cli.compose import chain_dir, find_configured_anvil
 from ledger.config import Config, load, state_dir_from_environment
 from ledger.errors import ChainError, ConfigError
 
@@ -112,7 +112,7 @@ class Service:
     def start_node(self) -> None:
         """The embedded chain, alone."""
         port = _free_port("127.0.0.1") if not _is_free("127.0.0.1", self.config.chain.port) else self.config.chain.port
-        self.node = EmbeddedNode(find_anvil(contracts_dir()), chain_dir(self.config), port=port)
+        self.node = EmbeddedNode(find_configured_anvil(self.config), chain_dir(self.config), port=port)
         self.node.start()
 
     def watch(self) -> None:
