@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +9,8 @@ from typing import Any
 from ledger.client.book import Book, RecordSigner
 from ledger.client.spool import BookPlace
 from ledger.core import strictjson
+from ledger.core.record import parse_payload
+from ledger.core.submission import parse_submission
 from ledger.errors import LedgerError, MalformedRecordError, VerificationError
 
 _MEMBERS = {"enterprise", "site", "book", "kind", "event_time", "body", "disclosures", "ext"}
@@ -86,6 +87,8 @@ def describe(error: VerificationError) -> str:
 def read_draft(data: bytes, source: str, *, defaults: Mapping[str, str]) -> Draft:
     """A record file: {"kind", "event_time", "body"} and, if any, enterprise, site, book, disclosures, ext.
 
+    Or a submission that was set aside: what it says is taken over, to be signed again at another place of its book.
+
     `defaults` give enterprise, site and book where the file does not. Numbers follow formats.md (no fractions); the
     quantities in a body are texts.
 
@@ -95,6 +98,8 @@ def read_draft(data: bytes, source: str, *, defaults: Mapping[str, str]) -> Draf
         document = strictjson.loads(data)
     except MalformedRecordError as error:
         raise DraftError([f"{source}: {describe(error)}"]) from error
+    if isinstance(document, dict) and "envelope" in document:
+        return _from_submission(data, source)
     if not isinstance(document, dict) or not document.keys() <= _MEMBERS or not document.keys() >= _REQUIRED:
         raise DraftError(
             [f"{source}: a record file is an object with {_named(_REQUIRED)}, perhaps {_named(_MEMBERS - _REQUIRED)}"]
@@ -120,26 +125,21 @@ def read_draft(data: bytes, source: str, *, defaults: Mapping[str, str]) -> Draf
     )
 
 
-def example() -> str:
-    """A record file to begin with."""
-    document = {
-        "kind": "movement",
-        "event_time": "2026-03-02T09:30:00+08:00",
-        "body": {
-            "direction": "out",
-            "reason": "consumption",
-            "lines": [
-                {
-                    "goods": "chemical",
-                    "code": "7697-37-2",
-                    "quantity": {"value": "25.5", "unit": "KGM"},
-                    "store": "R1",
-                    "packaging": "bulk",
-                }
-            ],
-        },
-    }
-    return json.dumps(document, indent=1)
+def _from_submission(data: bytes, source: str) -> Draft:
+    try:
+        envelope, disclosures = parse_submission(data)
+        payload = parse_payload(envelope.payload)
+    except VerificationError as error:
+        raise DraftError([f"{source}: {describe(error)}"]) from error
+    return Draft(
+        place=(payload.holder, payload.site, payload.book),
+        kind=payload.kind,
+        event_time=payload.event_time,
+        body=payload.body,
+        disclosures={disclosure.name: disclosure.value for disclosure in disclosures},
+        ext=payload.document.get("ext"),
+        source=source,
+    )
 
 
 def _named(names: Iterable[str]) -> str:

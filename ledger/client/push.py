@@ -240,8 +240,8 @@ def _advice(spooled: Spooled, status: int, code: str, expected: Head | None) -> 
         stands = f"the log has {site}/{book} at seq {expected.seq}" if expected else f"ask where {site}/{book} stands"
         return (
             f"{stands}. Compare with `hazledger head`. If another program also writes this book, stop one of them: a book "
-            "has one writer. Then `hazledger push --set-aside --token-file …` sets what waits aside and goes on from the "
-            "log's head; enter the set-aside records again"
+            "has one writer. Then `hazledger push --set-aside --token-file …` takes what waits out of the queue and begins at "
+            "the log's head; give the files that it names to `hazledger push --key …` to sign them again there"
         )
     if status == 409 and code == "book-closed":
         return "the book is final; open a new one whose first stock-take `continues` it"
@@ -249,7 +249,10 @@ def _advice(spooled: Spooled, status: int, code: str, expected: Head | None) -> 
         return "have the key enrolled by the authority; `hazledger key show FILE` prints what it needs. Then push again"
     if status == 403:
         return "ask the authority for a grant for this holder, book and kind. Then push again"
-    return "mend the source; `hazledger push --set-aside` frees the seq. Then enter it again"
+    return (
+        "mend the source; `hazledger push --set-aside` frees the seq. Then enter it again, and give the other files that it "
+        "names to `hazledger push --key …` to sign them again"
+    )
 
 
 def _summary(answer: Answer) -> str:

@@ -202,6 +202,11 @@ class Spool:
         _write(path, problem)
         return path
 
+    def problem(self, spooled: Spooled) -> bytes | None:
+        """What the log said when it last refused the record, if it did."""
+        path = spooled.path.with_suffix(_PROBLEM)
+        return path.read_bytes() if path.exists() else None
+
     def set_aside(self, spooled: Spooled) -> list[Path]:
         """Take a refused record and all after it in its book out of the queue, so that the book goes on before it.
 

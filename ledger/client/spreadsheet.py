@@ -70,6 +70,10 @@ _WORDS = {
 }
 _LINE_TEXTS = ("store", "packaging", "concentration", "form", "batch", "trace", "container", "expires")
 _RECORD_COLUMNS = tuple(c for c in COLUMNS if c not in {*_LINE_TEXTS, "goods", "code", "value", "unit", "pieces"})
+_STOCKTAKE_ONLY = frozenset({"cut_off", "complete"})
+_MOVEMENT_ONLY = (
+    frozenset(_RECORD_COLUMNS) - _STOCKTAKE_ONLY - {"record", "group", "event_time", "site", "book", "handlers"}
+)
 _LOCAL_TIME = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})[ T]([0-9]{2}:[0-9]{2})(:[0-9]{2})?", re.ASCII)
 _OFFSET = re.compile(r"Z|[+-][0-9]{2}:[0-9]{2}", re.ASCII)
 _LINE_POINTER = re.compile(r"/body/lines/([0-9]+)")
@@ -208,9 +212,7 @@ def _draft(sheet: _Sheet, rows: list[_Row]) -> Draft:
         sheet.bad(first, "record", f"{record!r} is neither movement (出入库) nor stocktake (盘点)")
         body = {}
     named = f"row {first.number}" if len(rows) == 1 else f"rows {first.number} to {rows[-1].number}"
-    draft = Draft(
-        place, record, _time(sheet, first, "event_time"), body, _disclosures(sheet, first, record), source=named
-    )
+    draft = Draft(place, record, _time(sheet, first, "event_time"), body, _disclosures(first, record), source=named)
     if len(sheet.defects) == before:
         _check(sheet, rows, draft)
     return draft
@@ -257,9 +259,8 @@ def _movement(sheet: _Sheet, row: _Row, lines: list[dict[str, Any]]) -> dict[str
     for column in ("direction", "reason"):
         if column not in cells:
             sheet.bad(row, column, "is empty")
-    for column in ("cut_off", "complete"):
-        if column in cells:
-            sheet.bad(row, column, "belongs to a stock-take")
+    for column in [c for c in cells if c in _STOCKTAKE_ONLY]:
+        sheet.bad(row, column, "belongs to a stock-take")
     body: dict[str, Any] = {"direction": cells.get("direction", ""), "reason": cells.get("reason", ""), "lines": lines}
     texts = ("loss_cause", "consignment", "purpose", "payment_method")
     body |= {column: cells[column] for column in texts if column in cells}
@@ -278,8 +279,9 @@ def _counterparty(cells: dict[str, str]) -> dict[str, str]:
     other: dict[str, str] = {}
     if "counterparty" in cells:
         other = {"type": "enterprise", "uscc": cells["counterparty"]}
-    elif "counterparty_country" in cells:
-        other = {"type": "foreign", "country": cells["counterparty_country"]}
+    if "counterparty_country" in cells:
+        # With a credit code beside it the schema says that the two exclude each other.
+        other = {"type": "foreign", **other, "country": cells["counterparty_country"]}
     if "counterparty_name" in cells:
         # Without a code or a country the schema says what is missing.
         other = {"type": "enterprise", **other, "name": cells["counterparty_name"]}
@@ -288,17 +290,8 @@ def _counterparty(cells: dict[str, str]) -> dict[str, str]:
 
 def _stocktake(sheet: _Sheet, row: _Row, lines: list[dict[str, Any]]) -> dict[str, Any]:
     cells = row.cells
-    for column in (
-        "direction",
-        "reason",
-        "consignment",
-        "counterparty",
-        "agent_name",
-        "agent_id_number",
-        "agent_phone",
-    ):
-        if column in cells:
-            sheet.bad(row, column, "belongs to a movement")
+    for column in [c for c in cells if c in _MOVEMENT_ONLY]:
+        sheet.bad(row, column, "belongs to a movement")
     complete = cells.get("complete", "true")
     if complete not in ("true", "false"):
         sheet.bad(row, "complete", f"{complete!r} is neither true (是) nor false (否)")
@@ -313,7 +306,7 @@ def _stocktake(sheet: _Sheet, row: _Row, lines: list[dict[str, Any]]) -> dict[st
     return body
 
 
-def _disclosures(sheet: _Sheet, row: _Row, record: str) -> dict[str, str]:
+def _disclosures(row: _Row, record: str) -> dict[str, str]:
     if record != "movement":
         return {}
     names = {"agent_name": "name", "agent_id_number": "id_number", "agent_phone": "phone"}
