@@ -16,7 +16,7 @@ from importlib.resources import files
 from time import monotonic
 from typing import Any
 
-from ledger.catalogue import Catalogue
+from ledger.catalogue import Catalogue, file_digests
 from ledger.engine.alerts import Effects, Identity, Raised
 from ledger.engine.books import Categories, book_key
 from ledger.engine.fold import Fold
@@ -70,7 +70,8 @@ def shipped_rules(overrides: Mapping[str, str] | None = None) -> RuleSet:
         if entry.name.endswith(".yml")
     }
     legal = package.joinpath("catalogue", "legal_params.csv").read_text(encoding="utf-8")
-    return load_rules(sources | dict(overrides or {}), read_legal_params(legal))
+    catalogue = " ".join(f"{name}:{digest}" for name, digest in sorted(file_digests().items()))
+    return load_rules(sources | dict(overrides or {}), read_legal_params(legal), catalogue)
 
 
 def catalogue_categories(catalogue: Catalogue) -> Categories:
@@ -305,6 +306,7 @@ class Evaluator:
         if fold.state.ruleset != self._rules.digest:
             body: dict[str, Any] = {
                 "digest": self._rules.digest,
+                **self._rules.parts,
                 "versions": [
                     {"rule": rule.id, "version": rule.version, "status": rule.status, "digest": rule.digest}
                     for rule in self._rules.rules

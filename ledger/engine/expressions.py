@@ -63,6 +63,8 @@ class Condition:
 
     def holds(self, bindings: Bindings) -> bool:
         """Whether the condition is true of the bound row. Raises RuleError on any error, and on a non-bool."""
+        if self.source == "true":  # a band that holds wherever the rule's scope does
+            return True
         try:
             result = self._execute(bindings.context)
         except (TypeError, KeyError, RuntimeError, ValueError, ArithmeticError) as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ledger.engine.expressions import Bindings, Condition
@@ -75,10 +75,12 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class RuleSet:
-    """All rules that run, by subject; `digest` covers their texts and every parameter they took from elsewhere."""
+    """All rules that run. `digest` covers everything that alerts depend on beside the log; the parts say which changed."""
 
     rules: tuple[Rule, ...]
     digest: str
+    parts: dict[str, str] = field(default_factory=dict)
+    """Hex SHA-256 of `rules` (their texts), `parameters` (their values), `catalogue`."""
 
     def on(self, subject: str) -> tuple[Rule, ...]:
         """The rules that listen to `subject`, by id."""
@@ -89,8 +91,10 @@ class RuleSet:
         return {rule.id: rule for rule in self.rules}
 
 
-def load_rules(sources: Mapping[str, str], legal: LegalParams) -> RuleSet:
+def load_rules(sources: Mapping[str, str], legal: LegalParams, catalogue: str = "") -> RuleSet:
     """The rule set of these files (name → text), draft and retired ones checked but left out.
+
+    `catalogue` is the digest of the data behind the rows' categories.
 
     Raises: RuleError for the first wrong file, with its line.
     """
@@ -101,11 +105,18 @@ def load_rules(sources: Mapping[str, str], legal: LegalParams) -> RuleSet:
             raise RuleError(f"{name}:1: rule {rule.id} stands in two files")
         rules[rule.id] = rule
     running = tuple(rules[rule_id] for rule_id in sorted(rules) if rules[rule_id].status in ("live", "shadow"))
-    digest = hashlib.sha256(b"hazledger/ruleset/v1\n")
-    for rule in running:
-        values = ",".join(f"{name}={parameter.versions}" for name, parameter in sorted(rule.parameters.items()))
-        digest.update(f"{rule.id} {rule.version} {rule.digest} {values}\n".encode())
-    return RuleSet(running, digest.hexdigest())
+    values = [(rule.id, name, parameter.versions) for rule in running for name, parameter in rule.parameters.items()]
+    parts = {
+        "rules": _digest(f"{rule.id} {rule.version} {rule.digest}" for rule in running),
+        "parameters": _digest(f"{rule_id} {name} {versions}" for rule_id, name, versions in sorted(values)),
+        "catalogue": _digest([catalogue]),
+    }
+    return RuleSet(running, _digest(f"{name} {part}" for name, part in parts.items()), parts)
+
+
+def _digest(lines: Iterable[str]) -> str:
+    text = "".join(f"{line}\n" for line in ["hazledger/ruleset/v1", *lines])
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def parse_rule(text: str, file: str, legal: LegalParams) -> Rule:

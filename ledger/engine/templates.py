@@ -34,6 +34,24 @@ def _span(value: Any, _: Mapping[str, Any]) -> str:
     return " ".join(parts) or "0 min"
 
 
+_WORDS = {
+    "highly_toxic": ("剧毒化学品", "highly toxic"),
+    "explosive_precursor": ("易制爆危险化学品", "explosive precursor"),
+    "purchase": ("购买", "purchase"),
+    "sell": ("销售", "sale"),
+    "produce": ("生产", "production"),
+}
+
+
+def _word(language: int) -> Callable[[Any, Mapping[str, Any]], str]:
+    """A vocabulary's word in one language; a word that is not listed stands as it is."""
+
+    def show(value: Any, _: Mapping[str, Any]) -> str:
+        return _WORDS[value][language] if value in _WORDS else str(value)
+
+    return show
+
+
 FORMATS: dict[str, Callable[[Any, Mapping[str, Any]], str]] = {
     "": lambda value, _: str(value),
     "int": lambda value, _: f"{value:,}",
@@ -42,6 +60,8 @@ FORMATS: dict[str, Callable[[Any, Mapping[str, Any]], str]] = {
     "percent": _percent,
     "time": lambda value, _: format_utc(UnixMs(value)),
     "span": _span,
+    "zh": _word(0),
+    "en": _word(1),
     "short": lambda value, _: str(value)[:12],
 }
 
@@ -62,7 +82,7 @@ class Template:
                 raise RuleError(f"unknown name {name} in a reason")
             if form not in FORMATS:
                 raise RuleError(f"unknown format {form}; known are {', '.join(sorted(FORMATS)[1:])}")
-            if form not in ("", "short") and name not in numbers:
+            if form not in ("", "short", "zh", "en") and name not in numbers:
                 raise RuleError(f"{name} is no number, so {form} cannot show it")
             if form == "amount" and "dimension" not in fields:
                 raise RuleError("amount needs a row with a dimension")
