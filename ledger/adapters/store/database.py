@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, Select, Table, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
 from ledger.errors import StoreError
@@ -76,9 +76,14 @@ class Database:
             yield connection
 
     def rows(self, statement: Select[Any]) -> Sequence[Any]:
-        """All rows of one SELECT over committed data."""
+        """All rows of one SELECT over committed data; none when it asks for a value that no column can hold (a NUL or
+        a lone surrogate in a name, a number beyond 64 bits): strangers choose what is asked for.
+        """
         with self.read() as connection:
-            return connection.execute(statement).all()
+            try:
+                return connection.execute(statement).all()
+            except (UnicodeEncodeError, OverflowError, DataError):
+                return []
 
     def row(self, statement: Select[Any]) -> Any:
         """The first row, or None."""
@@ -90,8 +95,8 @@ class Database:
         row = self.row(statement)
         return None if row is None else row[0]
 
-    def upkeep(self, statement: str) -> None:
-        """Run one statement outside any transaction (fold the WAL back, VACUUM)."""
+    def upkeep(self, statement: str) -> tuple[Any, ...] | None:
+        """Run one statement outside any transaction (fold the WAL back, VACUUM); its first row, if it has any."""
         self._check_process()
         if self._writer is None:
             raise StoreError(f"the {self.store} store is open for reading only", code="read-only")
@@ -101,11 +106,14 @@ class Database:
                 driver: Any = raw.driver_connection
                 if not self.is_sqlite:
                     driver.autocommit = True
-                driver.execute(statement).close()
+                cursor = driver.execute(statement)
+                row: tuple[Any, ...] | None = None if cursor.description is None else cursor.fetchone()
+                cursor.close()
                 if not self.is_sqlite:
                     driver.autocommit = False
             finally:
                 raw.close()
+        return row
 
     def close(self) -> None:
         # After a fork the connections are the parent's: forget them, do not say good-bye to the server on them.
@@ -127,6 +135,9 @@ def translated(store: str) -> Iterator[None]:
         yield
     except (SQLAlchemyError, sqlite3.Error) as error:
         raise StoreError(f"{store} store: {_message(error)}") from None
+    except (UnicodeEncodeError, OverflowError) as error:
+        # Raised by the drivers for a text or number that the database cannot hold; the message would quote it.
+        raise StoreError(f"{store} store: a value cannot be stored ({type(error).__name__})") from None
 
 
 def _message(error: Exception) -> str:

@@ -126,9 +126,12 @@ class LogStore(LogReadStore):
         """
         statement = "PRAGMA wal_checkpoint(TRUNCATE)" if self._db.is_sqlite else "VACUUM disclosure"
         try:
-            self._db.upkeep(statement)
+            done = self._db.upkeep(statement)
         except StoreError as error:
             _LOG.warning("erased strings may stay in the database's files for a while: %s", error.detail)
+        else:
+            if done is not None and done[0]:
+                _LOG.warning("erased strings stay in the write-ahead log until the readers of before are gone")
 
     def save_checkpoint(self, checkpoint: StoredCheckpoint) -> None:
         """Durable when it returns. The same size again is StoreError: a signed head is never replaced."""

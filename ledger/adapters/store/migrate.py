@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sqlalchemy import text
+from sqlalchemy.schema import CreateSchema
+
 from ledger.adapters.store.database import Database, translated
 from ledger.adapters.store.schema import STORES
 from ledger.errors import StoreError
@@ -35,7 +38,10 @@ def _migrate_one(store: str, database: Database) -> None:
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     with database.write() as connection:
         if not database.is_sqlite:
-            connection.exec_driver_sql(f'CREATE SCHEMA IF NOT EXISTS "{store}"')
+            # Asked first: IF NOT EXISTS wants the right to create one also where an administrator made it already.
+            named = text("SELECT 1 FROM pg_namespace WHERE nspname = :store")
+            if connection.execute(named, {"store": store}).first() is None:
+                connection.execute(CreateSchema(store))
         current = MigrationContext.configure(connection).get_current_revision()
         if current is not None and current not in known:
             raise StoreError(

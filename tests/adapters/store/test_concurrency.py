@@ -16,33 +16,31 @@ from ledger.adapters.store import open_stores
 from tests.adapters.store.samples import HOLDER
 log = open_stores(sys.argv[1], Path(sys.argv[2]), readonly=True).log
 seen, rounds = 0, 0
-while seen < int(sys.argv[3]):
+while rounds < 30:
     size = log.size()
     assert size >= seen, (size, seen)
+    assert size % 50 == 0, size
     if size:
         last = log.record(size - 1)
         assert last is not None and last.index == size - 1
-        assert len(log.leaf_hashes(max(0, size - 40), size)) == min(size, 40)
+        assert len(log.leaf_hashes(size - 40, size)) == 40
         assert log.book_head(HOLDER, "S1", "acid").seq >= size
         assert log.last_received() >= last.received
-        rounds += 1
+    rounds += size > seen
     seen = size
-print(rounds)
 """
 
 
 def test_readers__while_the_writer_appends__see_whole_batches(backend, stores):
-    total = 60 * 50
-    command = [sys.executable, "-c", _READER, backend.database, str(backend.state_dir), str(total)]
-    readers = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    command = [sys.executable, "-c", _READER, backend.database, str(backend.state_dir)]
+    readers = [subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) for _ in range(2)]
     make = LogMaker()
-    for _ in range(60):
+    while any(reader.poll() is None for reader in readers):
         stores.log.append(batch(make.entries(50)))
-        time.sleep(0.01)
+        time.sleep(0.005)
     for reader in readers:
-        output, error = reader.communicate(timeout=60)
+        error = reader.communicate()[1]
         assert reader.returncode == 0, error
-        assert int(output) > 3
 
 
 def test_reader__of_another_connection__sees_a_commit_at_once(stores, reader):

@@ -10,7 +10,7 @@ import pytest
 
 from ledger.adapters.store import database, open_stores
 from ledger.errors import ConfigError, StoreError
-from ledger.ports import AppendBatch, EngineBatch
+from ledger.ports import AppendBatch, EngineBatch, RecordFilter, User
 from tests.adapters.store.conftest import only_postgresql, only_sqlite
 from tests.adapters.store.samples import LogMaker, alert, anchor, batch, checkpoint, record_id, state_proof
 
@@ -147,6 +147,43 @@ def test_error__about_a_row__holds_nothing_of_the_row(stores, make):
     assert secret not in repr(error.value) + str(error.value.detail)
     assert error.value.__cause__ is None
     assert error.value.__suppress_context__
+
+
+@pytest.mark.parametrize("odd", ["a\x00b", "\ud800"])
+def test_question__text_no_database_holds__finds_nothing(stores, make, odd):
+    stores.log.append(batch(make.entries(3)))
+    assert stores.portal.user(odd) is None
+    assert stores.portal.token(odd) is None
+    assert stores.log.search(RecordFilter(holder=odd), before=None, limit=5) == []
+    assert stores.log.book_head(odd, odd, odd).seq == 0
+    assert stores.log.is_erased([odd]) == set()
+    assert stores.engine.alert(odd) is None
+    assert stores.engine.lines(code=odd) == []
+    assert stores.log.size() == 3
+
+
+def test_question__number_no_database_holds__finds_nothing(stores):
+    assert stores.log.record(2**70) is None
+    assert stores.log.checkpoint(2**64) is None
+    assert stores.log.records(2**63, 5) == []
+    assert stores.anchor.anchor_covering(2**80) is None
+
+
+def test_written__text_no_database_holds__is_a_store_error(stores):
+    with pytest.raises(StoreError) as error:
+        stores.portal.save_user(User("name", "secret-hash\ud800", False, 0, 0))
+    assert "secret-hash" not in str(error.value)
+    with pytest.raises(StoreError):
+        stores.portal.save_user(User("name", "x", False, 2**70, 0))
+    assert stores.portal.user("name") is None
+
+
+@only_sqlite
+def test_reader__first_after_everything_was_closed__reads(backend, stores, make):
+    stores.log.append(batch(make.entries(3)))
+    stores.close()
+    assert not (backend.state_dir / "log.db-wal").exists()
+    assert backend.open(readonly=True).log.size() == 3
 
 
 def test_readonly__every_writing_call__is_refused(reader, make):

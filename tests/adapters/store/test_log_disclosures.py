@@ -94,3 +94,18 @@ def test_erasure__on_postgresql__leaves_no_dead_rows(stores, backend, make):
     with stores.log._db.read() as connection:
         pages = connection.exec_driver_sql("SELECT pg_relation_size('disclosure')").scalar_one()
     assert pages == 0
+
+
+@only_sqlite
+def test_erasure__while_a_reader_reads__is_done_and_says_what_stays(stores, reader, make, caplog, monkeypatch):
+    from ledger.adapters.store import database
+
+    monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 0.1)
+    stores.log.append(batch([make.entry(disclosures=(d("a"),))]))
+    with reader.log._db.read() as connection:
+        rows = connection.exec_driver_sql('SELECT "index" FROM entry UNION ALL SELECT 1')
+        rows.fetchone()
+        stores.log.append(AppendBatch((), erased=("digest-a",)))
+        rows.close()
+    assert stores.log.disclosures(record_id(0)) == ()
+    assert "erased strings stay" in caplog.text

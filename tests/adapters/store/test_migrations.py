@@ -7,7 +7,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
-from ledger.adapters.store import all_columns
+from ledger.adapters.store import all_columns, open_stores
 from ledger.adapters.store.schema import STORES
 from ledger.errors import StoreError
 from ledger.ports import EngineBatch
@@ -117,3 +117,18 @@ def test_all_columns__is_what_the_database_has(stores):
             ]
     assert sorted(there) == sorted(all_columns())
     assert ("log", "entry", "envelope") in there
+
+
+@pytest.mark.parametrize("empty_backend", [pytest.param("postgresql", marks=pytest.mark.postgres)], indirect=True)
+def test_postgresql__role_without_the_right_to_make_schemas__migrates_into_those_made(empty_backend, tmp_path, request):
+    server = request.getfixturevalue("postgres")
+    name = empty_backend.database.rpartition("/")[2].partition("?")[0]
+    with server.connect(name) as connection:
+        connection.execute("DROP ROLE IF EXISTS plain")
+        connection.execute("CREATE ROLE plain LOGIN")
+        for store in STORES:
+            connection.execute(f'CREATE SCHEMA "{store}" AUTHORIZATION plain')
+    stores = open_stores(empty_backend.database.replace("postgres@", "plain@"), tmp_path)
+    stores.migrate()
+    assert stores.log.size() == 0
+    stores.close()
