@@ -13,7 +13,7 @@ from ledger import config as configuration
 from ledger import faults, flow
 from ledger.catalogue import Catalogue
 from ledger.cli.compose import Installation, wall_clock_ms
-from ledger.cli.processes import STATUS_FILE
+from ledger.cli.processes import STATUS_FILE, settle_memory
 from ledger.cli.rpc import RpcChainView
 from ledger.core.trust import DEVELOPMENT
 from ledger.core.verification import Level
@@ -155,7 +155,7 @@ def build() -> Flask:
     worker = _Worker(configuration.load(configuration.state_dir_from_environment()))
     config, here = worker.config, worker.here
     secret = (config.state_dir / "secrets" / "web").read_bytes().strip()
-    return create_app(
+    app = create_app(
         Services(
             log=worker.log,
             engine=here.stores.engine,
@@ -181,6 +181,8 @@ def build() -> Flask:
             https=config.http.https,
         )
     )
+    settle_memory()
+    return app
 
 
 def _notice(config: configuration.Config) -> dict[str, str] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from ledger import flow
 from ledger.adapters.keystore.signing import public_key_of
 from ledger.catalogue import Catalogue
 from ledger.cli.compose import PLATFORM_KEY, Installation, wall_clock_ms
+from ledger.cli.processes import settle_memory
 from ledger.core.keys import load_public_key
 from ledger.engine.books import Categories
 from ledger.evaluate import Evaluator, Platform, evaluate, shipped_rules
@@ -21,6 +23,9 @@ _log = logging.getLogger("hazledger")
 
 # How often the log's size is looked at while nothing comes: well below the 100 ms from receipt to alert row.
 POLL_S = 0.02
+
+
+NICENESS = 5
 
 
 def run(here: Installation, stop: threading.Event) -> None:
@@ -47,6 +52,9 @@ def run(here: Installation, stop: threading.Event) -> None:
             clock=wall_clock_ms,
         )
         _log.info("folding, %s", evaluator.status())
+        settle_memory()
+        # Where the machine is full, what comes in is made durable first; warnings follow, and the lag is shown.
+        os.nice(NICENESS)
         evaluate(evaluator, stop=stop.is_set, wait=_waiter(here, stop))
     here.stores.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
@@ -58,6 +59,7 @@ def run_sequencer(config: Config) -> None:
         server = SequencerServer(config.socket_path, sequencer)
         threading.Thread(target=server.serve, name="socket", daemon=True).start()
         _log.info("at size %d", here.stores.log.size())
+        settle_memory()
         said = _SayOnce()
         while not stop.wait(config.checkpoint_every_s):
             try:
@@ -182,6 +184,16 @@ class _Status:
         beside = self._path.with_suffix(".part")
         beside.write_text(json.dumps({"as_of_ms": wall_clock_ms(), "error": error, "chain": chain}, default=str))
         beside.replace(self._path)
+
+
+def settle_memory() -> None:
+    """Call once everything is loaded: the collector then never walks code and tables again, only what a request made.
+
+    Measured: a fifth of the sequencer's time per record went into collecting what never dies.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 def _stop_event() -> threading.Event:
