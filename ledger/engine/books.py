@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ledger.engine import accounts
-from ledger.engine.inputs import GoodsLine, Input, base_amount, goods_lines, unix_ms
+from ledger.engine.inputs import GoodsLine, Input, base_amount, goods_lines, plausible_ms, unix_ms
 from ledger.engine.state import Account, Book, FoldState, Posted, Store
 from ledger.errors import RuleError
 from ledger.model import RecordId, UnixMs
@@ -92,9 +92,10 @@ class Books:
         """Post a movement's lines."""
         book = self.book_of(entry)
         deltas = [self._delta(line, entry.body["direction"]) for line in lines]
+        event_ms = plausible_ms(entry.event_ms, entry.received_ms)
         self._note_lines(book, entry.body, lines)
-        self._remember(book, entry.record_id, Posted(entry.event_ms, entry.index, deltas))
-        self._post(entry, book, entry.event_ms, deltas, touched)
+        self._remember(book, entry.record_id, Posted(event_ms, entry.index, deltas))
+        self._post(entry, book, event_ms, deltas, touched)
 
     @staticmethod
     def _delta(line: GoodsLine, direction: str) -> tuple[str, str, int, int]:
@@ -158,7 +159,8 @@ class Books:
         if not entry.body["complete"]:
             return
         book = self.book_of(entry)
-        cutoff_ms = unix_ms(entry.body["cut_off"])
+        # A cut-off before the last one would count over what is settled; it counts as the last one's.
+        cutoff_ms = max(plausible_ms(unix_ms(entry.body["cut_off"]), entry.received_ms), book.base_ms)
         if book.base_ms < 0:
             self._take_over(entry, book)
         opening = book.base_ms < 0

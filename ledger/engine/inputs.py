@@ -18,7 +18,9 @@ from ledger.core.quantity import to_base
 from ledger.errors import RuleError
 from ledger.model import LeafIndex, RecordId, StoredRecord, UnixMs
 
-LATE_AFTER_MS = 7 * 86_400_000
+AHEAD_MS = 600_000
+"""How far clocks may differ. A time claimed further ahead of its receipt counts as this far: nobody puts a movement or
+a cut-off beyond every later stock-take by claiming the year 2999."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,11 @@ class GoodsLine:
     pieces: int
     store: str
     concentration: str
+
+
+def plausible_ms(claimed_ms: int, received_ms: int) -> UnixMs:
+    """The claimed time, or ten minutes after receipt where it lies further ahead."""
+    return UnixMs(min(claimed_ms, received_ms + AHEAD_MS))
 
 
 class _Dsse(msgspec.Struct):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ledger.engine.books import Books, Row, common
-from ledger.engine.inputs import GoodsLine, Input, unix_ms
+from ledger.engine.inputs import GoodsLine, Input, plausible_ms, unix_ms
 from ledger.engine.state import FoldState, Gap, Licence, Transfer
 
 DAY_MS = 86_400_000
@@ -43,6 +43,7 @@ class Transfers:
     def _open(self, entry: Input, consignment: str, buyer: str, code: str) -> Iterator[Row]:
         at = f"{buyer}/{consignment}"
         arrival = entry.body.get("expected_arrival")
+        sale_ms = plausible_ms(entry.event_ms, entry.received_ms)
         transfer = Transfer(
             record_id=entry.record_id,
             index=entry.index,
@@ -52,8 +53,8 @@ class Transfers:
             buyer=buyer,
             consignment=consignment,
             code=code,
-            sale_ms=entry.event_ms,
-            due_ms=unix_ms(arrival) if arrival else entry.event_ms,
+            sale_ms=sale_ms,
+            due_ms=unix_ms(arrival) if arrival else sale_ms,
             inside=buyer in self._state.inside,
         )
         for seller, _, record_id in self._state.arrivals.get(at, ()):
@@ -64,7 +65,7 @@ class Transfers:
 
     def _confirm(self, entry: Input, consignment: str, seller: str) -> Iterator[Row]:
         at = f"{entry.holder}/{consignment}"
-        self._state.arrivals.setdefault(at, []).append((seller, entry.event_ms, entry.record_id))
+        self._state.arrivals.setdefault(at, []).append((seller, entry.received_ms, entry.record_id))
         for transfer in self._state.transfers.get(at, ()):
             if seller in ("", transfer.seller) and not transfer.confirmed_by:
                 transfer.confirmed_by = entry.record_id

@@ -186,7 +186,7 @@ class FoldState(msgspec.Struct):
     transfers: dict[str, list[Transfer]] = {}
     """By buyer/consignment."""
     arrivals: dict[str, list[tuple[str, int, str]]] = {}
-    """By buyer/consignment: (seller or "", event ms, record_id) of in movements."""
+    """By buyer/consignment: (seller or "", received ms, record_id) of in movements."""
     pruned_ms: int = 0
     licences: dict[str, list[Licence]] = {}
     gaps: dict[str, Gap] = {}

@@ -138,6 +138,28 @@ def test_book__sealed_goods__count_pieces():
     assert (account.total, account.total_pieces) == (40 * KG, 8)
 
 
+def test_book__claims_of_the_far_future__do_not_escape_the_next_count():
+    run = Run()
+    run.stocktake(line(100))
+    run.move("out", line(10), at=HOUR, event=900_000 * HOUR)
+    run.stocktake(line(90), at=2 * HOUR)
+    assert run.account().total == 90 * KG and not run.alerts
+    run.stocktake(line(90), at=3 * HOUR, cut_off=900_000 * HOUR)
+    run.move("out", line(10), at=4 * HOUR)
+    assert run.account().total == 80 * KG
+
+
+def test_book__cut_off_before_the_last_one__counts_as_the_last_one():
+    run = Run()
+    run.stocktake(line(100))
+    run.move("out", line(10), at=HOUR)
+    run.stocktake(line(90), at=3 * HOUR)
+    run.stocktake(line(90), at=4 * HOUR, cut_off=HOUR // 2)
+    run.move("out", line(10), at=5 * HOUR, event=2 * HOUR)
+    assert run.account().total == 90 * KG
+    assert run.account().last.book == 80 * KG
+
+
 def test_account__more_moves_than_are_kept__total_and_lowest_stay_right():
     run = Run()
     run.stocktake(line(100))

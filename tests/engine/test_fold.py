@@ -4,6 +4,8 @@ import hashlib
 import json
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ledger.core.record import parse_payload
 from ledger.engine.alerts import alert_id_of
@@ -198,6 +200,63 @@ def test_timers__fired_by_one_tick__come_in_the_order_of_due_and_id():
     run.tick(at=2 * HOUR)
     assert [r.alert.holder for r in run.to.raised] == ["B", "C", "A"]
     assert not run.state.timers and run.fold.next_due() is None
+
+
+SHADOW = """
+schema: rule/1
+id: T-SHADOW
+version: 1
+status: shadow
+title: {zh: 影子, en: Shadow}
+severity: low
+legal_basis: [none]
+on: [balance]
+bands:
+  - {when: 'balance > 0', reason: {zh: 有, en: some}}
+episode: {fingerprint: [key], quiet: 0s}
+tests: []
+"""
+
+
+def test_rule__in_shadow__runs_and_counts_and_stays_hidden():
+    from ledger.engine.rules import load_rules
+
+    run = Run(rules=load_rules({"s.yml": SHADOW}, {}))
+    run.stocktake(line(1))
+    assert not run.to.raised and run.state.own_seq == 0
+    health = run.state.health["T-SHADOW"]
+    assert (health.alerts, health.evaluations) == (1, 1)
+
+
+books = st.lists(st.tuples(st.sampled_from("ABC"), st.integers(1, 40), st.booleans()), min_size=2, max_size=14)
+
+
+@settings(max_examples=60, deadline=None)
+@given(books, st.randoms(use_true_random=False))
+def test_fold__any_interleaving_of_the_books__same_rules_fingerprints_bands(script, random):
+    """Each book keeps its own order and event times; how the books are shuffled into one log changes no finding."""
+    queues = {}
+    for at, (holder, kg, inward) in enumerate(script, start=1):
+        queues.setdefault(holder, []).append((at * 60_000, "in" if inward else "out", kg))
+
+    def fold(order):
+        run = Run()
+        waiting = {holder: list(events) for holder, events in queues.items()}
+        for holder in queues:
+            run.stocktake(line(30), holder=holder)
+        for holder in order:
+            event, direction, kg = waiting[holder].pop(0)
+            other = "B" if holder != "B" else "A"
+            more = {"consignment": f"C-{kg}", "counterparty": {"type": "enterprise", "uscc": other}}
+            body = {"direction": direction, "reason": "purchase" if direction == "in" else "sale", "lines": [line(kg)]}
+            run.put("movement", body | more, at=50 * 60_000, event=event, holder=holder)
+        run.tick(at=300 * HOUR)
+        return {(r.alert.rule, r.alert.fingerprint, r.alert.band) for r in run.to.raised}
+
+    order = [holder for holder, _, _ in script]
+    shuffled = list(order)
+    random.shuffle(shuffled)
+    assert fold(order) == fold(shuffled)
 
 
 def test_facts__are_part_of_the_input():
