@@ -18,7 +18,7 @@ SEVERITIES = "critical high medium low info"
 STATUSES = "draft shadow live retired"
 MAX_BANDS = 64
 _REQUIRED = "schema id version status title severity legal_basis on bands episode tests"
-_OPTIONAL = "scope group_by parameters for keep_for sla order_template"
+_OPTIONAL = "scope group_by parameters for keep_for"
 
 
 @dataclass(frozen=True, slots=True)
