@@ -14,7 +14,7 @@ from werkzeug.exceptions import HTTPException
 from ledger.errors import LedgerError
 from webapp import api, context, i18n, portal, security
 from webapp.api.alerts import HUB
-from webapp.api.problems import problem_of, problem_response
+from webapp.api.problems import HttpError, problem_of, problem_response
 from webapp.services import Services
 from webapp.stream import AlertHub
 
@@ -52,6 +52,8 @@ def _install_errors(app: Flask) -> None:
 
     @app.errorhandler(LedgerError)
     def on_ledger_error(error: LedgerError) -> Response:
+        if type(error).status >= 500 and not isinstance(error, HttpError):
+            _log.warning("%s %s: %s: %s", request.method, request.path, error.code, error.detail)
         return _answer(error)
 
     @app.errorhandler(HTTPException)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from flask import Response, json
 from werkzeug.exceptions import HTTPException
 
-from ledger.errors import LedgerError
+from ledger.errors import LedgerError, OverloadedError
 from webapp.i18n import language
 
 MEDIA_TYPE = "application/problem+json"
@@ -163,8 +163,8 @@ def problem_of(error: BaseException) -> dict[str, Any]:
     row = CODES.get(error.code) or CODES.get(type(error).default_code) or CODES["internal"]
     status = error.http_status if isinstance(error, HttpError) else type(error).status
     document = _document(row, error.code, status)
-    # Internal errors of a 500 keep their words for the server's log.
-    if error.detail and status != 500:
+    # What failed on our side keeps its words (paths, hosts) for the server's log.
+    if error.detail and (status < 500 or isinstance(error, OverloadedError | HttpError)):
         document["note"] = error.detail
     if error.pointer is not None:
         document["pointer"] = error.pointer
