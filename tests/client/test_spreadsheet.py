@@ -1,0 +1,203 @@
+"""Spreadsheets: what a person types, row by row; nothing is taken while a row is bad."""
+
+import csv
+import io
+
+import pytest
+
+from ledger.client.drafts import DraftError, check, read_draft
+from ledger.client.spreadsheet import COLUMNS, read_spreadsheet
+from tests import factories
+from tests.kit import ORIGIN
+
+PLACE = (factories.HOLDER, "S1", "acid")
+GOOD = {
+    "record": "movement", "event_time": "2026-03-02 09:30", "direction": "out", "reason": "consumption",
+    "code": "7697-37-2", "value": "25.5", "unit": "KGM", "store": "R1", "packaging": "bulk",
+}  # fmt: skip
+COUNT = {k: v for k, v in GOOD.items() if k not in ("direction", "reason")} | {"record": "stocktake"}
+
+
+def sheet(*rows, headings=None, encoding="utf-8"):
+    columns = headings or list(dict.fromkeys(c for row in rows for c in row))
+    out = io.StringIO(newline="")
+    writer = csv.writer(out)
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow([row.get(c, "") for c in columns] if isinstance(row, dict) else row)
+    return out.getvalue().encode(encoding)
+
+
+def read(data, **more):
+    return read_spreadsheet(data, place=PLACE, log=ORIGIN, **more)
+
+
+def defects(data, **more):
+    with pytest.raises(DraftError) as refused:
+        read(data, **more)
+    return refused.value.defects
+
+
+def test_row__movement__becomes_a_record(tmp_path):
+    (draft,) = read(sheet(GOOD))
+    assert draft.place == PLACE and draft.kind == "movement" and draft.source == "row 2"
+    assert draft.event_time == "2026-03-02T09:30:00+08:00"
+    assert draft.body == {
+        "direction": "out",
+        "reason": "consumption",
+        "lines": [
+            {"goods": "chemical", "code": "7697-37-2", "quantity": {"value": "25.5", "unit": "KGM"}, "store": "R1", "packaging": "bulk"}
+        ],
+    }
+    check(draft, log=ORIGIN)
+
+
+def test_rows__same_group__are_lines_of_one_record():
+    first = GOOD | {"group": "D1", "handlers": "H1; H2"}
+    second = {"group": "D1"} | {c: GOOD[c] for c in ("record", "event_time", "code", "value", "unit", "store")}
+    third = GOOD | {"group": "D2"}
+    drafts = read(sheet(first, second, third))
+    assert [len(d.body["lines"]) for d in drafts] == [2, 1]
+    assert drafts[0].source == "rows 2 to 3"
+    assert drafts[0].body["handlers"] == [{"ref": "H1"}, {"ref": "H2"}]
+
+
+def test_rows__of_a_group_that_differ__are_named():
+    data = sheet(GOOD | {"group": "D1"}, GOOD | {"group": "D1", "reason": "sale"})
+    assert defects(data) == ["row 3, reason (原因): differs from row 2 of the same group"]
+
+
+def test_rows__without_group__are_records_of_their_own():
+    assert len(read(sheet(GOOD, GOOD, GOOD))) == 3
+
+
+def test_stocktake__complete_by_default__and_cut_off_at_the_event_time():
+    drafts = read(sheet(COUNT | {"group": "G", "handlers": "H1"}, COUNT | {"group": "G", "handlers": "H1", "code": "7664-93-9"}))
+    (draft,) = drafts
+    assert draft.body["complete"] is True and draft.body["cut_off"] == "2026-03-02T09:30:00+08:00"
+    assert draft.body["counters"] == [{"ref": "H1"}] and len(draft.body["lines"]) == 2
+    (partial,) = read(sheet(COUNT | {"complete": "否", "cut_off": "2026-03-01 18:00:05"}))
+    assert partial.body["complete"] is False and partial.body["cut_off"] == "2026-03-01T18:00:05+08:00"
+
+
+def test_chinese_headings_and_words__with_byte_order_mark_or_gb18030__are_read():
+    row = {
+        "种类": "出入库", "发生时间": "2026-03-02 09:30", "方向": "入库", "原因": "purchase", "编码": "7697-37-2", "数量": "10",
+        "单位": "KGM", "库房": "R1", "包装": "密封", "件数": "2", "对方信用代码": factories.OTHER_HOLDER, "对方名称": "示例化工",
+    }  # fmt: skip
+    for data, encoding in ((sheet(row, encoding="utf-8-sig"), "utf-8-sig"), (sheet(row, encoding="gb18030"), "gb18030")):
+        (draft,) = read(data, encoding=encoding)
+        assert draft.body["direction"] == "in" and draft.body["lines"][0]["pieces"] == 2
+        assert draft.body["counterparty"] == {"type": "enterprise", "uscc": factories.OTHER_HOLDER, "name": "示例化工"}
+
+
+def test_agent__becomes_disclosures_only():
+    (draft,) = read(sheet(GOOD | {"reason": "sale", "agent_name": "王五", "agent_id_number": factories.RESIDENT_ID}))
+    assert draft.disclosures == {"/body/agent/name": "王五", "/body/agent/id_number": factories.RESIDENT_ID}
+    assert factories.RESIDENT_ID not in str(draft.body)
+
+
+def test_several_bad_rows__are_all_named_with_row_and_column():
+    data = sheet(
+        GOOD,
+        GOOD | {"code": "7697-37-3"},
+        GOOD | {"value": "1,5"},
+        GOOD | {"event_time": "yesterday"},
+        GOOD | {"direction": ""},
+        GOOD | {"record": "sale"},
+        GOOD | {"packaging": "sealed"},
+        GOOD | {"pieces": "two"},
+        GOOD | {"counterparty": "91320100MA1P00000X"},
+        GOOD | {"counterparty_name": factories.RESIDENT_ID, "counterparty_country": "DE"},
+    )
+    found = defects(data)
+    assert [f.split(":")[0] for f in found] == [
+        "row 3, code (编码)",
+        "row 4, value (数量)",
+        "row 5, event_time (发生时间)",
+        "row 6, direction (方向)",
+        "row 7, record (种类)",
+        "row 8, pieces (件数)",
+        "row 9, pieces (件数)",
+        "row 10, counterparty (对方信用代码)",
+        "row 11, counterparty_name (对方名称)",
+    ]
+    assert not any(factories.RESIDENT_ID in f for f in found)
+
+
+def test_bad_line_inside_a_group__is_named_by_its_own_row():
+    data = sheet(*[GOOD | {"group": "D1"} for _ in range(3)], GOOD | {"group": "D1", "value": "0.1234567"})
+    (found,) = defects(data)
+    assert found.startswith("row 5, value")
+
+
+@pytest.mark.parametrize(
+    ("row", "column"),
+    [(GOOD | {"complete": "true"}, "complete"), (COUNT | {"purpose": "sale"}, "purpose"), (COUNT | {"reason": "sale"}, "reason"),
+     (COUNT | {"counterparty_name": "x"}, "counterparty_name")],
+)  # fmt: skip
+def test_cell_that_would_be_lost__is_refused(row, column):
+    assert any(f"row 2, {column}" in f for f in defects(sheet(row)))
+
+
+def test_headings__unknown_missing_twice__are_all_named_with_the_known_ones():
+    found = defects(sheet({k: v for k, v in GOOD.items() if k != "unit"} | {"colour": "red", "种类": "出入库"}))
+    assert any("'colour' is not known" in f for f in found)
+    assert any("'unit' (单位) is missing" in f for f in found)
+    assert any("'record' stands twice" in f for f in found)
+    assert all(column in found[-1] for column in COLUMNS)
+
+
+def test_file__not_utf8__says_how_to_save_it():
+    (found,) = defects(sheet(GOOD | {"batch": "批"}, encoding="gb18030"))
+    assert "gb18030" in found
+
+
+@pytest.mark.parametrize("data", [b"", b"record,event_time,code,value,unit\n", b"\n\n"])
+def test_file__empty__is_refused(data):
+    assert defects(data)
+
+
+def test_file__broken_quotes__names_the_line():
+    (found,) = defects(b'record,event_time,code,value,unit\nmovement,"2026\n')
+    assert "not CSV" in found
+
+
+def test_row__more_cells_than_headings__is_named():
+    (found,) = defects(b"record,event_time,code,value,unit\nmovement,2026-03-02 09:30,7697-37-2,1,KGM,surplus\n")
+    assert found.startswith("row 2")
+
+
+def test_blank_rows__count_as_the_spreadsheet_counts_them():
+    data = sheet(GOOD).decode() + "\r\n,,,\r\n" + "movement,2026-03-02 09:30,out,nonsense,7697-37-2,1,KGM,R1,bulk\r\n"
+    (found,) = defects(data.encode())
+    assert found.startswith("row 5")
+    assert "reason" in found
+
+
+def test_site_and_book_columns__stand_above_the_option():
+    (draft,) = read(sheet(GOOD | {"site": "S2", "book": "base"}))
+    assert draft.place == (factories.HOLDER, "S2", "base")
+
+
+def test_offset__not_one__is_refused():
+    assert "no offset" in defects(sheet(GOOD), utc_offset="Beijing")[0]
+
+
+def test_record_file__is_read_with_defaults_and_named_when_wrong():
+    import json
+
+    document = {"kind": "movement", "event_time": factories.TIME, "body": factories.body("movement")}
+    defaults = {"enterprise": factories.HOLDER, "site": "S1", "book": "acid"}
+    draft = read_draft(json.dumps(document).encode(), "a.json", defaults=defaults)
+    check(draft, log=ORIGIN)
+    assert draft.place == PLACE and draft.source == "a.json"
+    for bad in (
+        b"{", b"[]", b"\xff", json.dumps(document | {"seq": 3}).encode(), json.dumps({"kind": "movement"}).encode(),
+        json.dumps(document | {"body": []}).encode(), json.dumps(document | {"disclosures": {"/body/agent/name": 3}}).encode(),
+    ):  # fmt: skip
+        with pytest.raises(DraftError) as refused:
+            read_draft(bad, "bad.json", defaults=defaults)
+        assert refused.value.defects[0].startswith("bad.json")
+    with pytest.raises(DraftError, match="--site"):
+        read_draft(json.dumps(document).encode(), "a.json", defaults={"enterprise": factories.HOLDER, "book": "acid"})
