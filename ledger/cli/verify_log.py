@@ -28,8 +28,9 @@ from ledger.cli.mirror import SourceError, TileSource, open_tiles, read_tile
 from ledger.core.tiles import ENTRIES, RECORDS, TILE_WIDTH, TileReader
 from ledger.core.trust import TrustFile
 from ledger.core.verification.audit import AuditPlan, conclude, conclude_book, plan_audit, tile_numbers
-from ledger.core.verification.leaves import AuditFinding, Place, TileResult, TileTask, check_tile
+from ledger.core.verification.leaves import AuditFinding
 from ledger.core.verification.outcome import Outcome
+from ledger.core.verification.tile import Place, TileResult, TileTask, check_tile
 from ledger.errors import NotFoundError
 
 tiles_option = click.option(

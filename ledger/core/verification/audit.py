@@ -15,10 +15,10 @@ from ledger.core.verification import evidence
 from ledger.core.verification.balance import balance_of
 from ledger.core.verification.chainside import ChainSide
 from ledger.core.verification.checks import check_checkpoint
-from ledger.core.verification.leaves import Place
 from ledger.core.verification.log import ExpectedRoot, LogAudit, LogReport, StoredTile
 from ledger.core.verification.outcome import Outcome
 from ledger.core.verification.state import ChainView
+from ledger.core.verification.tile import Place
 from ledger.core.verification.verdict import utc
 from ledger.errors import ChainError, VerificationError
 

@@ -15,7 +15,8 @@ from ledger.core.grants import grant_id, scope_covers
 from ledger.core.keys import load_public_key
 from ledger.core.trust import TrustFile
 from ledger.core.verification.checks import check_grant_word
-from ledger.core.verification.leaves import AuditFinding, Use, record_spki
+from ledger.core.verification.leaves import AuditFinding, record_spki
+from ledger.core.verification.tile import Use
 from ledger.errors import GrantError
 from ledger.model import NEVER, Role
 

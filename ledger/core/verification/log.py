@@ -18,8 +18,8 @@ from ledger.core.merkle import HASH_BYTES, Frontier
 from ledger.core.tiles import TILE_WIDTH, tile_path
 from ledger.core.trust import TrustFile
 from ledger.core.verification.granted import GrantBook
-from ledger.core.verification.leaves import (
-    AuditFinding,
+from ledger.core.verification.leaves import AuditFinding
+from ledger.core.verification.tile import (
     Head,
     Place,
     Run,
@@ -29,6 +29,7 @@ from ledger.core.verification.leaves import (
     check_deferred,
     check_tile,
     name_records,
+    tile_root,
 )
 from ledger.model import Payload
 
@@ -231,7 +232,7 @@ class LogAudit:
         if len(row) == TILE_WIDTH:
             n = self._tiles.size // TILE_WIDTH ** (level + 1) - 1
             stored = self._compare_upper(level + 1, n, row, found)
-            computed = _tile_root([item[0] for item in row])
+            computed = tile_root([item[0] for item in row])
             row.clear()
             self._push(level + 1, _alternatives(computed, stored), found)
 
@@ -267,14 +268,7 @@ class LogAudit:
 def _alternatives(root: bytes, stored: bytes | None) -> tuple[bytes, ...]:
     if stored is None or len(stored) != TILE_WIDTH * HASH_BYTES:
         return (root,)
-    return (root, _tile_root([stored[at : at + HASH_BYTES] for at in range(0, len(stored), HASH_BYTES)]))
-
-
-def _tile_root(hashes: Iterable[bytes]) -> bytes:
-    frontier = Frontier()
-    for item in hashes:
-        frontier.append(item)
-    return frontier.root()
+    return (root, tile_root([stored[at : at + HASH_BYTES] for at in range(0, len(stored), HASH_BYTES)]))
 
 
 def audit_tiles(audit: LogAudit, tiles: Iterable[tuple[int, bytes, bytes]]) -> Iterator[list[AuditFinding]]:
