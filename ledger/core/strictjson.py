@@ -35,6 +35,11 @@ _GAPS = ((b" ", b" :"), (b"\t", b"\t:"), (b"\n", b"\n:"), (b"\r", b"\r:"))
 _QUICK = msgspec.json.Decoder()
 _QUICK_MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _QUICK_ERRORS = (msgspec.DecodeError, ValueError, RecursionError)
+_MANY_OPENERS = 2000
+"""Both parsers recurse in C, and how deep they may go is the process's recursion limit, which a library far away may have
+raised (py_ecc, behind web3, sets 100,000): then 100 KB of `[` overflow the stack and kill the process. So few openers
+cannot nest deep enough for that; where there are more, the depth is measured first, without recursion."""
+_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[{]|[\]}]', re.DOTALL)
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -71,6 +76,7 @@ def loads(data: bytes) -> Any:
     Raises:
         MalformedRecordError: code not-utf8, bom, not-json, duplicate-member, bad-number, bad-string or too-deep.
     """
+    _check_nesting(data)
     if b"\\" not in data:
         try:
             value = _QUICK.decode(data)
@@ -89,6 +95,7 @@ def loads_members(data: bytes) -> dict[str, tuple[Any, bytes]]:
     Raises:
         MalformedRecordError: as `loads`; code not-an-object when the outermost value is no object.
     """
+    _check_nesting(data)
     if b"\\" not in data:
         try:
             raws = _QUICK_MEMBERS.decode(data)
@@ -98,6 +105,21 @@ def loads_members(data: bytes) -> dict[str, tuple[Any, bytes]]:
         if _is_plain(values, data):
             return {name: (values[name], bytes(raw)) for name, raw in raws.items()}
     return _loads_members_exactly(data)
+
+
+def _check_nesting(data: bytes) -> None:
+    """No parser is shown what could exhaust the C stack. Anything else that is wrong, the parsers say."""
+    if data.count(b"[") + data.count(b"{") <= _MANY_OPENERS:
+        return
+    depth = 0
+    for found in _BRACKET.finditer(data):
+        mark = found[0]
+        if mark in b"[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise MalformedRecordError(f"nested more than {MAX_DEPTH} deep", code="too-deep")
+        elif mark in b"]}":
+            depth -= 1
 
 
 def _is_plain(value: Any, data: bytes) -> bool:

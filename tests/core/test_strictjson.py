@@ -272,3 +272,22 @@ def test_loads__hostile_and_large__answers_at_once(data: bytes) -> None:
     except MalformedRecordError:
         pass
     assert time.perf_counter() - start < 0.5
+
+
+def test_loads__100_000_deep_where_a_library_has_raised_the_recursion_limit__refused_and_still_alive() -> None:
+    """In a process of its own: what is tested is that it does not die of SIGSEGV."""
+    import subprocess
+    import sys
+
+    program = (
+        "import sys; sys.setrecursionlimit(10**6)\n"
+        "from ledger.core.strictjson import loads, loads_members\n"
+        "from ledger.errors import MalformedRecordError\n"
+        "for data in (b'[' * 120_000, b'{\"a\":' * 20_000, b'[\"]]]]\",' * 15_000, b'{\"x\":' + b'[' * 90_000):\n"
+        "    for read in (loads, loads_members):\n"
+        "        try: read(data)\n"
+        "        except MalformedRecordError as error: assert error.code == 'too-deep', error.code\n"
+        "        else: raise SystemExit('taken')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, (done.returncode, done.stderr[-500:])
