@@ -37,6 +37,9 @@ _APPENDED = (
 )
 
 
+_NO_TAG = "; on a chain without that tag (QBFT is final at once) use --depth 0"
+
+
 class RpcChainView:
     """ChainView over one endpoint.
 
@@ -103,9 +106,14 @@ class RpcChainView:
             which = "latest"
         else:
             which = hex(max(0, int(self._call("eth_blockNumber"), 16) - depth))
-        block: dict[str, Any] | None = self._call("eth_getBlockByNumber", which, False)
+        try:
+            block: dict[str, Any] | None = self._call("eth_getBlockByNumber", which, False)
+        except ChainUnreachableError:
+            raise
+        except ChainError as error:
+            raise ChainError(error.detail + (_NO_TAG if which == "finalized" else "")) from error
         if block is None:
-            raise ChainError(f"{self._url} has no block {which!r}; a chain without that tag needs --depth")
+            raise ChainError(f"{self._url} has no block {which!r}{_NO_TAG if which == 'finalized' else ''}")
         return block
 
     def _call(self, method: str, *params: object) -> Any:

@@ -21,6 +21,7 @@ from ledger.cli.common import (
     rpc_option,
     trust_option,
 )
+from ledger.core.bundle import MAX_BUNDLE_BYTES
 from ledger.core.verification import Level, verify_bundle
 from ledger.model import UnixMs
 
@@ -112,7 +113,7 @@ def bundle_command(
         raise click.UsageError("--rpc and --offline exclude each other")
     trust = read_trust(context, trust_path)
     verdict = verify_bundle(
-        file.read_bytes(),
+        _read(file),
         trust,
         rpc=open_chain(context, rpc, trust, depth),
         require=Level.parse(require_label),
@@ -125,6 +126,12 @@ def bundle_command(
         for line in verdict.lines():
             click.echo(line)
     context.exit(verdict.exit_code)
+
+
+def _read(file: Path) -> bytes:
+    """The file, but no more of it than tells that it is too large."""
+    with file.open("rb") as stream:
+        return stream.read(MAX_BUNDLE_BYTES + 1)
 
 
 if __name__ == "__main__":

@@ -156,7 +156,7 @@ def served(world):
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.world = world
     server.answers = server.endpoint = Endpoint(world)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     server.url = f"http://127.0.0.1:{server.server_address[1]}"
     yield server
@@ -453,3 +453,29 @@ def test_verify_bundle__100_000_slots__at_most_13_kb_and_5_ms(world):
         best = min(best, time.process_time() - started)
     assert verdict.exit_code == 0
     assert best <= 0.005
+
+
+def test_bundle__qbft_endpoint_without_the_finalized_tag__says_depth(tmp_path, served):
+    world = World(kind="qbft")
+    world.fill(2)
+    world.checkpoint()
+    world.anchor()
+    (tmp_path / "b.json").write_bytes(world.bundle_bytes(0))
+    (tmp_path / "t.json").write_bytes(world.trust_bytes())
+    endpoint = Endpoint(world)
+    served.answers = endpoint
+    words = ["bundle", str(tmp_path / "b.json"), "--trust", str(tmp_path / "t.json"), "--rpc", served.url]
+    assert CliRunner().invoke(verify, words).exit_code == 0
+    real = endpoint.eth_getBlockByNumber
+    endpoint.eth_getBlockByNumber = lambda which, full: None if which == "finalized" else real(which, full)
+    result = CliRunner().invoke(verify, words)
+    assert result.exit_code == 4
+    assert "--depth 0" in result.output
+    assert CliRunner().invoke(verify, [*words, "--depth", "0"]).exit_code == 0
+
+
+def test_bundle__file_far_too_large__check_1(run, tmp_path):
+    (tmp_path / "large.json").write_bytes(b" " * 3_000_000)
+    result = run("bundle", str(tmp_path / "large.json"), "--trust", "trust.json")
+    assert result.exit_code == 1
+    assert "at most" in result.output

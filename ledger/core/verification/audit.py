@@ -86,6 +86,7 @@ def conclude(plan: AuditPlan, report: LogReport, reader: HashReader | None) -> O
     """
     outcome = plan.outcome
     _compare_grants(plan, report)
+    outcome.findings_dropped = report.findings_dropped
     outcome.take(report.findings)
     outcome.notes += report.notes
     _prove_fork(plan, report, reader)
@@ -107,6 +108,8 @@ def conclude(plan: AuditPlan, report: LogReport, reader: HashReader | None) -> O
     outcome.skip(12, "a mirror holds no receipts: hazledger verify receipt")
     outcome.skip(13, "reserved, not yet checked by this version")
     outcome.facts["entries"] = size
+    if plan.rpc is None:
+        outcome.facts["compared with the chain"] = "no (name --rpc URL)"
     if plan.side is not None and plan.side.chain.kind == "development":
         outcome.facts["development chain"] = plan.side.chain.chain_id
     return outcome
@@ -130,8 +133,10 @@ def conclude_book(plan: AuditPlan, report: LogReport, reader: HashReader | None)
         outcome.notes.append("the log holds no record of this book: look at the spelling of enterprise, site and book")
     elif balance.differences:
         outcome.facts["balanced"] = f"no, {len(balance.differences)} of {balance.compared} balance lines differ"
-    else:
+    elif balance.compared:
         outcome.facts["balanced"] = f"yes, {balance.compared} balance lines compared"
+    else:
+        outcome.facts["balanced"] = "nothing to compare yet (no stocktake or close after the first)"
     outcome.notes += [item.line() for item in balance.differences] + balance.skipped
     return outcome
 

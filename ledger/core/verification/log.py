@@ -37,6 +37,10 @@ StoredTile = Callable[[int, int, int], bytes | None]
 """(level, n, width) -> the stored hash tile's bytes, or None when the mirror has none."""
 
 
+MAX_FINDINGS = 10_000
+"""Kept; beyond this they are only counted, so that a log in ruins does not fill the memory."""
+
+
 @dataclass(frozen=True, slots=True)
 class ExpectedRoot:
     """A root that the first `size` leaves must have. `source` names whose word it is, `check` what fails else."""
@@ -55,6 +59,8 @@ class LogReport:
 
     size: int
     findings: list[AuditFinding] = field(default_factory=list)
+    """The first MAX_FINDINGS, in the order of the log."""
+    findings_dropped: int = 0
     notes: list[str] = field(default_factory=list)
     """What an auditor should know and is no failure: voided records, erased payloads."""
     books: int = 0
@@ -122,7 +128,7 @@ class LogAudit:
         if found and result.leaves:
             found = name_records(task, found)
         self.report.payloads += result.payloads
-        self.report.findings += found
+        self._keep(found)
         return found
 
     def finish(self) -> LogReport:
@@ -143,6 +149,11 @@ class LogAudit:
         report.books, report.grants = len(self._books), len(self.grants)
         report.findings.sort(key=lambda item: (item.index is None, item.index or 0, item.check))
         return report
+
+    def _keep(self, found: list[AuditFinding]) -> None:
+        room = MAX_FINDINGS - len(self.report.findings)
+        self.report.findings += found[:room]
+        self.report.findings_dropped += len(found[room:])
 
     # --- order ---------------------------------------------------------------------------------------------------
 

@@ -34,6 +34,8 @@ class Outcome:
     """What is verified, for the verdict line."""
     lines: dict[int, Check] = field(default_factory=dict)
     findings: list[AuditFinding] = field(default_factory=list)
+    findings_dropped: int = 0
+    """Found as well, and only counted."""
     notes: list[str] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
     """For the machine and, as `name value`, for the verdict line."""
@@ -68,6 +70,11 @@ class Outcome:
         for number in CHECK_NAMES:
             self.skip(number, why)
         return self
+
+    @property
+    def findings_total(self) -> int:
+        """All that were found."""
+        return len(self.findings) + self.findings_dropped
 
     @property
     def failed(self) -> bool:
@@ -105,7 +112,7 @@ class Outcome:
             head += f": {why[self.exit_code]}"
         elif self.failed:
             numbers = ", ".join(str(n) for n, line in sorted(self.lines.items()) if line.status == FAIL)
-            count = f", {len(self.findings)} findings" if self.findings else ""
+            count = f", {self.findings_total} findings" if self.findings else ""
             head += f": check {numbers}{count}"
         facts = [f"{name} {value}" for name, value in self.facts.items()]
         return "; ".join([head, *facts, f"trust file {self.trust_digest.hex()}"])
@@ -114,8 +121,8 @@ class Outcome:
         """All that is printed."""
         printed = [line.line() for _, line in sorted(self.lines.items())]
         printed += [f"  {item.line()}" for item in self.findings[:MAX_PRINTED_FINDINGS]]
-        if len(self.findings) > MAX_PRINTED_FINDINGS:
-            printed.append(f"  … and {len(self.findings) - MAX_PRINTED_FINDINGS} more findings")
+        if self.findings_total > MAX_PRINTED_FINDINGS:
+            printed.append(f"  … and {self.findings_total - MAX_PRINTED_FINDINGS} more findings")
         printed += [f"[note]    {note}" for note in self.notes]
         return [*printed, self.verdict_line]
 
@@ -139,7 +146,7 @@ class Outcome:
                 }
                 for item in self.findings[:MAX_PRINTED_FINDINGS]
             ],
-            "findingsTotal": len(self.findings),
+            "findingsTotal": self.findings_total,
             "notes": self.notes,
             "facts": self.facts,
             "trustFile": self.trust_digest.hex(),

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ledger.core import dsse, record
+from ledger.core.dsse import PAYLOAD_TYPE
+from ledger.core.entry import JWS_SUFFIX
 from ledger.core.merkle import Frontier, leaf_hash
 from ledger.core.tiles import TILE_WIDTH, decode_entry_bundle, decode_record_bundle
 from ledger.core.verification.leaves import (
@@ -32,6 +34,8 @@ Place = tuple[str, str, str]
 """(holder, site, book)."""
 Use = tuple[str, str, str, str, str, bool]
 """(keyid, holder, site, book, kind, is_authority): what a signature needs a grant for."""
+
+_JWS_LINE = f"\n{PAYLOAD_TYPE}{JWS_SUFFIX}\n".encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +191,8 @@ def _read(task: TileTask, entry: bytes, raw: bytes) -> Leaf | VerificationError 
     """None for a leaf that is not to be read: of another book, or without a stored record."""
     if not raw or (task.only is not None and not _concerns(entry, task.only)):
         return None
+    if _JWS_LINE in entry:
+        return VerificationError("the record is a JWS, which is reserved", check=1, code="jws-not-supported")
     try:
         return read_leaf(raw, task.origin)
     except VerificationError as error:

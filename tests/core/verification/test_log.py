@@ -508,3 +508,25 @@ def test_text__many_findings__cut_with_a_count(world, files):
 
 def test_leaf_hash__of_the_stored_entry__is_what_the_tree_holds(world):
     assert world.leaves()[5] == leaf_hash(world.logged[5].entry)
+
+
+def test_log__entry_of_a_jws__reserved_and_named(world, files):
+    edit_entry(files, SIZE, 100, lambda entry: entry.replace(b"v1+json\n", b"v1+json;jws\n"))
+    assert (100, 1, "jws-not-supported") in found(audited(world, files))
+
+
+def test_log__a_log_in_ruins__findings_are_counted_and_not_all_kept(world, files, monkeypatch):
+    from ledger.core.verification import log
+
+    monkeypatch.setattr(log, "MAX_FINDINGS", 50)
+    for index in range(20, 250):
+        edit_record(files, SIZE, index, with_signature(flip_last))
+    outcome = audited(world, files)
+    assert len(outcome.findings) == 50
+    assert outcome.findings_total == 230
+    assert "230 findings" in outcome.verdict_line
+
+
+def test_log__without_endpoint__the_verdict_says_what_was_not_compared(world, files):
+    assert "compared with the chain no" in audited(world, files).verdict_line
+    assert "compared with the chain no" not in audited(world, files, rpc=world.view()).verdict_line
