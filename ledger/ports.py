@@ -6,7 +6,6 @@ Nothing here does anything. Each method says what is true when it returns, becau
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -467,21 +466,3 @@ class PortalStore(Protocol):
         """Append to the hash-chained access log; the new chain digest, hex."""
 
     def access_log(self, *, after: int, limit: int) -> list[tuple[int, UnixMs, str, str, str, str]]: ...
-
-
-# --- whole-store concerns ------------------------------------------------------------------------------------------
-
-
-class Stores(Protocol):
-    """All four stores of one installation; what `hazledger` opens once per process."""
-
-    log: LogWriter
-    engine: EngineStore
-    anchor: AnchorStore
-    portal: PortalStore
-
-    def migrate(self) -> None: ...
-    def exclusive(self, name: str) -> AbstractContextManager[None]:
-        """Hold the lock of process `name` (sequencer, engine, anchor); blocks until it is free."""
-
-    def close(self) -> None: ...

@@ -14,8 +14,7 @@ from ledger.catalogue import Catalogue
 from ledger.cli.compose import PLATFORM_KEY, Installation, wall_clock_ms
 from ledger.cli.processes import settle_memory
 from ledger.core.keys import load_public_key
-from ledger.engine.books import Categories
-from ledger.evaluate import Evaluator, Platform, evaluate, shipped_rules
+from ledger.evaluate import Evaluator, Platform, catalogue_categories, evaluate, shipped_rules
 from ledger.flow import Directory, Door
 from ledger.model import AuthenticRecord
 
@@ -47,7 +46,7 @@ def run(here: Installation, stop: threading.Event) -> None:
             appender=here.appender,
             admit=admit,
             rules=shipped_rules(),
-            categories=categories_of(Catalogue.load()),
+            categories=catalogue_categories(Catalogue.load()),
             platform=Platform(config.issuer, load_public_key(public_key_of(config.keys_dir / PLATFORM_KEY)).keyid),
             clock=wall_clock_ms,
         )
@@ -57,17 +56,6 @@ def run(here: Installation, stop: threading.Event) -> None:
         os.nice(NICENESS)
         evaluate(evaluator, stop=stop.is_set, wait=_waiter(here, stop))
     here.stores.close()
-
-
-def categories_of(catalogue: Catalogue) -> Categories:
-    """The catalogue's categories as the fold asks for them: by code, concentration in percent by mass or "", form or ""."""
-
-    def categories(code: str, concentration: str, form: str) -> frozenset[str]:
-        whole, _, part = concentration.partition(".")
-        ppm = int(whole) * 10_000 + int((part + "0000")[:4]) if concentration else None
-        return catalogue.classify(code, ppm, form or None).categories
-
-    return categories
 
 
 def _waiter(here: Installation, stop: threading.Event) -> Callable[[float], object]:
