@@ -5,14 +5,16 @@ from tests.webapp.desk import Desk
 from webapp import passwords
 
 REAL_HASHER = passwords._hasher
+REAL_DUMMY_HASH = passwords._DUMMY_HASH
 
 
 @pytest.fixture(scope="session", autouse=True)
 def cheap_argon2():
     """Argon2id at its real cost would be most of these tests' time; one test looks at the real parameters."""
     passwords._hasher = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+    passwords._DUMMY_HASH = passwords.hash_password("nobody's")
     yield
-    passwords._hasher = REAL_HASHER
+    passwords._hasher, passwords._DUMMY_HASH = REAL_HASHER, REAL_DUMMY_HASH
 
 
 @pytest.fixture

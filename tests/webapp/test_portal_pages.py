@@ -113,13 +113,13 @@ def test_no_notice__where_nothing_is_simulated(tmp_path):
     desk.close()
 
 
-@pytest.mark.parametrize("text", ["<script>alert(1)</script>", "\"><img src=x onerror=alert(1)>", "{{7*7}}"])
+@pytest.mark.parametrize("text", ["<script>alert(1)</script>", "\"><img src=x onerror=alert(1)>", "{{ 'qz'*3 }}"])
 def test_text_from_outside__is_escaped(desk, browser, text):
     desk.alert(zh=text, en=text)
     for path in ("/alerts", f"/search?q={text}", f"/enterprises?q={text}"):
         html = browser.get(path).get_data(as_text=True)
-        assert text not in html or text == "{{7*7}}", path
-        assert "49" not in html or text != "{{7*7}}", path
+        assert text not in html, path
+        assert "qzqzqz" not in html, path
 
 
 # --- overview

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.webapp.conftest import REAL_HASHER
+from tests.webapp.conftest import REAL_DUMMY_HASH, REAL_HASHER
 from tests.webapp.desk import PASSWORD, Desk, choose_password, form_token, sign_in
 from webapp.auth import IDLE_MS, LIFETIME_MS
 from webapp.passwords import (
@@ -64,9 +64,7 @@ def test_argon2id__real_cost__is_at_least_what_rfc_9106_recommends_for_little_me
     assert REAL_HASHER.type is Type.ID
     assert REAL_HASHER.memory_cost >= 64 * 1024
     assert REAL_HASHER.time_cost >= 3
-    from webapp.passwords import _DUMMY_HASH
-
-    assert f"m={REAL_HASHER.memory_cost},t={REAL_HASHER.time_cost},p={REAL_HASHER.parallelism}" in _DUMMY_HASH
+    assert f"m={REAL_HASHER.memory_cost},t={REAL_HASHER.time_cost},p={REAL_HASHER.parallelism}" in REAL_DUMMY_HASH
 
 
 def test_password_at_rest__argon2id_and_never_in_the_clear(desk, code):
