@@ -6,6 +6,7 @@ seen and is dropped. So a killed world never signs two payloads for one seq, and
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from collections.abc import Iterable
@@ -28,9 +29,21 @@ class Journal:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(self._lock)
+            raise ConfigError(
+                f"another process runs the world in {directory}; two at once would fork its books"
+            ) from error
         self._path = directory / JOURNAL
-        self._kept = self._read()
-        self._file = self._path.open("ab")
+        try:
+            self._kept = self._read()
+            self._file = self._path.open("ab")
+        except BaseException:
+            os.close(self._lock)
+            raise
         self._since_snapshot = len(self._kept)
 
     def snapshot(self) -> dict[str, Any] | None:
@@ -86,8 +99,11 @@ class Journal:
         self._since_snapshot = 0
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of the file and the lock. May be called again."""
         self._file.close()
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
 
     def _read(self) -> list[Line]:
         try:

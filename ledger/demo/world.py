@@ -88,12 +88,19 @@ class World:
         self._directory = state_dir
         self.seed, self.log = seed, log
         self.enterprises = enterprises_of(read_facilities()[:facilities])
-        state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # First, because it takes the directory's lock.
+        self._journal = Journal(state_dir)
+        try:
+            self._open_state()
+        except BaseException:
+            self._journal.close()
+            raise
+
+    def _open_state(self) -> None:
         self.start_ms = self._settle()
         self._keys = self._load_keys()
         self._cast: Cast = cast(self.enterprises)
         self._traffic = Traffic([e for e in self.enterprises if e.holder not in self._cast.holders])
-        self._journal = Journal(state_dir)
         self.state = self._recall()
         self._last_tick = self.state.last_ms
 

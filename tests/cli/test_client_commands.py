@@ -46,7 +46,9 @@ class Place:
         self.key_file = path / "acme.key"
         self.token = path / "token"
         bearer = self.desk.bearer("enterprise", HOLDER)
-        self.token.write_text((bearer["Authorization"] if isinstance(bearer, dict) else bearer).removeprefix("Bearer ") + "\n")
+        self.token.write_text(
+            (bearer["Authorization"] if isinstance(bearer, dict) else bearer).removeprefix("Bearer ") + "\n"
+        )
 
     def run(self, command, *args):
         return CliRunner().invoke(command, [str(a) for a in args])
@@ -60,7 +62,18 @@ class Place:
     def push(self, *args, spool="spool", url=None, signing=True):
         given = ["--url", url or self.url, "--trust", self.trust, "--spool", self.path / spool]
         if signing:
-            given += ["--key", self.key_file, "--passphrase-file", self.passphrase, "--enterprise", HOLDER, "--site", "S1", "--book", "acid"]
+            given += [
+                "--key",
+                self.key_file,
+                "--passphrase-file",
+                self.passphrase,
+                "--enterprise",
+                HOLDER,
+                "--site",
+                "S1",
+                "--book",
+                "acid",
+            ]
         return self.run(push, *given, *args)
 
     def sheet(self, *rows, name="march.csv"):
@@ -113,7 +126,9 @@ def place(tmp_path):
 def test_key_new__then_show__prints_the_same_public_half(tmp_path, algorithm):
     out, passphrase = tmp_path / "a.key", tmp_path / "pass"
     passphrase.write_text(PASSPHRASE + "\n")
-    made = CliRunner().invoke(key, ["new", "--out", str(out), "--algorithm", algorithm, "--passphrase-file", str(passphrase)])
+    made = CliRunner().invoke(
+        key, ["new", "--out", str(out), "--algorithm", algorithm, "--passphrase-file", str(passphrase)]
+    )
     assert made.exit_code == 0 and f"algorithm  {algorithm}" in made.output
     shown = CliRunner().invoke(key, ["show", str(out)])
     assert shown.exit_code == 0 and made.output.endswith(shown.output)
@@ -176,10 +191,15 @@ def test_push__record_files__with_disclosures(place):
     place.make_key()
     files = []
     for n, (kind, body, more) in enumerate(
-        [("stocktake", factories.body("stocktake"), {}), ("movement", factories.body("movement"), {"/body/agent/name": "王五"})]
+        [
+            ("stocktake", factories.body("stocktake"), {}),
+            ("movement", factories.body("movement"), {"/body/agent/name": "王五"}),
+        ]
     ):
         files.append(place.path / f"{n}.json")
-        files[-1].write_text(json.dumps({"kind": kind, "event_time": factories.TIME, "body": body, "disclosures": more}))
+        files[-1].write_text(
+            json.dumps({"kind": kind, "event_time": factories.TIME, "body": body, "disclosures": more})
+        )
     done = place.push(*files, "--new-book")
     assert done.exit_code == 0, done.output
     second = place.in_log()[1]
@@ -221,7 +241,9 @@ def test_push__two_spools_on_one_book__fork_is_explained_and_mended(place):
     (aside,) = (place.path / "spool").rglob("aside/*.json")
     again = place.push(aside)
     assert again.exit_code == 0, again.output
-    payload = parse_payload(parse_submission(json.dumps({"envelope": json.loads(place.in_log()[-1].envelope)}).encode())[0].payload)
+    payload = parse_payload(
+        parse_submission(json.dumps({"envelope": json.loads(place.in_log()[-1].envelope)}).encode())[0].payload
+    )
     assert payload.seq == 3 and payload.body["lines"][0]["quantity"]["value"] == "7"
 
 
@@ -253,7 +275,19 @@ def test_push__wrong_passphrase_or_no_key__is_a_clear_error(place):
     place.passphrase.write_text("something else entirely")
     done = place.push("--csv", sheet, "--new-book")
     assert done.exit_code != 0 and "wrong passphrase" in f"{done.output}{done.exception}"
-    missing = place.run(push, "--url", place.url, "--trust", place.trust, "--spool", place.path / "s", "--csv", sheet, "--enterprise", HOLDER)
+    missing = place.run(
+        push,
+        "--url",
+        place.url,
+        "--trust",
+        place.trust,
+        "--spool",
+        place.path / "s",
+        "--csv",
+        sheet,
+        "--enterprise",
+        HOLDER,
+    )
     assert missing.exit_code == 2 and "--key" in missing.output
 
 
@@ -272,7 +306,11 @@ def test_head__new_and_grown_book__says_what_comes_next(place):
     place.push("--csv", place.sheet(COUNT), "--new-book")
     shown = place.run(head, *asked)
     assert shown.exit_code == 0 and place.in_log()[0].record_id in shown.output and "next       seq 2" in shown.output
-    assert json.loads(place.run(head, *asked, "--json").output) == {"seq": 1, "record_id": place.in_log()[0].record_id, "closed": False}
+    assert json.loads(place.run(head, *asked, "--json").output) == {
+        "seq": 1,
+        "record_id": place.in_log()[0].record_id,
+        "closed": False,
+    }
 
 
 def test_head__no_token_foreign_book_nobody_there__each_with_its_exit_code(place):
@@ -308,7 +346,15 @@ def test_client__nobody_there__is_unreachable():
         Client("http://127.0.0.1:9", timeout_s=2).request("GET", "/")
 
 
-@pytest.mark.parametrize("url,clear", [("http://127.0.0.1:1", False), ("http://localhost", False), ("http://10.0.0.1", True), ("https://10.0.0.1", False)])
+@pytest.mark.parametrize(
+    "url,clear",
+    [
+        ("http://127.0.0.1:1", False),
+        ("http://localhost", False),
+        ("http://10.0.0.1", True),
+        ("https://10.0.0.1", False),
+    ],
+)
 def test_client__in_the_clear__is_http_to_others(url, clear):
     assert Client(url).in_the_clear is clear
 

@@ -102,7 +102,9 @@ class Here:
 
     def log_ids(self, name="acid"):
         """record_ids of a book as the log has them, in order."""
-        return [r.record_id for r in self.desk.stores.log.records(0, 10_000) if (r.holder, r.book) == (self.holder, name)]
+        return [
+            r.record_id for r in self.desk.stores.log.records(0, 10_000) if (r.holder, r.book) == (self.holder, name)
+        ]
 
 
 def record(book, kind=None, **more):

@@ -91,7 +91,9 @@ def test_build__personal_data_in_the_clear__is_refused_before_it_is_signed():
 
 def test_build__name_that_may_not_be_disclosed__is_refused(key):
     with pytest.raises(DisclosureError):
-        book(key).build("stocktake", factories.body("stocktake"), event_time=factories.TIME, disclosures={"/body/agent/name": "x"})
+        book(key).build(
+            "stocktake", factories.body("stocktake"), event_time=factories.TIME, disclosures={"/body/agent/name": "x"}
+        )
 
 
 def test_build__payload_too_large__is_refused(key):

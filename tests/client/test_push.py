@@ -192,7 +192,13 @@ def test_push__grant_not_in_force_yet__is_sent_again(here):
 
 def test_receipt__of_another_key__is_refused_and_not_kept(here):
     forger = PrivateKey.generate("Ed25519")
-    here.trust = type(here.trust)(ORIGIN, (), (VerifierKey.parse(NoteSigner(receipt_key_name(ORIGIN), forger).verifier.to_vkey()),), (), b"\0" * 32)
+    here.trust = type(here.trust)(
+        ORIGIN,
+        (),
+        (VerifierKey.parse(NoteSigner(receipt_key_name(ORIGIN), forger).verifier.to_vkey()),),
+        (),
+        b"\0" * 32,
+    )
     with here.spool() as spool:
         here.fill(spool, 1)
         with pytest.raises(VerificationError) as refused:
@@ -223,7 +229,13 @@ def test_receipt__that_promises_something_else__is_refused(here, lie):
         assert checker.check(made.submission, note) == said
         name = receipt_key_name(parts["origin"])
         signer = NoteSigner(name, here.desk.log.receipt_key)
-        trust = here.trust if lie != "origin" else type(here.trust)(ORIGIN, (), (*here.trust.receipt_keys, VerifierKey.parse(signer.verifier.to_vkey())), (), b"\0" * 32)
+        trust = (
+            here.trust
+            if lie != "origin"
+            else type(here.trust)(
+                ORIGIN, (), (*here.trust.receipt_keys, VerifierKey.parse(signer.verifier.to_vkey())), (), b"\0" * 32
+            )
+        )
         forged = signer.sign(ReceiptNote(**parts).encode())
         with pytest.raises(VerificationError) as refused:
             ReceiptChecker(trust).check(made.submission, forged)

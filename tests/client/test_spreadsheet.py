@@ -46,7 +46,13 @@ def test_row__movement__becomes_a_record(tmp_path):
         "direction": "out",
         "reason": "consumption",
         "lines": [
-            {"goods": "chemical", "code": "7697-37-2", "quantity": {"value": "25.5", "unit": "KGM"}, "store": "R1", "packaging": "bulk"}
+            {
+                "goods": "chemical",
+                "code": "7697-37-2",
+                "quantity": {"value": "25.5", "unit": "KGM"},
+                "store": "R1",
+                "packaging": "bulk",
+            }
         ],
     }
     check(draft, log=ORIGIN)
@@ -72,7 +78,9 @@ def test_rows__without_group__are_records_of_their_own():
 
 
 def test_stocktake__complete_by_default__and_cut_off_at_the_event_time():
-    drafts = read(sheet(COUNT | {"group": "G", "handlers": "H1"}, COUNT | {"group": "G", "handlers": "H1", "code": "7664-93-9"}))
+    drafts = read(
+        sheet(COUNT | {"group": "G", "handlers": "H1"}, COUNT | {"group": "G", "handlers": "H1", "code": "7664-93-9"})
+    )
     (draft,) = drafts
     assert draft.body["complete"] is True and draft.body["cut_off"] == "2026-03-02T09:30:00+08:00"
     assert draft.body["counters"] == [{"ref": "H1"}] and len(draft.body["lines"]) == 2
@@ -85,7 +93,10 @@ def test_chinese_headings_and_words__with_byte_order_mark_or_gb18030__are_read()
         "种类": "出入库", "发生时间": "2026-03-02 09:30", "方向": "入库", "原因": "purchase", "编码": "7697-37-2", "数量": "10",
         "单位": "KGM", "库房": "R1", "包装": "密封", "件数": "2", "对方信用代码": factories.OTHER_HOLDER, "对方名称": "示例化工",
     }  # fmt: skip
-    for data, encoding in ((sheet(row, encoding="utf-8-sig"), "utf-8-sig"), (sheet(row, encoding="gb18030"), "gb18030")):
+    for data, encoding in (
+        (sheet(row, encoding="utf-8-sig"), "utf-8-sig"),
+        (sheet(row, encoding="gb18030"), "gb18030"),
+    ):
         (draft,) = read(data, encoding=encoding)
         assert draft.body["direction"] == "in" and draft.body["lines"][0]["pieces"] == 2
         assert draft.body["counterparty"] == {"type": "enterprise", "uscc": factories.OTHER_HOLDER, "name": "示例化工"}

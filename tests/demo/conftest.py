@@ -41,7 +41,9 @@ class Pushed:
         )
         self.sent, self.answers = [], []
         self.opening = list(self.world.opening())
-        self.opened = [answer for at in range(0, len(self.opening), 200) for answer in self.log.batch(self.opening[at : at + 200])]
+        self.opened = [
+            answer for at in range(0, len(self.opening), 200) for answer in self.log.batch(self.opening[at : at + 200])
+        ]
         self.world.opening_delivered()
 
     def push(self, count):

@@ -67,8 +67,18 @@ def test_reopened__opening_not_delivered__comes_again_byte_for_byte(world, tmp_p
 
 
 def test_reopened__keys_and_enrolments__are_the_same(world, tmp_path):
-    before = world(tmp_path).enrolments()
+    first = world(tmp_path)
+    before = first.enrolments()
+    first.close()
     assert world(tmp_path).enrolments() == before
+
+
+def test_two_at_once__second__is_refused(world, tmp_path):
+    first = world(tmp_path)
+    with pytest.raises(ConfigError, match="another process"):
+        world(tmp_path)
+    first.close()
+    world(tmp_path)
 
 
 @pytest.mark.parametrize("cut", [1, 2, 100, 1500])
@@ -130,6 +140,7 @@ def test_compaction__at_any_point_of_it__loses_nothing(world, tmp_path, monkeypa
             crashed.delivered(item)
             extra.append(item)
     assert replaced == ["snapshot.json"]
+    crashed.close()
     monkeypatch.undo()
     third = world(tmp_path / "x")
     extra += list(islice(third.stream(), 60))

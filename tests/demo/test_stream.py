@@ -77,9 +77,7 @@ def test_opening__stock_takes__hold_the_declared_quantity_to_the_milligram(pushe
                 assert dimension == "mass"
                 counted[payload.holder, line["code"]] = amount
     declared = {
-        (e.holder, d.cas): d.quantity_mg
-        for e in enterprises_of(read_facilities())
-        for d in e.facility.declarations
+        (e.holder, d.cas): d.quantity_mg for e in enterprises_of(read_facilities()) for d in e.facility.declarations
     }
     missing = declared.keys() - counted.keys()
     assert len(missing) == len(pushed.world._cast.unopened) == 1
