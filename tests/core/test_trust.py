@@ -184,3 +184,13 @@ def test_with_pinned__size_without_chain__refused(document):
 def test_parse_trust__mixed_case_address__same_account(document):
     mixed = changed(document, "/chains/0/authorities/0", "0x" + "A1a1" * 10)
     assert parsed(mixed).chains[0].authorities == parsed(document).chains[0].authorities
+
+
+def test_parse_trust__validators__read_and_written(document):
+    entry = {"fromBlock": 5, "toBlock": None, "addresses": ["0x" + "11" * 20, "0x" + "22" * 20]}
+    trust = parsed(changed(document, "/chains/0/validators", [entry]))
+    (validators,) = trust.chains[0].validators
+    assert 5 in validators.blocks
+    assert 4 not in validators.blocks
+    assert validators.addresses == (b"\x11" * 20, b"\x22" * 20)
+    assert json.loads(encode_trust(trust))["chains"][0]["validators"] == [entry]
