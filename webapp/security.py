@@ -40,7 +40,8 @@ def install_headers(app: Flask) -> None:
         if services().https:
             response.headers.setdefault("Strict-Transport-Security", HSTS)
         response.headers.setdefault("Cache-Control", "no-store")
-        response.headers.setdefault("Vary", "Accept-Language, Cookie, Authorization")
+        if not response.headers["Cache-Control"].startswith("public"):
+            response.headers.setdefault("Vary", "Accept-Language, Cookie, Authorization")
         return response
 
 

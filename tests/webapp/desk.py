@@ -16,7 +16,7 @@ from tests import kit
 from webapp import create_app
 from webapp.auth import new_token
 from webapp.passwords import new_account
-from webapp.services import Proof, Services
+from webapp.services import Proof, Services, SessionRow
 
 NDJSON = "application/x-ndjson"
 PASSWORD = "violet tram under seven bridges"
@@ -203,7 +203,7 @@ class Desk:
         return b'{"mediaType":"application/vnd.hazledger.bundle.v1+json"}'
 
     def _sessions_of(self, username):
-        return list(self.sessions) if hasattr(self, "sessions") else []
+        return [SessionRow(*row) for row in self.stores.portal.sessions_of(username, self.clock())]
 
     def _trust(self):
         return json.dumps(

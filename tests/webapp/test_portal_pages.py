@@ -453,6 +453,71 @@ def test_alert__its_page__reason_inputs_and_entries_behind(desk, browser):
     assert record_id in rows_of(page)
 
 
+def test_alert__its_page__shows_its_book_until_then(desk, browser):
+    ids = [desk.stock(), desk.move(), desk.move()]
+    alert = desk.alert(extra={"book": "acid"})
+    later = desk.move()
+    seen = rows_of(browser.get(f"/alerts/{alert.alert_id}"))
+    assert seen[-3:] == ids[::-1]
+    assert later not in seen
+
+
+def test_levels__of_a_page__few_questions_and_the_right_answers(desk):
+    from webapp.portal.levels import levels_of
+
+    desk.stock()
+    desk.log.batch([desk.acid.next() for _ in range(20)])
+    desk.anchor()
+    desk.log.batch([desk.acid.next() for _ in range(15)])
+    desk.checkpoint()
+    desk.log.batch([desk.acid.next() for _ in range(14)])
+    rows, asked = desk.stores.log.records(0, 100), []
+
+    def counted(index):
+        asked.append(index)
+        return desk.level(index)
+
+    from dataclasses import replace
+
+    from webapp import create_app
+
+    with create_app(replace(desk.services, level=counted)).app_context():
+        found = levels_of(rows[::-1])
+        assert levels_of([]) == {}
+    assert found == {r.record_id: desk.level(r.index) for r in rows}
+    assert len(set(found.values())) == 3
+    assert len(asked) < 20
+
+
+def test_names__later_profiles__are_read_without_reading_all_again(desk):
+    from webapp.portal.names import Names
+
+    for n in range(3, 12):
+        profile(desk, desk.log.enterprise("acid", n=n), f"企业{n}", f"Works {n}")
+
+    class Counting:
+        def __init__(self, real):
+            self.real, self.read = real, 0
+
+        def size(self):
+            return self.real.size()
+
+        def search(self, where, *, before, limit):
+            rows = self.real.search(where, before=before, limit=limit)
+            self.read += len(rows)
+            return rows
+
+    log, names = Counting(desk.stores.log), Names()
+    assert len(names.all(log)) == 9
+    assert log.read == 9
+    desk.stock()
+    assert len(names.all(log)) == 9
+    for n in range(20, 32):
+        profile(desk, desk.log.enterprise("acid", n=n), f"企业{n}", f"Works {n}")
+    assert len(names.all(log)) == 21
+    assert names.all(log)[desk.log.enterprise("acid", n=31).holder] == {"zh": "企业31", "en": "Works 31"}
+
+
 def test_trust__page__digest_checkpoint_anchors_and_the_development_chain_by_name(desk, browser):
     import hashlib
 

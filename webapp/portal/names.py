@@ -21,6 +21,7 @@ from webapp.i18n import pick
 
 _KEY = "hazledger.names"
 PAGE = 500
+PAGE_LATER = 4
 
 
 class Names:
@@ -42,15 +43,17 @@ class Names:
     def _read(self, log: LogReader, size: LeafIndex) -> None:
         fresh: dict[str, dict[str, str]] = {}
         before: LeafIndex | None = size
+        # All at first; later, between two requests, there is rarely one.
+        limit = PAGE if self._next == 0 else PAGE_LATER
         while before is not None:
-            page = log.search(RecordFilter(kind="profile"), before=before, limit=PAGE)
+            page = log.search(RecordFilter(kind="profile"), before=before, limit=limit)
             for record in page:
                 if record.index < self._next:
                     break
                 # Newest first: what stands already is newer.
                 if record.holder not in fresh:
                     fresh[record.holder] = _names_in(record)
-            before = page[-1].index if len(page) == PAGE and page[-1].index >= self._next else None
+            before = page[-1].index if len(page) == limit and page[-1].index >= self._next else None
         self._names = self._names | fresh
         self._next = size
 

@@ -8,12 +8,14 @@ from typing import Any
 
 from ledger.core.encoding import is_hex_32
 from ledger.model import Alert, LeafIndex, RecordId, StoredRecord
+from ledger.ports import RecordFilter
 from webapp.context import services
 
 PAGE = 50
 MAX_ROWS = 200
 """New rows fetched at once by the live list."""
 MAX_BEHIND = 50
+AROUND = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,15 @@ def behind(alert: Alert) -> list[StoredRecord]:
         if record is not None:
             found[record.index] = record
     return [found[index] for index in sorted(found)]
+
+
+def around(alert: Alert) -> list[StoredRecord]:
+    """The newest records of the alert's book up to the alert, newest first; empty when it names no book."""
+    book = alert.extra.get("book")
+    if not isinstance(book, str) or not alert.site:
+        return []
+    where = RecordFilter(holder=alert.holder, site=alert.site, book=book)
+    return services().log.search(where, before=LeafIndex(alert.last_index + 1), limit=AROUND)
 
 
 def _walk(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:

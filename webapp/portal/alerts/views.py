@@ -12,6 +12,7 @@ from webapp.context import services
 from webapp.portal.access import signed_in
 from webapp.portal.alerts import queries
 from webapp.portal.labels import SEVERITIES
+from webapp.portal.levels import levels_of
 
 blueprint = Blueprint("alerts", __name__, template_folder="templates")
 
@@ -51,8 +52,9 @@ def show(alert_id: str) -> ResponseReturnValue:
     if alert is None:
         raise NotFoundError("")
     behind = queries.behind(alert)
-    levels = {r.record_id: services().level(r.index) for r in behind}
-    return render_template("alerts/show.html", alert=alert, behind=behind, levels=levels)
+    around = queries.around(alert)
+    levels = levels_of([*behind, *around])
+    return render_template("alerts/show.html", alert=alert, behind=behind, around=around, levels=levels)
 
 
 def _filters() -> tuple[str | None, str | None]:

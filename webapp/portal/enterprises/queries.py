@@ -14,8 +14,8 @@ from webapp.portal.names import all_names
 PAGE = 50
 MOVEMENTS = 30
 ALERTS = 20
-COUNT_TO = 100
-"""Alerts of one enterprise are counted no further; the list says "99+"."""
+COUNT_TO = 10
+"""Alerts of one enterprise are counted no further; the list says "9+", and the number is a link to all of them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from webapp.api.alerts import MAX_SEQ, number_parameter
 from webapp.api.records import bundle_response, visible_record
 from webapp.context import services
 from webapp.portal.access import log_act, reader_here, signed_in
+from webapp.portal.levels import levels_of
 from webapp.portal.records import queries
 
 blueprint = Blueprint("records", __name__, template_folder="templates")
@@ -30,7 +31,7 @@ def index() -> ResponseReturnValue:
         page=page,
         filters=filters,
         sentence=queries.sentence(filters),
-        levels={r.record_id: services().level(r.index) for r in page.rows},
+        levels=levels_of(page.rows),
         holders=holders,
         is_first=before is None,
     )
