@@ -135,6 +135,8 @@ def run_web(config: Config) -> None:
         sys.executable,
         "-m",
         "gunicorn",
+        "--config",
+        "python:webapp.gunicorn_hooks",
         "--bind",
         f"{http.host}:{http.port}",
         "--worker-class",

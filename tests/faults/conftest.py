@@ -1,0 +1,38 @@
+"""The seed, and the two kinds of database."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Iterator
+
+import pytest
+
+from tests.postgres import PostgresMissingError, PostgresServer, running_server
+
+
+@pytest.fixture(scope="session")
+def seed() -> int:
+    """HAZLEDGER_TEST_SEED, else a new one; every test that draws prints it."""
+    return int(os.environ.get("HAZLEDGER_TEST_SEED", "0")) or random.SystemRandom().randint(1, 10**6)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    try:
+        manager = running_server()
+        server = manager.__enter__()
+    except PostgresMissingError as missing:
+        if os.environ.get("CI"):
+            pytest.fail(f"CI must test PostgreSQL: {missing}")
+        pytest.skip(str(missing))
+    try:
+        yield server
+    finally:
+        manager.__exit__(None, None, None)
+
+
+@pytest.fixture
+def fast_restarts(monkeypatch):
+    """The watcher's growing pauses are for processes that keep dying by themselves; these are killed."""
+    monkeypatch.setattr("ledger.cli.serve.SLOWEST_RESTART_S", 0.2)
