@@ -14,10 +14,9 @@ from ledger.core.dsse import parse_envelope
 from ledger.core.grants import log_id, scope_covers
 from ledger.core.merkle import inclusion_proof
 from ledger.core.record import may_sign, parse_payload
-from ledger.core.slots import grant_slot, sized_slot
 from ledger.core.tiles import TileReader
-from ledger.core.trie import NodeSet, parse_header
-from ledger.core.trust import TrustedChain, TrustFile
+from ledger.core.trust import TrustFile
+from ledger.core.verification import select_nodes
 from ledger.errors import ChainError, ChainMismatchError, GrantError, NotFoundError, StoreError
 from ledger.model import Grant, LeafIndex, Payload, RecordId, StateProof, TreeSize
 from ledger.ports import AnchorStore, Chain, LogReader, StoredCheckpoint
@@ -60,7 +59,14 @@ def prove(
             keys=tuple(BundleKey(g.keyid, g.spki, g.role, g.scope) for g in grants),
             header=state.header,
             anchored=anchored,
-            nodes=_used_nodes(state, trusted, log_id(trust.origin), checkpoint.size if anchored else None, gs),
+            nodes=select_nodes(
+                state.header,
+                state.nodes,
+                trusted,
+                log=log_id(trust.origin),
+                gs=gs,
+                size=checkpoint.size if anchored else None,
+            ),
             receipt=stored.receipt,
         )
     )
@@ -112,24 +118,6 @@ def _state(size: TreeSize | None, gs: Sequence[bytes], anchors: AnchorStore, cha
     if kept is None:
         raise StoreError(f"no chain state at hand to prove the signer's grant: {reason}; try again")
     return kept
-
-
-def _used_nodes(
-    state: StateProof, trusted: TrustedChain, log: bytes, size: TreeSize | None, gs: Sequence[bytes]
-) -> tuple[bytes, ...]:
-    """Just the nodes that a verifier will walk, each once: formats.md section 7 refuses any other."""
-    nodes = NodeSet(state.nodes, limit=None)
-    root = parse_header(state.header).state_root
-    registry = nodes.account(root, trusted.key_registry.address)
-    checkpoints = nodes.account(root, trusted.checkpoint_log.address)
-    if registry is None or checkpoints is None:
-        raise StoreError("the contracts of the trust file are not in this chain's state")
-    for g in gs:
-        nodes.storage(registry.storage_root, grant_slot(trusted.key_registry.grants_slot, g))
-    if size is not None:
-        nodes.storage(checkpoints.storage_root, sized_slot(trusted.checkpoint_log.root_at_slot, log, size))
-        nodes.storage(checkpoints.storage_root, sized_slot(trusted.checkpoint_log.meta_at_slot, log, size))
-    return nodes.used()
 
 
 def _tile(log: LogReader, size: TreeSize, level: int, n: int) -> bytes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import json
 import os
 import subprocess
 import sys
@@ -231,4 +230,3 @@ def _wait_engine(served: Served) -> None:
 
 if __name__ == "__main__":
     run(Report(), int(sys.argv[1]) if len(sys.argv) > 1 else 40_000)
-    del json
