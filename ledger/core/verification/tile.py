@@ -130,7 +130,7 @@ def check_deferred(task: TileTask, keys: Mapping[str, bytes], offsets: Sequence[
             if algorithms is None:
                 unknown = next(keyid for keyid in leaf.payload.signers if keyid not in keys)
                 raise GrantError(f"key {unknown[:16]}…: no grant entry names it", code="no-grant")
-            check_stored_entry(leaf, entry, algorithms)
+            check_stored_entry(leaf, entry, received_of(entry), algorithms)
         except VerificationError as error:
             result.findings.append(finding(index, entry_id(entry), error))
         else:
@@ -177,7 +177,7 @@ def _check_leaves(task: TileTask, result: TileResult, entries: Sequence[bytes], 
         received = received_of(entry)
         if isinstance(leaf, Leaf) and isinstance(algorithms, list):
             try:
-                received = check_stored_entry(leaf, entry, algorithms)
+                check_stored_entry(leaf, entry, received, algorithms)
             except VerificationError as differs:
                 error = differs
         if isinstance(error, VerificationError):

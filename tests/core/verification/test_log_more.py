@@ -1,6 +1,8 @@
 """The audit's rarer paths: upper tiles of a large log, a silent endpoint half-way, contradictions without proof."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ledger.core.encoding import sha256
 from ledger.core.merkle import Frontier
@@ -14,6 +16,16 @@ from tests.world import World, unreachable
 TILES = TILE_WIDTH + 2
 SIZE = TILES * TILE_WIDTH
 ENTRIES = encode_entry_bundle([b"an entry"] * TILE_WIDTH)
+
+
+def _envelopes():
+    world = World(es256=True)
+    second = world.enrol("second", world.enterprise.holder, "S1/", world.enterprise.role)
+    signers = [[world.enterprise], [second], [world.enterprise, second]]
+    return [world.envelope(world.payload(signers=names), names) for names in signers]
+
+
+ENVELOPES = _envelopes()
 
 
 @pytest.fixture(scope="module")
@@ -149,3 +161,31 @@ def test_log__damaged_grant_entry__its_key_is_still_followed():
     edit_record(files, len(world.logged), 1, with_signature(flip_last))
     # The grant's own entry is accused, not the records of the key that it grants.
     assert found(audited(world, files)) == {(1, 5, "bad-signature")}
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_written_by_us__any_bytes__agrees_with_the_strict_reader(data):
+    from ledger.core import dsse
+    from ledger.core.verification.leaves import _written_by_us
+    from ledger.errors import LedgerError
+
+    good = data.draw(st.sampled_from(ENVELOPES))
+    at = data.draw(st.integers(0, len(good)))
+    raw = good[:at] + data.draw(st.binary(max_size=4)) + good[at + data.draw(st.integers(0, 4)) :]
+    quick = _written_by_us(raw)
+    if quick is not None:
+        assert quick == dsse.parse_envelope(raw)
+    else:
+        try:
+            dsse.parse_envelope(raw)
+        except LedgerError:
+            pass
+
+
+def test_written_by_us__our_own_envelopes__read():
+    from ledger.core import dsse
+    from ledger.core.verification.leaves import _written_by_us
+
+    for raw in ENVELOPES:
+        assert _written_by_us(raw) == dsse.parse_envelope(raw)
