@@ -19,8 +19,6 @@ from ledger.cli.common import (
 )
 from ledger.cli.mirror import SourceError, open_tiles
 from ledger.cli.verify_log import finish, hash_reader, token_of, token_option
-from ledger.core.encoding import b64_decode
-from ledger.core.keys import load_public_key
 from ledger.core.merkle import HashReader
 from ledger.core.verification.checks import claimed_checkpoint
 from ledger.core.verification.consistency import verify_consistency_of
@@ -35,13 +33,6 @@ tiles_option = click.option("--tiles", "where", metavar="DIR|URL", help="A mirro
 @click.argument("file", type=FILE)
 @trust_option
 @click.option("--envelope", type=FILE, help="The exact envelope that was sent; the entry is rebuilt from it.")
-@click.option(
-    "--key",
-    "keys",
-    multiple=True,
-    metavar="BASE64",
-    help="A signer's public key (SPKI in base64), needed with --envelope; once a signer.",
-)
 @tiles_option
 @rpc_option
 @depth_option
@@ -54,7 +45,6 @@ def receipt_command(
     file: Path,
     trust_path: Path,
     envelope: Path | None,
-    keys: tuple[str, ...],
     where: str | None,
     rpc: str | None,
     depth: int | None,
@@ -68,12 +58,12 @@ def receipt_command(
     \b
     Example:
       hazledger verify receipt 3f9a….receipt --trust trust.json --envelope sent.json \\
-          --key "$(cat key.pub)" --tiles https://ledger.example --rpc http://127.0.0.1:8545
+          --tiles https://ledger.example --rpc http://127.0.0.1:8545
     """
     trust = read_trust(context, trust_path)
     check = ReceiptCheck(file.read_bytes(), trust)
     if envelope is not None:
-        check.by_envelope(envelope.read_bytes(), _spkis(keys))
+        check.by_envelope(envelope.read_bytes())
     if where is not None:
         try:
             source = open_tiles(where, token_of(token_file))
@@ -135,14 +125,3 @@ def _claimed_size(note: bytes) -> int:
         return claimed_checkpoint(note).size
     except VerificationError:
         return 0
-
-
-def _spkis(keys: tuple[str, ...]) -> dict[str, bytes]:
-    found = {}
-    for text in keys:
-        try:
-            key = load_public_key(b64_decode(text.strip()))
-        except ValueError as error:
-            raise click.BadParameter(f"not a public key: {error}", param_hint="--key") from error
-        found[key.keyid] = key.spki
-    return found

@@ -144,9 +144,12 @@ def finish(context: click.Context, outcome: Outcome, as_json: bool) -> None:
     if outcome.evidence is not None:
         kind = json.loads(outcome.evidence)["kind"]
         path = Path(f"{kind}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.json")
-        path.write_bytes(outcome.evidence)
-        lines.insert(-1, f"evidence written to {path}: keep it, and send it to the authority")
-        document["evidence"] = str(path)
+        try:
+            path.write_bytes(outcome.evidence)
+            lines.insert(-1, f"evidence written to {path}: keep it, and send it to the authority")
+            document["evidence"] = str(path)
+        except OSError as error:
+            lines.insert(-1, f"the evidence could not be written ({error}): run this in a folder that can be written")
     if as_json:
         click.echo(json.dumps(document, ensure_ascii=False, indent=2))
     else:

@@ -18,7 +18,7 @@ from click.testing import CliRunner
 
 from ledger.cli.verify import verify
 from ledger.core import rlp
-from ledger.core.encoding import b64_encode, sha256
+from ledger.core.encoding import sha256
 from ledger.core.trie import keccak256
 from ledger.core.verification.evidence import check_evidence
 from tests.world import World
@@ -351,8 +351,7 @@ def test_book__directory__0_and_balanced(run, folder, world):
 
 
 def test_receipt__with_everything__0(run, folder, served, world):
-    key = b64_encode(world.enterprise.key.public.spki)
-    words = ("--trust", "trust.json", "--envelope", "record.envelope", "--key", key)
+    words = ("--trust", "trust.json", "--envelope", "record.envelope")
     result = run("receipt", "record.receipt", *words, "--tiles", str(folder / "mirror"), "--rpc", served.url)
     assert result.exit_code == 0, result.output
 
@@ -368,10 +367,19 @@ def test_receipt__broken__5_and_evidence_written(run, folder, world, tmp_path):
     check_evidence(written.read_bytes(), world.trust())
 
 
-def test_receipt__bad_key__2(run):
-    assert run("receipt", "record.receipt", "--trust", "trust.json", "--key", "AAAA").exit_code in (0, 2, 3)
-    words = ("--trust", "trust.json", "--envelope", "record.envelope", "--key", "AAAA")
-    assert run("receipt", "record.receipt", *words).exit_code == 2
+def test_receipt__broken_in_a_folder_that_cannot_be_written__5_all_the_same(run, folder, world, tmp_path, monkeypatch):
+    from tests.core.verification.test_promise import lying_receipt
+
+    path = tmp_path / "lie.receipt"
+    path.write_bytes(lying_receipt(world, 9))
+
+    def refused(*_):
+        raise PermissionError("read-only")
+
+    monkeypatch.setattr(Path, "write_bytes", refused)
+    result = run("receipt", str(path), "--trust", "trust.json", "--tiles", str(folder / "mirror"))
+    assert result.exit_code == 5
+    assert "could not be written" in result.output
 
 
 def test_consistency__directory__0(run, folder):

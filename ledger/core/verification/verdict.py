@@ -164,6 +164,8 @@ class Verdict:
     def verdict_line(self) -> str:
         """The one line that a person reads last."""
         parts = [self._headline()]
+        if self.unreachable:
+            parts.append(f"the endpoint did not answer: {self.unreachable}")
         if self.keys_as_of is not None:
             parts.append(f"keys as of block {self.keys_as_of.block}, {utc(self.keys_as_of.timestamp_s)}")
         if self.existed_by_s is not None:
