@@ -8,8 +8,7 @@ public class Sign {
         var pae = new ByteArrayOutputStream();
         pae.write(("DSSEv1 " + type.length() + " " + type + " " + payload.length + " ").getBytes("US-ASCII"));
         pae.write(payload);
-        String pem = Files.readString(Path.of("key.pem")).replaceAll("-----[^-]+-----|\\s", "");
-        var key = KeyFactory.getInstance("EC").generatePrivate(new PKCS8EncodedKeySpec(Base64.getDecoder().decode(pem)));
+        var key = KeyFactory.getInstance("EC").generatePrivate(new PKCS8EncodedKeySpec(Files.readAllBytes(Path.of("key"))));
         var signature = Signature.getInstance("SHA256withECDSA");   // DER, as the format asks
         signature.initSign(key);
         signature.update(pae.toByteArray());

@@ -143,6 +143,14 @@ def matches(shown: list[str], printed: str) -> bool:
     return re.fullmatch(pattern, text) is not None
 
 
+def unmatched(shown: list[str], printed: str) -> str:
+    """The first line of the page up to which `printed` does not follow it; empty when all was found."""
+    for count in range(1, len(shown) + 1):
+        if not matches([*shown[:count], "…"], printed):
+            return shown[count - 1]
+    return ""
+
+
 def _line_pattern(line: str) -> str:
     if line.strip() == "…":
         return r"(?:.*\n)*?"

@@ -14,7 +14,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from tests.readme.blocks import ROOT, Block, Command, matches
+from tests.readme.blocks import Block, Command, matches, unmatched
 
 END = "<<<end of command>>>"
 COMMAND_S = 60.0
@@ -161,7 +161,12 @@ class Shell:
 
 
 def _difference(command: Command, status: int | None, printed: str) -> str:
-    shown = "\n".join(command.shown)
-    return f"README.md line {command.line}: $ {command.text}\n--- the page shows\n{shown}\n--- it printed (exit {status})\n{printed}"
+    lost = unmatched(command.shown, printed)
+    return (
+        f"README.md line {command.line}: $ {command.text}\n--- the page shows\n"
+        + "\n".join(command.shown)
+        + f"\n--- it printed (exit {status})\n{printed}"
+        + (f"\n--- not found: {lost}" if lost else "\n--- it printed more than the page shows")
+    )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import pytest
 
 from ledger.core.dsse import pae, parse_envelope
 from ledger.core.keys import PublicKey
-from tests.readme.blocks import ROOT, blocks, matches, readme
+from tests.readme.blocks import ROOT, blocks, matches, readme, unmatched
 from tests.readme.shell import free_port
 
 pytestmark = [pytest.mark.chain, pytest.mark.timeout(180)]
@@ -75,7 +76,7 @@ def check_example(directory: Path, envelope: bytes) -> None:
 def test_demo__its_own_few_seconds__prints_what_the_first_screen_shows(tmp_path):
     state = tmp_path / "state"
     (command,) = DEMO.commands
-    options = ["--headless", "--seconds", "14", "--rate", "10", "--facilities", "16", "--state", str(state)]
+    options = ["--headless", "--seconds", "14", "--rate", "10", "--facilities", "40", "--state", str(state)]
     done = subprocess.run(
         [str(ROOT / command.text), *options, "--port", str(free_port())],
         cwd=ROOT,
@@ -88,7 +89,7 @@ def test_demo__its_own_few_seconds__prints_what_the_first_screen_shows(tmp_path)
     printed = done.stdout.replace(str(state), "/somewhere/.demo")
     assert done.returncode == 0, printed + done.stderr
     assert "demo: everything shown" in printed
-    assert matches(command.shown, printed), printed
+    assert matches(command.shown, printed), f"{printed}\n--- not found: {unmatched(command.shown, printed)}"
 
 
 @pytest.mark.parametrize("block", [b for b in BLOCKS if b.mark == "help"], ids=lambda block: f"line-{block.line}")
@@ -106,7 +107,5 @@ def test_help__each_block__is_the_programs_own_text(block):
 
 
 def _environment() -> dict[str, str]:
-    import os
-
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("HAZLEDGER_", "PYTEST_"))}
     return kept | {"COLUMNS": "80", "HAZLEDGER_PYTHON": sys.executable}
