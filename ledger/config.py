@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,7 @@ class Config:
     state_dir: Path
     origin: str
     issuer: str
-    database: str
+    database: str = field(repr=False)
     """`sqlite`, or a SQLAlchemy URL of PostgreSQL; its password may come from `database_password_file`."""
     merge_delay_ms: int
     checkpoint_every_s: float

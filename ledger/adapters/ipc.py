@@ -8,6 +8,7 @@ the outcome is unknown then, and sending the same bytes again is always safe.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import socket
 import struct
@@ -20,9 +21,10 @@ import msgspec
 
 from ledger import errors
 from ledger.errors import LedgerError, OverloadedError, StoreError
-from ledger.faults import fault
 from ledger.model import Appended, AuthenticRecord, UnixMs
 from ledger.ports import Appender
+
+_log = logging.getLogger(__name__)
 
 # A batch of 1,000 envelopes of 72 KiB, as msgpack.
 MAX_FRAME_BYTES = 96 * 1024 * 1024
@@ -116,6 +118,10 @@ class SequencerClient:
         self._local.socket, self._local.pid = connection, os.getpid()
         return connection
 
+    def close(self) -> None:
+        """Close this thread's connection; the next call opens another."""
+        self._drop()
+
     def _drop(self) -> None:
         connection: socket.socket | None = getattr(self._local, "socket", None)
         self._local.socket = None
@@ -170,13 +176,22 @@ class SequencerServer:
             while (frame := _read_frame(connection)) is not None:
                 try:
                     operation, argument = _decode(frame)
-                    answer = [True, self._operations[operation](argument)]
-                except LedgerError as error:
-                    answer = [False, _error_row(error)]
-                reply = _encode(answer)
-                if operation == "append":
-                    fault("append.before-answer")
+                    work = self._operations[operation]
+                except (msgspec.DecodeError, ValueError, TypeError, KeyError):
+                    _log.warning("a frame that is no call; the connection is closed")
+                    return
+                reply = _encode(self._answer(work, argument))
                 connection.sendall(_LENGTH.pack(len(reply)) + reply)
+
+    @staticmethod
+    def _answer(work: Callable[[Any], Any], argument: Any) -> list[Any]:
+        try:
+            return [True, work(argument)]
+        except LedgerError as error:
+            return [False, _error_row(error)]
+        except Exception as error:  # noqa: BLE001 - a caller hears of it; the server goes on for the others
+            _log.exception("a call raised")
+            return [False, _error_row(error)]
 
 
 def _pack(answers: Sequence[Appended | Exception]) -> list[Any]:

@@ -1,0 +1,70 @@
+"""Settings: everything wrong is said at once, the environment comes on top, secrets stay out."""
+
+from __future__ import annotations
+
+import pytest
+
+from ledger.config import load
+from ledger.errors import ConfigError
+
+GOOD = '[log]\norigin = "county.test/haz"\nissuer = "platform"\n'
+
+
+def write(tmp_path, text=GOOD):
+    (tmp_path / "hazledger.toml").write_text(text)
+    return tmp_path
+
+
+def test_load__minimal__defaults_hold(tmp_path):
+    config = load(write(tmp_path), {})
+    assert (config.origin, config.database, config.http.port) == ("county.test/haz", "sqlite", 8080)
+    assert config.chain.embedded and config.chain.endpoints == ("http://127.0.0.1:8545",)
+    assert config.socket_path.parent == tmp_path / "run"
+
+
+def test_load__environment__comes_on_top(tmp_path):
+    environ = {
+        "HAZLEDGER_HTTP_PORT": "9000",
+        "HAZLEDGER_CHAIN_ENDPOINTS": "http://a:1,http://b:2",
+        "HAZLEDGER_CHAIN_EMBEDDED": "false",
+        "HAZLEDGER_CHAIN_ANCHOR_EVERY_S": "2.5",
+        "HAZLEDGER_ANVIL": "/opt/anvil",
+    }
+    config = load(write(tmp_path), environ)
+    assert config.http.port == 9000
+    assert config.chain.endpoints == ("http://a:1", "http://b:2")
+    assert not config.chain.embedded
+    assert config.chain.anchor_every_s == 2.5
+    assert config.chain.anvil == "/opt/anvil"
+
+
+def test_load__several_things_wrong__all_named_together(tmp_path):
+    text = '[log]\nissuer = 5\nsurprise = 1\n[http]\nport = "80"\nhttps = 1\n[chain]\nkind = "clique"\n[more]\n'
+    with pytest.raises(ConfigError) as caught:
+        load(write(tmp_path, text), {"HAZLEDGER_HTTP_WORKERS": "many"})
+    said = caught.value.detail
+    for name in ("[log] origin", "[log] issuer", "surprise", "[http] port", "[http] https", "kind", "[more]", "workers"):
+        assert name in said, name
+
+
+def test_load__no_installation__says_init(tmp_path):
+    with pytest.raises(ConfigError, match="hazledger init"):
+        load(tmp_path, {})
+
+
+def test_load__not_toml__names_the_file(tmp_path):
+    with pytest.raises(ConfigError, match="hazledger.toml"):
+        load(write(tmp_path, "= ="), {})
+
+
+def test_passphrase__file_missing__names_it(tmp_path):
+    with pytest.raises(ConfigError, match="secrets/passphrase"):
+        load(write(tmp_path), {}).passphrase()
+
+
+def test_load__database_password__comes_from_its_file(tmp_path):
+    (tmp_path / "pw").write_text("s3cret\n")
+    text = GOOD + '[store]\ndatabase = "postgresql+psycopg://haz@db/haz"\npassword_file = "pw"\n'
+    config = load(write(tmp_path, text), {})
+    assert config.database == "postgresql+psycopg://haz:s3cret@db/haz"
+    assert "s3cret" not in repr(config)
