@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
@@ -106,6 +107,16 @@ def test_values__every_closed_list_of_the_schemas__is_in_chinese():
     assert len(closed) > 10
     for name, values in closed.items():
         assert values - VALUES_ZH.get(name, {}).keys() == set(), name
+
+
+def test_members__every_input_of_a_shipped_rule__has_a_chinese_label():
+    from ledger.engine.subjects import SUBJECTS
+
+    fields = {name for subject in SUBJECTS.values() for name in subject.fields}
+    for path in (Path(schemas.__file__).parents[2] / "rules").glob("*.yml"):
+        fields |= set((yaml.safe_load(path.read_text()).get("parameters") or {}))
+    assert len(fields) > 40
+    assert fields - MEMBERS_ZH.keys() == set()
 
 
 def test_acts__every_kind_of_line_in_the_access_log__has_a_chinese_word():

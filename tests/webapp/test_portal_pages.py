@@ -453,6 +453,38 @@ def test_alert__its_page__reason_inputs_and_entries_behind(desk, browser):
     assert record_id in rows_of(page)
 
 
+def test_alert__what_the_rule_saw__in_units_and_times_of_people(desk, browser):
+    from dataclasses import replace
+
+    from ledger.ports import EngineBatch
+
+    inputs = {"dimension": "mass", "balance": -3_000_000, "pieces": -2, "sealed": True, "due_ms": 1_790_000_000_000, "age_ms": 432_000_000}
+    alert = replace(desk.alert(), alert_id="ab" * 32, inputs=inputs)
+    desk.stores.engine.commit(EngineBatch(cursor=desk.stores.log.size(), alerts=(alert,)))
+    text = text_of(browser.get(f"/alerts/{alert.alert_id}"))
+    for words in ("balance -3 kg", "pieces -2", "sealed yes", "due ms 2026-09-21 22:13:20", "age ms 5 days"):
+        assert words in text, words
+    zh = text_of(desk.supervisor("zh").get(f"/alerts/{alert.alert_id}"))
+    for words in ("账面结存 -3 kg", "密封件 是", "时长 5 天"):
+        assert words in zh, words
+
+
+def test_alert__its_signed_entry__is_linked_once_it_is_in_the_log(desk, browser):
+    record_id = desk.stock()
+    waiting = desk.alert(record_id="cd" * 32)
+    assert "on its way into the log" in text_of(browser.get(f"/alerts/{waiting.alert_id}"))
+    there = desk.alert(record_id=record_id)
+    assert "on its way into the log" not in text_of(browser.get(f"/alerts/{there.alert_id}"))
+
+
+def test_notice__long__its_first_sentence_is_in_sight_and_the_rest_opens(tmp_path):
+    notice = {"zh": "演示数据。其余说明。", "en": "Demonstration data. The rest of it."}
+    desk = Desk(tmp_path, notice=notice)
+    html = re.sub(r"\s+", " ", desk.supervisor().get("/").get_data(as_text=True))
+    assert "</strong> Demonstration data. </summary>The rest of it.</details>" in html
+    desk.close()
+
+
 def test_alert__its_page__shows_its_book_until_then(desk, browser):
     ids = [desk.stock(), desk.move(), desk.move()]
     alert = desk.alert(extra={"book": "acid"})

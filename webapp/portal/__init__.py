@@ -37,13 +37,22 @@ def _common() -> dict[str, Any]:
         "session": session,
         "lang": language(),
         "other_language": "en" if language() == "zh" else "zh",
-        "notice": pick(services().notice),
+        "notice": _notice(),
         "csrf": csrf_token(session.session_hash) if session else "",
         "now_ms": services().clock(),
         "timezone": services().timezone,
         "labels": labels,
         "here": request.full_path.rstrip("?"),
     }
+
+
+def _notice() -> tuple[str, str] | None:
+    """The notice of simulated data: its first sentence, always in sight, and the rest, which opens on asking."""
+    text = pick(services().notice)
+    if not text:
+        return None
+    first, stop, rest = next((parts for mark in ("。", ". ") if (parts := text.partition(mark))[2]), (text, "", ""))
+    return first + stop, rest.strip()
 
 
 @blueprint.get("/language/<code>")

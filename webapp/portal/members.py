@@ -6,10 +6,13 @@ the JSON Schemas, so that a new member cannot appear untranslated.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from ledger.core.quantity import format_mass, format_volume
 from webapp.i18n import gettext as _
 from webapp.i18n import language
+from webapp.portal.clock import age, moment
 
 # fmt: off
 MEMBERS_ZH = {
@@ -47,7 +50,15 @@ MEMBERS_ZH = {
     "valid_to": "有效期至", "value": "数值", "vehicle": "车辆", "version": "版本", "versions": "版本", "zh": "中文", "zone": "时区",
     # what the rules' inputs add, and what processes tell of themselves
     "balance": "账面结存", "lowest": "最低结存", "lowest_pieces": "最低件数", "sealed": "密封件", "tolerance": "容差", "error": "错误",
-    "counted": "盘点数", "difference": "差额", "open": "未补", "refused_id": "被拒记录", "index": "位置", "received_ms": "接收时间", "event_ms": "事件时间",
+    "counted": "盘点数", "difference": "差额", "open": "未补", "refused_id": "被拒记录", "standing_id": "在册记录", "index": "位置", "received_ms": "接收时间", "event_ms": "事件时间",
+    "act": "行为", "filing": "备案", "age_ms": "时长", "ahead_ms": "超前时长", "amount": "数量", "book_amount": "账面数", "book_pieces": "账面件数", "buyer": "买方", "counted_pieces": "盘点件数",
+    "counterparty_type": "对方类型", "difference_pieces": "件数差额", "dimension": "计量维度", "due_ms": "期限", "fill_ppm": "占用率（ppm）", "inside": "本辖区内", "key": "结存项",
+    "known": "容量已备案", "need": "所需许可", "opening": "期初盘点", "own": "本单位", "party": "当事单位", "sale_ms": "销售时间", "shortage": "短少", "sigma": "标准差",
+    "state": "状态", "stock": "库存", "stocktake": "盘点记录", "grace": "宽限", "warn_ppm": "预警线（ppm）", "critical_ppm": "特急线（ppm）", "floor_toxic": "剧毒品下限",
+    "floor_other": "其他下限", "times_sigma": "标准差倍数", "check_due": "核实期限",
+    "as_of_ms": "截至", "chain": "链", "endpoint": "节点地址", "chain_id": "链 ID", "submitter": "提交账户", "block_time_s": "区块时间", "lag_s": "滞后（秒）", "final_block": "最终区块",
+    "head_size": "链上树大小", "balance_wei": "余额（wei）", "has_role": "有提交权限", "checkpoint_size": "检查点大小", "checkpoint_signed_ms": "检查点签署时间", "rollback": "回退",
+    "signing_waits_for": "签署等待", "waiting_jobs": "等待任务数", "refusals_counted_only": "仅计数的拒收",
 }
 
 VALUES_ZH: dict[str, dict[str, str]] = {
@@ -69,6 +80,10 @@ VALUES_ZH: dict[str, dict[str, str]] = {
     "decision": {"accepted": "接受", "extended": "延期", "rejected": "驳回", "withdrawn": "撤回"},
     "action": {"assign": "分派", "close": "关闭", "enrol": "入职", "extend": "续期", "feedback": "反馈", "intake": "受理", "leave": "离职", "out": "出租", "return": "归还", "sort": "分类", "update": "变更"},
     "class": {"cabinet": "柜", "counter": "柜台", "fleet": "车队", "lab_cabinet": "实验室柜", "lab_room": "实验室", "other": "其他", "process": "生产线", "room": "库房", "tank": "储罐", "yard": "堆场"},
+    "dimension": {"mass": "质量", "volume": "体积", "count": "件数"},
+    "act": {"purchase": "购买", "sale": "销售", "possession": "持有"},
+    "need": {"highly_toxic": "剧毒化学品", "explosive_precursor": "易制爆危险化学品"},
+    "state": {"missing": "无", "expired": "已过期", "revoked": "已吊销", "suspended": "暂停", "declared": "仅申报", "valid": "有效"},
     "unit": {"MGM": "毫克", "GRM": "克", "KGM": "千克", "TNE": "吨", "MLT": "毫升", "LTR": "升", "MTQ": "立方米", "H87": "件"},
 }
 VALUES_ZH["to"] = VALUES_ZH["from"]
@@ -81,6 +96,12 @@ ACTS_ZH = {
     "sign-in": "登录", "sign-in-failed": "登录失败", "sign-out": "退出", "password-changed": "修改密码", "session-revoked": "结束会话",
     "search": "搜索", "query-records": "查询记录", "query-enterprises": "查询企业", "disclosures": "查看个人信息", "bundle": "下载证据包",
 }  # fmt: skip
+
+
+AMOUNTS = frozenset(
+    {"balance", "lowest", "tolerance", "amount", "stock", "capacity", "book_amount", "counted", "difference", "sigma"}
+)
+PLAIN_NUMBERS = frozenset({"seq", "v", "version", "day", "chain_id", "band"})
 
 
 def member(name: str) -> str:
@@ -97,7 +118,7 @@ def value(item: Any, name: str = "") -> str:
     if item is None:
         return "—"
     if isinstance(item, int):
-        return f"{item:,}" if name not in {"seq", "v", "version", "day"} else str(item)
+        return _number(item, name)
     text = str(item)
     if language() == "zh":
         return VALUES_ZH.get(name, {}).get(text, text)
@@ -108,6 +129,29 @@ def value(item: Any, name: str = "") -> str:
         if text in VALUES_ZH.get(name, {})
         else text
     )
+
+
+def readable(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """What a rule saw: amounts in the unit of its `dimension`, everything else as it is."""
+    dimension = inputs.get("dimension")
+    if dimension not in {"mass", "volume"}:
+        return dict(inputs)
+    show = format_mass if dimension == "mass" else format_volume
+    return {
+        name: show(item) if name in AMOUNTS and isinstance(item, int) else item
+        for name, item in inputs.items()
+        if name != "dimension"
+    }
+
+
+def _number(item: int, name: str) -> str:
+    if name in PLAIN_NUMBERS:
+        return str(item)
+    if name.endswith("_ms"):
+        return moment(item) if item >= 10**11 else age(item)
+    if name.endswith("_s") and item >= 10**8:
+        return moment(item * 1000)
+    return f"{item:,}"
 
 
 def act(code: str) -> str:

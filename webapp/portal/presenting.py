@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
-from functools import lru_cache
-from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
 from ledger.core.quantity import format_mass, format_volume
 from webapp.context import services
 from webapp.i18n import gettext as _
-from webapp.i18n import ngettext, pick
-from webapp.portal.members import act, member, value
+from webapp.i18n import pick
+from webapp.portal.clock import age, moment
+from webapp.portal.members import act, member, readable, value
 from webapp.portal.names import name_of
 
 SHORT_ID = 12
 """Enough of a record_id to tell two rows apart; the whole one is in the link and on the record's page."""
-
-
-@lru_cache(maxsize=8)
-def _zone(name: str) -> ZoneInfo:
-    return ZoneInfo(name)
-
-
-def moment(ms: int) -> str:
-    """YYYY-MM-DD hh:mm:ss in the portal's zone."""
-    at = datetime.fromtimestamp(ms / 1000, _zone(services().timezone))
-    return at.strftime("%Y-%m-%d %H:%M:%S")
 
 
 def when(ms: int | None) -> Markup:
@@ -41,18 +29,6 @@ def when(ms: int | None) -> Markup:
 def when_s(seconds: int | None) -> Markup:
     """As `when`, from unix seconds."""
     return when(None if seconds is None else seconds * 1000)
-
-
-def age(ms: int) -> str:
-    """A span of time in its largest unit, rounded down."""
-    seconds = max(0, ms) // 1000
-    if seconds < 60:
-        return ngettext("%(num)d second", "%(num)d seconds", seconds)
-    if seconds < 3600:
-        return ngettext("%(num)d minute", "%(num)d minutes", seconds // 60)
-    if seconds < 86400:
-        return ngettext("%(num)d hour", "%(num)d hours", seconds // 3600)
-    return ngettext("%(num)d day", "%(num)d days", seconds // 86400)
 
 
 def amount(value: int, dimension: str) -> str:
@@ -90,6 +66,7 @@ FILTERS = {
     "member": member,
     "value": value,
     "act": act,
+    "readable": readable,
     "holder_name": name_of,
     "pick": pick,
 }

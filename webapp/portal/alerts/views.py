@@ -52,9 +52,10 @@ def show(alert_id: str) -> ResponseReturnValue:
     if alert is None:
         raise NotFoundError("")
     behind = queries.behind(alert)
+    signed = alert.record_id is not None and services().log.record_by_id(alert.record_id) is not None
     around = queries.around(alert)
     levels = levels_of([*behind, *around])
-    return render_template("alerts/show.html", alert=alert, behind=behind, around=around, levels=levels)
+    return render_template("alerts/show.html", alert=alert, behind=behind, around=around, signed=signed, levels=levels)
 
 
 def _filters() -> tuple[str | None, str | None]:
