@@ -13,13 +13,12 @@ from pathlib import Path
 from ledger.adapters.store import open_stores
 from ledger.catalogue import Catalogue
 from ledger.cli.compose import Installation
-from ledger.cli.engine import categories_of
 from ledger.core.checkpoint import open_checkpoint
 from ledger.core.keys import load_public_key
 from ledger.core.merkle import Frontier, leaf_hash
 from ledger.core.note import VerifierKey
 from ledger.core.trust import parse_trust
-from ledger.evaluate import Evaluator, Platform, shipped_rules
+from ledger.evaluate import Evaluator, Platform, catalogue_categories, shipped_rules
 from ledger.adapters.keystore.signing import public_key_of
 from ledger.cli.compose import PLATFORM_KEY
 from ledger.flow import SUBMISSION, checked, Directory, Door
@@ -154,7 +153,7 @@ def check_engine(here: Installation, raw: Raw, scratch: Path, size: int) -> int:
         appender=appender,
         admit=lambda envelope: checked(envelope, SUBMISSION, door),
         rules=shipped_rules(),
-        categories=categories_of(Catalogue.load()),
+        categories=catalogue_categories(Catalogue.load()),
         platform=Platform(here.config.issuer, load_public_key(public_key_of(here.config.keys_dir / PLATFORM_KEY)).keyid),
         clock=lambda: 0,
     )

@@ -21,8 +21,9 @@ from tests.faults.load import Load
 from tests.served import ORIGIN, Served
 
 BY_TIME = ("sequencer", "engine", "anchor", "web", "worker", "node", "all")
-# Passed many times a second under load: the order names one of the first so many passings.
-OFTEN = {name: 40 for name in POINTS if name.startswith(("append", "submit", "engine.before", "engine.after-commit"))}
+# The order names one of the first so many passings: many a second under load; no more than one a minute for ticks.
+PASSINGS = {name: 40 for name in POINTS if name.startswith(("append", "submit", "engine.before", "engine.after-commit"))}
+PASSINGS |= {name: 1 for name in POINTS if name.startswith(("tick", "grants"))}
 ORDER_WITHIN_S = 12.0
 PROGRESS_WITHIN_S = 45.0
 
@@ -76,7 +77,7 @@ class Killer:
     def _order(self, point: str) -> bool:
         order = self.orders / point
         beside = order.with_suffix(".part")
-        beside.write_text(str(self.rng.randint(1, OFTEN.get(point, 2))))
+        beside.write_text(str(self.rng.randint(1, PASSINGS.get(point, 2))))
         beside.replace(order)
         until = time.monotonic() + ORDER_WITHIN_S
         asked = 0.0

@@ -73,9 +73,10 @@ class Load:
                 if rng.random() < 0.04:
                     shortages += 1
                     # More goes out than ever was there: a negative stock, an alert of its own.
-                    lines.append(book.next(body=_movement("out", rng, _cas(number, shortages))))
+                    body = _movement("out", rng, _cas(number, shortages))
                 else:
-                    lines.append(book.next(body=_movement(rng.choice(["in", "out"]), rng)))
+                    body = _movement(rng.choice(["in", "out"]), rng)
+                lines.append(book.next(body=body, event_time=_after_the_count(book.seq)))
             self._push(lines, rng)
             self._stop.wait(self.pause_s)
 
@@ -144,3 +145,10 @@ def _cas(client: int, number: int) -> str:
     digits = f"{client + 1}{number:05d}"
     check = sum(int(digit) * weight for weight, digit in enumerate(reversed(digits), 1)) % 10
     return f"{digits[:-2]}-{digits[-2:]}-{check}"
+
+
+def _after_the_count(seconds: int) -> str:
+    """A time after the stock-take's cut-off; what happened before it would not move the stock."""
+    minutes, second = divmod(seconds, 60)
+    hour, minute = divmod(minutes, 60)
+    return f"2026-03-03T{hour % 24:02d}:{minute:02d}:{second:02d}+08:00"
