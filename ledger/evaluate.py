@@ -9,7 +9,7 @@ same bytes again and gets the same receipt. A rule that fails is an alert and a 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from importlib.resources import files
@@ -18,12 +18,12 @@ from typing import Any
 
 from ledger.catalogue import Catalogue, file_digests
 from ledger.engine.alerts import Effects, Identity, Raised
-from ledger.engine.books import Categories, book_key
+from ledger.engine.books import Categories
 from ledger.engine.fold import Fold
 from ledger.engine.inputs import GoodsLine, Input, parse_input
 from ledger.engine.parameters import read_legal_params
 from ledger.engine.rules import RuleSet, load_rules
-from ledger.engine.state import FoldState, decode_state, encode_state
+from ledger.engine.state import FoldState, book_key, decode_state, encode_state
 from ledger.errors import LedgerError, OverloadedError, RuleError, StoreError
 from ledger.faults import fault
 from ledger.model import Appended, AuthenticRecord, LeafIndex, StoredRecord, UnixMs
@@ -275,9 +275,9 @@ class Evaluator:
         """Send finished alert envelopes in the order of the engine's book; stop at the first that is not taken."""
         while rows := self._store.outbox_pending(OUTBOX_BATCH):
             sent: list[tuple[str, LeafIndex]] = []
-            refused: Exception | None = None
-            answers = self._appender.append([self._admit(row.envelope) for row in rows])
-            for row, answer in zip(rows, answers, strict=True):
+            admitted, refused = self._admitted(rows)
+            answers = self._appender.append(admitted) if admitted else []
+            for row, answer in zip(rows, answers, strict=False):
                 if not isinstance(answer, Appended):
                     refused = answer
                     break
@@ -288,6 +288,20 @@ class Evaluator:
             if refused is not None:
                 return
         self._undelivered = False
+
+    def _admitted(self, rows: Sequence[OutboxRow]) -> tuple[list[AuthenticRecord], Exception | None]:
+        """The rows up to the first that our own door refuses, and that refusal. It must be seen (health OUTBOX), but
+        never end the process: warnings go on reaching the supervisor's table without the log.
+        """
+        admitted: list[AuthenticRecord] = []
+        for row in rows:
+            try:
+                admitted.append(self._admit(row.envelope))
+            except (StoreError, OverloadedError):
+                raise
+            except LedgerError as error:
+                return admitted, error
+        return admitted, None
 
     def _note_outbox(self, fold: Fold, refused: Exception | None) -> None:
         """Whether alerts reach the log is health too: it stands beside the rules under the name OUTBOX."""

@@ -11,7 +11,8 @@ from typing import Any
 
 from ledger.engine import accounts
 from ledger.engine.inputs import GoodsLine, Input, base_amount, goods_lines, plausible_ms, unix_ms
-from ledger.engine.state import Account, Book, FoldState, Posted, Store
+from ledger.engine.ranges import check_counted, check_moves
+from ledger.engine.state import Account, Book, FoldState, Posted, Store, book_key
 from ledger.errors import RuleError
 from ledger.model import RecordId, UnixMs
 
@@ -34,11 +35,6 @@ class Touched:
         self.balances: dict[str, None] = {}
         self.counts: dict[str, None] = {}
         self.stores: dict[str, None] = {}
-
-
-def book_key(holder: str, site: str, book: str) -> str:
-    """A book's name in the state. None of the parts can hold a slash."""
-    return f"{holder}/{site}/{book}"
 
 
 def balance_key(line: GoodsLine) -> str:
@@ -94,6 +90,7 @@ class Books:
         deltas = [self._delta(line, entry.body["direction"]) for line in lines]
         event_ms = plausible_ms(entry.event_ms, entry.received_ms)
         self._note_lines(book, entry.body, lines)
+        check_moves(self._state, entry, book, deltas)
         self._remember(book, entry.record_id, Posted(event_ms, entry.index, deltas))
         self._post(entry, book, event_ms, deltas, touched)
 
@@ -158,6 +155,7 @@ class Books:
         """Re-base the book on a complete stock-take; a partial one changes nothing."""
         if not entry.body["complete"]:
             return
+        check_counted(self._state, entry, _sums(lines))
         book = self.book_of(entry)
         # A cut-off before the last one would count over what is settled; it counts as the last one's.
         cutoff_ms = max(plausible_ms(unix_ms(entry.body["cut_off"]), entry.received_ms), book.base_ms)
@@ -219,7 +217,7 @@ class Books:
         book = self.book_of(entry)
         kind, body, corrects = entry.body["kind"], entry.body["body"], entry.body["corrects"]
         if kind == "stocktake":
-            self._correct_count(book, body, corrects, touched)
+            self._correct_count(entry, book, body, corrects, touched)
             return None
         posted = book.posted.get(corrects)
         if posted is not None and posted.alias:
@@ -233,15 +231,18 @@ class Books:
         self._note_lines(book, body, lines)
         deltas = [self._delta(line, body["direction"]) for line in lines]
         undone = [(key, store, -amount, -pieces) for key, store, amount, pieces in posted.deltas]
+        net = _net(undone + deltas)
+        check_moves(self._state, entry, book, net)
         posted.deltas = deltas
         self._remember(book, entry.record_id, Posted(posted.event_ms, entry.index, [], corrects))
-        self._post(entry, book, UnixMs(posted.event_ms), _net(undone + deltas), touched)
+        self._post(entry, book, UnixMs(posted.event_ms), net, touched)
         return RecordId(corrects), UnixMs(posted.event_ms)
 
-    def _correct_count(self, book: Book, body: dict[str, Any], corrects: str, touched: Touched) -> None:
+    def _correct_count(self, entry: Input, book: Book, body: dict[str, Any], corrects: str, touched: Touched) -> None:
         if corrects != book.base_record or not body["complete"]:
             return
         lines = goods_lines(body)
+        check_counted(self._state, entry, _sums(lines))
         self._note_lines(book, body, lines)
         counted = _sums(lines)
         for key, account in book.accounts.items():

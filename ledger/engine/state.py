@@ -203,6 +203,11 @@ _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(FoldState)
 
 
+def book_key(holder: str, site: str, book: str) -> str:
+    """A book's (or a store's) name in the state. None of the parts can hold a slash."""
+    return f"{holder}/{site}/{book}"
+
+
 def encode_state(state: FoldState) -> bytes:
     """The snapshot: msgpack, deterministic for a given history."""
     return _encoder.encode(state)

@@ -180,14 +180,14 @@ def test_alert__reason__has_the_numbers_in_both_languages():
     assert raised.alert.inputs["balance"] == -2_500_000 and raised.alert.inputs["code"] == NITRIC
 
 
-def test_alert__quantity_beyond_jsons_range__is_its_text():
+def test_alert__quantity_beyond_jsons_range__is_its_text_in_groups():
     run = Run()
     run.stocktake(line(0))
     for at in range(1, 3):
         run.move("out", line("9999999999.999999"), at=at * HOUR)
     run.restart()
     assert decode_state(encode_state(run.state)) is not None
-    assert run.to.raised[0].alert.inputs["balance"] == "-9999999999999999"
+    assert run.to.raised[0].alert.inputs["balance"] == "-9,999,999,999,999,999"
 
 
 def test_timers__fired_by_one_tick__come_in_the_order_of_due_and_id():
