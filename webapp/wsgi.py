@@ -55,7 +55,7 @@ class _Worker:
     @cached_property
     def view(self) -> RpcChainView:
         """The endpoint that our own verification asks."""
-        return RpcChainView(self.config.chain.endpoints[0], self.here.trust)
+        return RpcChainView(self.config.chain.endpoints[0])
 
     def bundle(self, record_id: RecordId, *, disclosures: bool) -> bytes:
         """The bundle, verified before it leaves; one that our own verifier cannot read never leaves."""

@@ -36,7 +36,7 @@ def bundle(record_id: str, state: Path | None, out: Path | None, *, disclosures:
         anchors=here.stores.anchor,
         trust=here.trust,
         chain=here.chain(),
-        view=RpcChainView(here.config.chain.endpoints[0], here.trust),
+        view=RpcChainView(here.config.chain.endpoints[0]),
         disclosures=disclosures,
         now=wall_clock_ms(),
     )

@@ -27,7 +27,9 @@ rpc_option = click.option(
 depth_option = click.option(
     "--depth",
     type=click.IntRange(min=0),
-    help="Take the newest block minus N as final. Default: the chain's own `finalized`; 0 on a development chain.",
+    default=0,
+    show_default=True,
+    help="Take the newest block minus N as final; 0 on QBFT, where each block is final.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")
 
@@ -41,7 +43,7 @@ def read_trust(context: click.Context, path: Path) -> TrustFile:
         context.exit(EXIT_USAGE)
 
 
-def open_chain(context: click.Context, url: str | None, trust: TrustFile, depth: int | None) -> RpcChainView | None:
+def open_chain(context: click.Context, url: str | None, depth: int) -> RpcChainView | None:
     """The endpoint of --rpc, not yet asked anything; exit 2 when it is no address."""
     if url is None:
         return None
@@ -49,7 +51,7 @@ def open_chain(context: click.Context, url: str | None, trust: TrustFile, depth:
     from ledger.cli.rpc import RpcChainView  # noqa: PLC0415
 
     try:
-        return RpcChainView(url, trust, depth=depth)
+        return RpcChainView(url, depth=depth)
     except ChainError as error:
         click.echo(f"error: {error.detail}", err=True)
         context.exit(EXIT_USAGE)

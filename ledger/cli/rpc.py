@@ -15,7 +15,6 @@ from typing import Any
 
 from ledger.core import rlp
 from ledger.core.trie import keccak256, parse_header
-from ledger.core.trust import DEVELOPMENT, TrustFile
 from ledger.core.verification.state import Wanted
 from ledger.errors import ChainError, ChainUnreachableError
 from ledger.model import BlockNumber, BlockRef, StateProof
@@ -37,23 +36,19 @@ _APPENDED = (
 )
 
 
-_NO_TAG = "; on a chain without that tag (QBFT is final at once) use --depth 0"
-
-
 class RpcChainView:
     """ChainView over one endpoint.
 
-    Final is what the chain itself calls `finalized`; on a development chain of the trust file, where that tag stays at
-    genesis, the newest block. `depth` overrides both: the newest block minus so many.
+    Final is the newest block: on QBFT every block is final when it is there, and Besu refuses the tag `finalized` on such
+    a network; on a development chain that tag stays at genesis. `depth` takes the newest block minus so many.
     """
 
-    def __init__(self, url: str, trust: TrustFile, *, depth: int | None = None, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(self, url: str, *, depth: int = 0, timeout_s: float = TIMEOUT_S) -> None:
         if not url.startswith(("http://", "https://")):
             raise ChainError(f"{url!r} is no http or https address")
         self._url = url
         self._depth = depth
         self._timeout_s = timeout_s
-        self._development = {(c.chain_id, c.genesis) for c in trust.chains if c.kind == DEVELOPMENT}
         self._identity: tuple[int, bytes] | None = None
 
     def chain_id(self) -> int:
@@ -97,23 +92,12 @@ class RpcChainView:
         return self._identity
 
     def _final_block(self) -> dict[str, Any]:
-        depth = self._depth
-        if depth is None and self._who() in self._development:
-            depth = 0
-        if depth is None:
-            which = "finalized"
-        elif depth == 0:
-            which = "latest"
-        else:
-            which = hex(max(0, int(self._call("eth_blockNumber"), 16) - depth))
-        try:
-            block: dict[str, Any] | None = self._call("eth_getBlockByNumber", which, False)
-        except ChainUnreachableError:
-            raise
-        except ChainError as error:
-            raise ChainError(error.detail + (_NO_TAG if which == "finalized" else "")) from error
+        which = "latest"
+        if self._depth:
+            which = hex(max(0, int(self._call("eth_blockNumber"), 16) - self._depth))
+        block: dict[str, Any] | None = self._call("eth_getBlockByNumber", which, False)
         if block is None:
-            raise ChainError(f"{self._url} has no block {which!r}{_NO_TAG if which == 'finalized' else ''}")
+            raise ChainError(f"{self._url} has no block {which!r}")
         return block
 
     def _call(self, method: str, *params: object) -> Any:

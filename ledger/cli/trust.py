@@ -66,7 +66,7 @@ def pin(file: Path, rpc: str, block: int | None, bundle: Path | None, out: Path 
     if (block is None) == (bundle is None):
         raise click.UsageError("say which block: either --block NUMBER or --bundle FILE")
     trusted = parse_trust(file.read_bytes())
-    view = RpcChainView(rpc, trusted)
+    view = RpcChainView(rpc)
     chain = trusted.newest_chain()
     if (view.chain_id(), view.genesis_hash()) != (chain.chain_id, chain.genesis):
         raise ConfigError(f"{rpc} is another chain than the trust file's")

@@ -92,7 +92,7 @@ def bundle_command(
     trust_path: Path,
     rpc: str | None,
     offline: bool,
-    depth: int | None,
+    depth: int,
     require_label: str,
     keys_within: int | None,
     as_json: bool,
@@ -115,7 +115,7 @@ def bundle_command(
     verdict = verify_bundle(
         _read(file),
         trust,
-        rpc=open_chain(context, rpc, trust, depth),
+        rpc=open_chain(context, rpc, depth),
         require=Level.parse(require_label),
         keys_within_days=keys_within,
         now=UnixMs(time.time_ns() // 1_000_000),

@@ -47,7 +47,7 @@ def receipt_command(
     envelope: Path | None,
     where: str | None,
     rpc: str | None,
-    depth: int | None,
+    depth: int,
     token_file: Path | None,
     as_json: bool,
 ) -> None:
@@ -71,7 +71,7 @@ def receipt_command(
             check.by_mirror(note, hash_reader(source, _claimed_size(note)))
         except (SourceError, NotFoundError) as error:
             exit_unreachable(context, error.detail)
-    chain = open_chain(context, rpc, trust, depth)
+    chain = open_chain(context, rpc, depth)
     if chain is not None:
         check.by_chain(chain)
     finish(context, check.finish(UnixMs(time.time_ns() // 1_000_000)), as_json)

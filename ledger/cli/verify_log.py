@@ -66,7 +66,7 @@ def log_command(
     where: str,
     trust_path: Path,
     rpc: str | None,
-    depth: int | None,
+    depth: int,
     token_file: Path | None,
     jobs: int,
     as_json: bool,
@@ -113,7 +113,7 @@ def book_command(
     where: str,
     trust_path: Path,
     rpc: str | None,
-    depth: int | None,
+    depth: int,
     token_file: Path | None,
     jobs: int,
     as_json: bool,
@@ -183,12 +183,12 @@ def _planned(
     trust: TrustFile,
     where: str,
     rpc: str | None,
-    depth: int | None,
+    depth: int,
     token_file: Path | None,
     *,
     only: Place | None,
 ) -> tuple[AuditPlan | Outcome, TileSource]:
-    chain = open_chain(context, rpc, trust, depth)
+    chain = open_chain(context, rpc, depth)
     try:
         source = open_tiles(where, token_of(token_file))
 
