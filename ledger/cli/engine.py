@@ -25,12 +25,14 @@ POLL_S = 0.02
 
 
 NICENESS = 5
+LOCK_ASKED_EVERY_S = 1.0
 
 
 def run(here: Installation, stop: threading.Event) -> None:
     """Fold until stopped; only one engine works at a time, a second waits for the lock."""
     config = here.config
-    with here.stores.exclusive("engine"):
+    lock = here.stores.exclusive("engine")
+    with lock:
         log = here.stores.log
         _wait_for_log(here, stop)
         if stop.is_set():
@@ -54,8 +56,21 @@ def run(here: Installation, stop: threading.Event) -> None:
         settle_memory()
         # Where the machine is full, what comes in is made durable first; warnings follow, and the lag is shown.
         os.nice(NICENESS)
-        evaluate(evaluator, stop=stop.is_set, wait=_waiter(here, stop))
+        evaluate(evaluator, stop=_until(stop, lock.still_held), wait=_waiter(here, stop))
     here.stores.close()
+
+
+def _until(stop: threading.Event, still_held: Callable[[], None]) -> Callable[[], bool]:
+    """Whether to stop; asks once a second whether the engine's lock is still ours, and ends the process if not."""
+    asked = [time.monotonic()]
+
+    def stopped() -> bool:
+        if time.monotonic() - asked[0] > LOCK_ASKED_EVERY_S:
+            still_held()
+            asked[0] = time.monotonic()
+        return stop.is_set()
+
+    return stopped
 
 
 def _waiter(here: Installation, stop: threading.Event) -> Callable[[float], object]:
