@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ledger.core.disclosure import parse_disclosure
 from ledger.core.encoding import b64_decode
 from ledger.core.entry import build_entry
 from ledger.core.facts import facts_of
@@ -100,6 +101,8 @@ class Draft:
     late_disclosures: list[tuple[RecordId, str, str, str]] = field(default_factory=list)
     erased: set[str] = field(default_factory=set)
     drafted: dict[RecordId, StoredRecord] = field(default_factory=dict)
+    brought: dict[RecordId, list[str]] = field(default_factory=dict)
+    """Disclosures that this commit takes in, by record: they are not in the store yet."""
 
     def book(self, key: BookKey) -> BookState | None:
         """The book's head as this batch would leave it."""
@@ -230,6 +233,8 @@ def _append_one(record: AuthenticRecord, key: BookKey, draft: Draft) -> Appended
         )
     )
     draft.drafted[record.record_id] = stored
+    if record.disclosures:
+        draft.brought[record.record_id] = [d.text for d in record.disclosures]
     draft.books[key] = BookState(
         holder=record.holder,
         site=record.site,
@@ -244,9 +249,21 @@ def _append_one(record: AuthenticRecord, key: BookKey, draft: Draft) -> Appended
 
 
 def _repeat(record: AuthenticRecord, stored: StoredRecord, draft: Draft) -> Appended:
-    if record.disclosures and record.record_id not in draft.drafted:
-        held = set(draft.store.disclosures(record.record_id))
+    """The first receipt; disclosures that the record does not have yet are taken in.
+
+    Raises: DisclosureError when one of them stands at a name that is disclosed already: a bundle with both would fail.
+    """
+    if record.disclosures:
+        held = {*draft.store.disclosures(record.record_id), *draft.brought.get(record.record_id, ())}
+        names = {parse_disclosure(text).name for text in held}
         fresh = [d for d in record.disclosures if d.text not in held]
+        for disclosure in fresh:
+            if disclosure.name in names:
+                raise DisclosureError(
+                    "another disclosure of this name is held already",
+                    code="disclosure-repeated",
+                    pointer=disclosure.name,
+                )
         gone = draft.store.is_erased([d.digest for d in fresh])
         # A client that re-sends its exact bytes after an erasure is not at fault; the erased strings just stay out.
         draft.late_disclosures.extend(
@@ -254,6 +271,7 @@ def _repeat(record: AuthenticRecord, stored: StoredRecord, draft: Draft) -> Appe
             for d in fresh
             if d.digest not in gone and d.digest not in draft.erased
         )
+        draft.brought.setdefault(record.record_id, []).extend(d.text for d in fresh)
     return Appended(Receipt(record.record_id, stored.index, stored.received, stored.receipt), repeat=True)
 
 

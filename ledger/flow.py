@@ -183,7 +183,12 @@ def _admit(body: bytes, media_type: str, door: Door) -> _Admitted | _Refused:
         return _Admitted(record, tuple(door.findings(submission.payload)))
     except (PayloadError, DisclosureError) as error:
         signed = _validly_signed(body, media_type, door)
-        return _Refused(error, (signed.holder, signed.site, signed.book) if signed else None, signed)
+        place = (signed.holder, signed.site, signed.book) if signed else None
+        if signed and isinstance(error, DisclosureError) and door.is_known(signed.record_id):
+            # Disclosures are not signed: whoever holds the envelope of a logged record could have brought these, and a
+            # refusal of that record in its holder's name would contradict the receipt.
+            return _Refused(error, place)
+        return _Refused(error, place, signed)
     except VerificationError as error:
         return _Refused(error, _place(body, media_type))
 

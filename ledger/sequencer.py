@@ -60,6 +60,8 @@ MAX_LINES_PER_COMMIT = 2000
 REFUSALS_PER_KEY_AND_HOUR = 60
 HOUR_MS = 3_600_000
 TICK_EVERY_MS = 60_000
+# Refused, but not the record: it was never looked at, or it stands in the log and only what came beside it is wrong.
+_WITHOUT_NOTE = frozenset({"after-refused-line", "disclosure-repeated"})
 SUBMISSION = "application/vnd.hazledger.submission.v1+json"
 
 
@@ -286,7 +288,7 @@ class Sequencer:
         answers = append(records, draft)
         for record, answer in zip(records, answers, strict=True):
             refusable = isinstance(answer, ConflictError | PayloadError | DisclosureError)
-            if isinstance(answer, LedgerError) and refusable and answer.code != "after-refused-line":
+            if isinstance(answer, LedgerError) and refusable and answer.code not in _WITHOUT_NOTE:
                 answer.refusal = self._refuse(record, answer.code, draft)
         return answers
 
