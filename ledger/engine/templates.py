@@ -52,9 +52,16 @@ def _word(language: int) -> Callable[[Any, Mapping[str, Any]], str]:
     return show
 
 
+def _pieces(before: str, after: str) -> Callable[[Any, Mapping[str, Any]], str]:
+    """How many packages, in brackets, for goods that are counted; nothing for bulk, which has none."""
+    return lambda value, row: f"{before}{value:,}{after}" if row["sealed"] else ""
+
+
 FORMATS: dict[str, Callable[[Any, Mapping[str, Any]], str]] = {
     "": lambda value, _: str(value),
     "int": lambda value, _: f"{value:,}",
+    "pieces_zh": _pieces("（", " 件）"),
+    "pieces_en": _pieces(" (", " pieces)"),
     "kg": lambda value, _: format_mass(value),
     "amount": _amount,
     "percent": _percent,
@@ -86,6 +93,8 @@ class Template:
                 raise RuleError(f"{name} is no number, so {form} cannot show it")
             if form == "amount" and "dimension" not in fields:
                 raise RuleError("amount needs a row with a dimension")
+            if form.startswith("pieces_") and "sealed" not in fields:
+                raise RuleError(f"{form} needs a row that says whether goods are sealed")
         self._source = source
         self.names = tuple(sorted({name for name, _ in _PLACE.findall(source)}))
 
