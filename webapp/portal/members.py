@@ -10,9 +10,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from ledger.core.quantity import format_mass, format_volume
+from webapp.context import services
 from webapp.i18n import gettext as _
-from webapp.i18n import language
+from webapp.i18n import language, pick
 from webapp.portal.clock import age, moment
+from webapp.portal.names import name_of
 
 # fmt: off
 MEMBERS_ZH = {
@@ -101,6 +103,8 @@ ACTS_ZH = {
 AMOUNTS = frozenset(
     {"balance", "lowest", "tolerance", "amount", "stock", "capacity", "book_amount", "counted", "difference", "sigma"}
 )
+NAMED = frozenset({"code", "holder", "enterprise", "party", "buyer", "uscc"})
+"""Members whose value is a catalogue code or a credit code: the name is said before it."""
 PLAIN_NUMBERS = frozenset({"seq", "v", "version", "day", "chain_id", "band"})
 
 
@@ -120,6 +124,9 @@ def value(item: Any, name: str = "") -> str:
     if isinstance(item, int):
         return _number(item, name)
     text = str(item)
+    if name in NAMED:
+        named = pick(services().catalogue.names(text)) if name == "code" else name_of(text)
+        return f"{named} ({text})" if named and named != text else text
     if language() == "zh":
         return VALUES_ZH.get(name, {}).get(text, text)
     return (
