@@ -23,9 +23,6 @@ from ledger.model import NEVER, Anchor, Enrolment, Role, TreeHead, TreeSize
 from ledger.ports import AnchorStore, Appender, Chain, LogReader, StoredCheckpoint
 from ledger.roots import check_against
 
-# How far back anchors are compared with the chain each round. A reorg deeper than this is found by the audit.
-ANCHORS_COMPARED = 32
-
 
 def anchor(*, log: LogReader, chain: Chain, store: AnchorStore) -> Anchor | None:
     """Bring the contract's head up to the latest signed checkpoint; None when nothing is new.
@@ -46,17 +43,17 @@ def anchor(*, log: LogReader, chain: Chain, store: AnchorStore) -> Anchor | None
 
 
 def forget_reorged(*, chain: Chain, store: AnchorStore) -> list[Anchor]:
-    """Anchors that the chain no longer holds fall back to LOGGED; returns those that fell."""
-    newest = store.latest_anchor()
-    if newest is None:
-        return []
-    fallen = []
-    for known in reversed(store.anchors(after=TreeSize(0))[-ANCHORS_COMPARED:]):
-        stored = chain.root_at(known.size)
-        if stored is not None and stored[0] == known.root:
+    """Anchors that the chain no longer holds fall back to LOGGED; returns those that fell, newest first.
+
+    A chain loses its newest blocks first, so the walk from the newest anchor ends at the first that still stands.
+    """
+    fallen: list[Anchor] = []
+    while (newest := store.latest_anchor()) is not None:
+        stored = chain.root_at(newest.size)
+        if stored is not None and stored[0] == newest.root:
             break
-        store.drop_anchor(known.size)
-        fallen.append(known)
+        store.drop_anchor(newest.size)
+        fallen.append(newest)
     return fallen
 
 

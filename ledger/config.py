@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from ledger.errors import ConfigError
 
@@ -159,12 +160,20 @@ def load(state_dir: Path, environ: Mapping[str, str] = os.environ) -> Config:
     return _config(state_dir.absolute(), values)
 
 
+def _with_password(database: str, path: Path) -> str:
+    try:
+        password = path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ConfigError(f"cannot read the database's password file {path}: {error.strerror}") from error
+    # A good password is full of signs that mean something in a URL.
+    return database.replace("@", f":{quote(password, safe='')}@", 1)
+
+
 def _config(state_dir: Path, values: dict[str, dict[str, Any]]) -> Config:
     log, store, http, chain = values["log"], values["store"], values["http"], values["chain"]
     database = store["database"]
     if store["password_file"]:
-        password = (state_dir / store["password_file"]).read_text(encoding="utf-8").strip()
-        database = database.replace("@", f":{password}@", 1)
+        database = _with_password(database, state_dir / store["password_file"])
     endpoints = tuple(chain["endpoints"]) or (f"http://127.0.0.1:{chain['port']}",)
     return Config(
         state_dir=state_dir,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from ledger.anchor import forget_reorged
 from ledger.core.keys import PrivateKey
 from ledger.errors import ChainRevertedError, ChainUnreachableError, RollbackError
 from ledger.flow import anchor_once, mirror_once
-from ledger.model import Enrolment, Role, TreeHead, TreeSize
+from ledger.model import Anchor, Enrolment, Role, TreeHead, TreeSize
 from tests.fakes import FakeAuthority, FakeChain, MemoryAnchorStore, unreachable
 from tests.kit import ISSUER, ORIGIN, Log
 
@@ -107,6 +108,19 @@ def test_anchor__reorg_took_the_root__falls_back_and_is_anchored_again(worker):
     again = worker.once()
     assert (again.size, again.root) == (first.size, first.root)
     assert [a.size for a in worker.anchors.anchors()] == [first.size]
+
+
+def test_forget_reorged__more_anchors_than_one_page_of_the_store__the_newest_fall(worker):
+    """The store lists 1,000 anchors at a time, and at one a minute that is less than a day."""
+    proof = worker.chain.state_proof(sizes=[], gs=[])
+    for size in range(1, 1011):
+        root = size.to_bytes(32, "big")
+        worker.anchors.save_anchor(Anchor(TreeSize(size), root, proof.block, bytes(32), 0), proof)
+        if size <= 1006:
+            worker.contracts.roots[size] = (root, 0, 0)
+    fallen = forget_reorged(chain=worker.chain, store=worker.anchors)
+    assert [a.size for a in fallen] == [1010, 1009, 1008, 1007]
+    assert worker.anchors.latest_anchor().size == 1006
 
 
 def enrol(worker: Worker, holder: str, role: Role = Role.ENTERPRISE) -> Enrolment:

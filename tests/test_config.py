@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy.engine import make_url
 
 from ledger.config import load
 from ledger.errors import ConfigError
@@ -68,3 +69,16 @@ def test_load__database_password__comes_from_its_file(tmp_path):
     config = load(write(tmp_path, text), {})
     assert config.database == "postgresql+psycopg://haz:s3cret@db/haz"
     assert "s3cret" not in repr(config)
+
+
+def test_load__database_password_of_any_signs__reaches_the_driver_unchanged(tmp_path):
+    (tmp_path / "pw").write_text("p@ss/w:rd%#?\n")
+    text = GOOD + '[store]\ndatabase = "postgresql+psycopg://haz@db/haz"\npassword_file = "pw"\n'
+    url = make_url(load(write(tmp_path, text), {}).database)
+    assert (url.username, url.password, url.host, url.database) == ("haz", "p@ss/w:rd%#?", "db", "haz")
+
+
+def test_load__database_password_file_missing__names_it(tmp_path):
+    text = GOOD + '[store]\ndatabase = "postgresql+psycopg://haz@db/haz"\npassword_file = "secrets/pw"\n'
+    with pytest.raises(ConfigError, match="secrets/pw"):
+        load(write(tmp_path, text), {})

@@ -75,9 +75,14 @@ def _write_bundles(here: Installation, directory: Path, start: int, width: int) 
 
 
 def _checkpoints(here: Installation) -> list[tuple[int, bytes]]:
-    anchored = {anchor.size for anchor in here.stores.anchor.anchors()}
-    found = (here.stores.log.checkpoint(TreeSize(size)) for size in sorted(anchored))
-    return [(int(c.size), c.note) for c in found if c is not None]
+    """Every anchored one; the store gives its anchors a page at a time."""
+    found: list[tuple[int, bytes]] = []
+    after = TreeSize(0)
+    while page := here.stores.anchor.anchors(after=after):
+        after = page[-1].size
+        checkpoints = (here.stores.log.checkpoint(anchor.size) for anchor in page)
+        found += [(int(c.size), c.note) for c in checkpoints if c is not None]
+    return found
 
 
 def _write(path: Path, data: bytes) -> None:
