@@ -466,3 +466,17 @@ class PortalStore(Protocol):
         """Append to the hash-chained access log; the new chain digest, hex."""
 
     def access_log(self, *, after: int, limit: int) -> list[tuple[int, UnixMs, str, str, str, str]]: ...
+
+
+# --- the audit -----------------------------------------------------------------------------------------------------
+
+
+class TableReader(Protocol):
+    """Every row and column of every store as it stands, in constant memory. For the audit only: nothing is interpreted."""
+
+    def names(self, store: str) -> list[str]: ...
+    def count(self, store: str, table: str) -> int: ...
+    def rows(
+        self, store: str, table: str, *, by: str | None = None, start: Any = None, end: Any = None
+    ) -> Iterator[dict[str, Any]]:
+        """Rows by column name, in the order of the primary key; with `by`, those with start <= by < end, in its order."""

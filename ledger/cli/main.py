@@ -24,6 +24,7 @@ _COMMANDS = {
     "tiles": "ledger.cli.tiles:tiles",
     "erase": "ledger.cli.erase:erase",
     "verify": "ledger.cli.verify:verify",
+    "audit": "ledger.cli.audit:audit_command",
 }
 _HELP = {
     "init": "Make an installation: keys, databases, contracts, trust file, the supervisor's account.",
@@ -39,6 +40,7 @@ _HELP = {
     "tiles": "Copy the log's tiles into a folder, for `verify log`.",
     "erase": "Erase personal data of a record whose legal period has ended.",
     "verify": "Check a bundle, a log, a book, a receipt or two checkpoints, trusting nobody.",
+    "audit": "Re-derive everything that an installation holds from signed bytes and the chain.",
 }
 _HIDDEN = {"process"}
 

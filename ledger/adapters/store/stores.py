@@ -15,6 +15,7 @@ from ledger.adapters.store.log_writer import LogStore
 from ledger.adapters.store.migrate import migrate
 from ledger.adapters.store.portal_store import PortalStore
 from ledger.adapters.store.schema import STORES
+from ledger.adapters.store.tables import Tables
 from ledger.errors import ConfigError
 
 SQLITE = "sqlite"
@@ -32,6 +33,7 @@ class SqlStores:
         self.engine = EngineStore(databases["engine"])
         self.anchor = AnchorStore(databases["anchor"])
         self.portal = PortalStore(databases["portal"])
+        self.tables = Tables(databases)
 
     def migrate(self) -> None:
         """Bring every store to this program's schema; the second of two processes waits for the first."""

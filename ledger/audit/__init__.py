@@ -1,0 +1,123 @@
+"""Stage 9, audit: an installation → a report. Everything is re-derived from stored bytes and the chain.
+
+`hazledger verify log` needs nobody's help and reads only what is published; this reads the installation itself and so sees
+more: every column of every store. When `audit` returns, each row was compared with what its evidence gives: columns with
+the envelope's payload, leaves and tiles with entries, receipts and notes with their signatures, heads with the guard's
+file and the contract, anchors with their trie proofs, the engine's tables with a fresh fold of the log. Each finding names
+the row, the record and the check. Memory does not grow with the log: heads of books, grants, erased digests, stock keys.
+
+Not evidence, and not looked at: accounts, sessions and tokens of the portal; when a checkpoint was signed by our own
+clock; settings; what runs. Nothing is written, and nothing is repaired.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ledger.audit.anchors import AnchorTables, ReadTransaction, StoredProof, side_of
+from ledger.audit.log import Checker, LogTables, Progress, guard_says
+from ledger.audit.others import access_log, engine_tables, snapshot
+from ledger.audit.report import Finding, Report, Row
+from ledger.core.trust import TrustFile
+from ledger.core.verification.chainside import ChainSide
+from ledger.core.verification.state import ChainView
+from ledger.errors import ChainError, RollbackError, VerificationError
+from ledger.model import TreeHead
+from ledger.ports import TableReader
+
+__all__ = ["Audited", "Finding", "Refold", "Report", "audit"]
+
+Refold = Callable[[int | None], "tuple[TableReader, bytes | None] | str"]
+"""Fold the log from index 0 into empty tables: (the tables, the state at this cursor when one is asked for), or why that
+cannot be done."""
+
+
+@dataclass(frozen=True)
+class Audited:
+    """What is audited, and by whose help. `chain` None: anchors and grants are compared with stored proofs only."""
+
+    tables: TableReader
+    trust: TrustFile
+    stored_proof: StoredProof
+    read_transaction: ReadTransaction
+    guard: Callable[[], TreeHead | None]
+    access_start: bytes
+    refold: Refold | None = None
+    chain: ChainView | None = None
+
+
+def audit(what: Audited, *, check: Checker, progress: Progress) -> Report:
+    """Look at everything. Findings are in the report; nothing is raised for what the stores hold.
+
+    Raises:
+        StoreError: a database cannot be read at all.
+    """
+    report = Report()
+    log = LogTables(what.tables, what.trust, report)
+    side: ChainSide | None = None
+    try:
+        side = side_of(what.chain, what.trust, report)
+    except ChainError as error:
+        report.unreachable = error.detail
+    anchors = AnchorTables(
+        what.tables,
+        what.trust,
+        report,
+        stored_proof=what.stored_proof,
+        read_transaction=what.read_transaction,
+        chain=None if side is None else what.chain,
+        side=side,
+    )
+    try:
+        _heads(what, log, anchors, side, report)
+        log.run(check, progress)
+        if side is not None:
+            for found in side.compare_grants(log.audit.grants)[0]:
+                report.take(found)
+        anchors.run()
+    except ChainError as error:
+        report.unreachable = error.detail
+    access_log(what.tables, report, what.access_start)
+    if what.refold is None:
+        report.skipped.append("the engine's tables: not folded again")
+    else:
+        _engine(what, what.refold, report)
+    return report
+
+
+def _heads(what: Audited, log: LogTables, anchors: AnchorTables, side: ChainSide | None, report: Report) -> None:
+    """Every root that the leaves must have, before they are read."""
+    newest = 0
+    for row in what.tables.rows("log", "checkpoint"):
+        newest = row["size"]
+    try:
+        guard_says(log, what.guard(), newest, report)
+    except RollbackError as error:
+        Row(report, "guard/signed-head", "", 8).differs("", error.detail, code="guard-unreadable")
+    if side is not None:
+        try:
+            size, root, _ = side.head()
+        except VerificationError as error:
+            Row(report, "chain", "", error.check).differs("", error.detail, code=error.code)
+        else:
+            if size > log.size:
+                Row(report, "chain", "", 9).differs(
+                    "",
+                    f"the contract holds size {size}, the log has {log.size}: it was rolled back",
+                    code="size-missing",
+                )
+            else:
+                log.expect(size, root, "the contract's head", 9)
+    anchors.expect(log)
+
+
+def _engine(what: Audited, refold: Refold, report: Report) -> None:
+    kept = next(what.tables.rows("engine", "snapshot"), None)
+    folded = refold(None if kept is None else kept["cursor"])
+    if isinstance(folded, str):
+        report.skipped.append(f"the engine's tables: {folded}")
+        return
+    fresh, state = folded
+    engine_tables(what.tables, fresh, report)
+    snapshot(what.tables, state, report)
