@@ -341,6 +341,10 @@ class Evaluator:
         self._tick_asked_s = now_s
         self._appender.tick(due_ms)
 
+    def state(self) -> bytes:
+        """The folded state as a snapshot at this moment would keep it; for the audit."""
+        return encode_state((self._fold or self.recover()).state)
+
     def status(self) -> dict[str, Any]:
         """Cursor, lag in entries and next timer: for /readyz and metrics."""
         fold = self._fold

@@ -15,7 +15,6 @@ from ledger.catalogue import Catalogue
 from ledger.cli.compose import PLATFORM_KEY, Installation
 from ledger.core.keys import load_public_key
 from ledger.core.record import record_id_of
-from ledger.engine.state import encode_state
 from ledger.errors import NotFoundError
 from ledger.evaluate import Evaluator, Platform, catalogue_categories, shipped_rules
 from ledger.flow import SUBMISSION, Directory, Door, checked
@@ -60,14 +59,13 @@ def _refold(here: Installation, stores: SqlStores, cursor: int | None) -> tuple[
         ),
         clock=lambda: UnixMs(0),
     )
-    fold = evaluator.recover()
     state: bytes | None = None
     for end in sorted({min(cursor or 0, int(here.stores.log.size())), int(here.stores.engine.cursor())}):
         log.end = end
         while evaluator.evaluate_once():
             pass
         if end == cursor:
-            state = encode_state(fold.state)
+            state = evaluator.state()
     return stores.tables, state
 
 
