@@ -76,4 +76,7 @@ def _same_origin(req: Request) -> bool:
     if site is not None and site not in {"same-origin", "none"}:
         return False
     origin = req.headers.get("Origin")
-    return origin is None or urlsplit(origin).netloc == req.host
+    try:
+        return origin is None or urlsplit(origin).netloc == req.host
+    except ValueError:
+        return False

@@ -395,7 +395,7 @@ def test_get_record__own_holder__the_stored_bytes(desk):
     assert answer.get_json()["level"] == "LOGGED"
 
 
-def test_get_bundle__enterprise_and_supervisor_get_disclosures__auditor_does_not(desk):
+def test_get_bundle__by_anybody_who_may__without_personal_data_and_logged(desk):
     record_id = desk.stock()
     for role, holder in (("enterprise", desk.acid.holder), ("supervisor", None), ("auditor", None)):
         answer = desk.client().get(f"/api/v1/records/{record_id}/bundle", headers=desk.bearer(role, holder))
@@ -403,8 +403,24 @@ def test_get_bundle__enterprise_and_supervisor_get_disclosures__auditor_does_not
         assert answer.content_type == "application/vnd.hazledger.bundle.v1+json"
         assert f"{record_id}.hzb.json" in answer.headers["Content-Disposition"]
         assert answer.headers["Cache-Control"] == "no-store"
-    assert [disclosures for _, disclosures in desk.made] == [True, True, False]
+    assert [disclosures for _, disclosures in desk.made] == [False] * 3
     assert [row[3] for row in desk.stores.portal.access_log(after=0, limit=10)] == ["bundle"] * 3
+
+
+def test_get_bundle__with_disclosures__holder_and_supervisor_only(desk):
+    path = f"/api/v1/records/{desk.stock()}/bundle?disclosures=true"
+    for role, holder in (("enterprise", desk.acid.holder), ("supervisor", None)):
+        assert desk.client().get(path, headers=desk.bearer(role, holder)).status_code == 200
+    problem(desk.client().get(path, headers=desk.bearer("auditor")), 403, "wrong-token-role")
+    assert desk.client().get(path, headers=desk.bearer("enterprise", desk.other.holder)).status_code == 404
+    assert [disclosures for _, disclosures in desk.made] == [True, True]
+    assert [row[3] for row in desk.stores.portal.access_log(after=0, limit=10)] == ["bundle-with-disclosures"] * 2
+
+
+@pytest.mark.parametrize("query", ["disclosures=yes", "disclosures=", "disclosure=true"])
+def test_get_bundle__wrong_parameter__400(desk, query):
+    path = f"/api/v1/records/{desk.stock()}/bundle?{query}"
+    problem(desk.client().get(path, headers=desk.bearer("supervisor")), 400, "bad-parameter")
 
 
 def test_head__of_a_book__last_seq_and_record_id(desk):

@@ -124,6 +124,7 @@ def test_acts__every_kind_of_line_in_the_access_log__has_a_chinese_word():
     for path in ROOT.rglob("*.py"):
         text = path.read_text()
         written |= set(re.findall(r'log_act\(\s*"([a-z-]+)"', text))
+        written |= set(re.findall(r'"(bundle[a-z-]*)" (?:if|\n)', text))
         written |= set(re.findall(r'log_access\(\s*[\w.]+, "([a-z-]+)"', text))
     assert len(written) >= 8
     assert written - ACTS_ZH.keys() == set()

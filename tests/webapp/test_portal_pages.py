@@ -322,6 +322,9 @@ def test_personal_data__only_on_asking__and_the_look_is_logged(desk, browser):
     (row,) = desk.stores.portal.access_log(after=before, limit=50)
     assert row[2:5] == ("user:supervisor", "disclosures", record_id)
     assert shown.headers["Cache-Control"] == "no-store"
+    browser.get(f"/records/{record_id}/bundle")
+    browser.post(f"/records/{record_id}/bundle-with-disclosures", data={"csrf": form_token(page)})
+    assert desk.made == [(record_id, False), (record_id, True)]
 
 
 def test_personal_data__the_log_cannot_be_written__nothing_is_shown(tmp_path):

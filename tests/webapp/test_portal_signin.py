@@ -302,7 +302,7 @@ def test_user_deleted__no_session_of_it_opens(desk):
 
 
 def post_forms(desk):
-    return ["/sign-out", "/sessions/revoke", "/password", f"/records/{'0' * 64}/disclosures"]
+    return ["/sign-out", "/sessions/revoke", "/password", f"/records/{'0' * 64}/disclosures", f"/records/{'0' * 64}/bundle-with-disclosures"]
 
 
 @pytest.mark.parametrize("token", [None, "", "0" * 64])

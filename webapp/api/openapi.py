@@ -100,8 +100,8 @@ def _reading() -> dict[str, Any]:
             "get": _call(
                 "The record's proof in one file",
                 {"200": {"description": "The bundle", "content": {"application/vnd.hazledger.bundle.v1+json": {}}}},
-                (401, 403, 404, 503),
-                parameters=record_id,
+                (400, 401, 403, 404, 503),
+                parameters=[*record_id, _query("disclosures", {"type": "boolean", "default": False})],
                 roles=_READERS,
             )
         },

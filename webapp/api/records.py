@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 
 from ledger.core.dsse import PAYLOAD_TYPE
 from ledger.core.encoding import is_hex_32
@@ -84,15 +84,22 @@ def get_record(record_id: str) -> Response:
 
 @blueprint.get("/api/v1/records/<record_id>/bundle")
 def get_bundle(record_id: str) -> Response:
-    """The one file an auditor verifies. Disclosures only for the holder and the supervisor; who took it is logged."""
+    """The one file an auditor verifies; with `?disclosures=true` personal data goes along, not for auditors."""
     reader = require("enterprise", "auditor", "supervisor", or_session=True)
-    return bundle_response(visible_record(record_id, reader), reader)
+    record = visible_record(record_id, reader)
+    wanted = request.args.get("disclosures", "false")
+    if wanted not in {"true", "false"} or set(request.args) - {"disclosures"}:
+        raise HttpError("bad-parameter", "disclosures is true or false", pointer="/disclosures")
+    if wanted == "true" and reader.role == "auditor":
+        raise HttpError("wrong-token-role", "disclosures are for the holder and the supervisor")
+    return bundle_response(record, reader, disclosures=wanted == "true")
 
 
-def bundle_response(record: StoredRecord, reader: Reader) -> Response:
-    """The bundle as a download, and a line in the access log."""
-    body = services().bundle(record.record_id, disclosures=reader.role != "auditor")
-    services().portal.log_access(reader.name, "bundle", record.record_id, services().clock())
+def bundle_response(record: StoredRecord, reader: Reader, *, disclosures: bool) -> Response:
+    """The bundle as a download. That it was taken is in the access log before it leaves."""
+    body = services().bundle(record.record_id, disclosures=disclosures)
+    act = "bundle-with-disclosures" if disclosures else "bundle"
+    services().portal.log_access(reader.name, act, record.record_id, services().clock())
     response = Response(body, content_type=BUNDLE_TYPE)
     response.headers["Content-Disposition"] = f'attachment; filename="{record.record_id}.hzb.json"'
     return response

@@ -55,8 +55,17 @@ def disclosures(record_id: str) -> ResponseReturnValue:
 @blueprint.get("/records/<record_id>/bundle")
 @signed_in
 def bundle(record_id: str) -> ResponseReturnValue:
+    """The bundle for an auditor: without personal data, so that it can be handed on."""
     reader = reader_here()
-    return bundle_response(visible_record(record_id, reader), reader)
+    return bundle_response(visible_record(record_id, reader), reader, disclosures=False)
+
+
+@blueprint.post("/records/<record_id>/bundle-with-disclosures")
+@signed_in
+def bundle_with_disclosures(record_id: str) -> ResponseReturnValue:
+    """The same with the personal data held beside the record."""
+    reader = reader_here()
+    return bundle_response(visible_record(record_id, reader), reader, disclosures=True)
 
 
 def _page(record_id: str, *, personal: bool = False) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from dataclasses import replace
 from urllib.parse import urlsplit
 
@@ -26,6 +27,8 @@ from webapp.services import SessionRow
 
 USERNAME = re.compile(r"[a-z][a-z0-9._-]{0,31}")
 THROTTLE = "hazledger.signin_throttle"
+_counting = threading.Lock()
+"""One turn at a time in a worker; n workers let at most n guesses at once count as one."""
 
 
 def authenticate(username: str, password: str) -> User | None:
@@ -57,8 +60,11 @@ def confirm_password(user: User, password: str) -> bool:
     Raises: HttpError too-many-requests (429) while the account has to wait, even for the right password.
     """
     now = services().clock()
-    check_account(user, now)
-    count_before_trying(user, now)
+    with _counting:
+        # Read again inside the turn: of guesses sent all at once, each has to see the count of the one before.
+        user = services().portal.user(user.username) or user
+        check_account(user, now)
+        count_before_trying(user, now)
     if not password_matches(user.password_hash, password):
         return False
     # Read again: Argon2id took a while, and a password changed meanwhile must not be put back.
@@ -115,6 +121,13 @@ def live_sessions(session: Session) -> list[SessionRow]:
 
 
 def is_local(path: str) -> bool:
-    """Whether a `next` parameter stays on this site: "/…", but not "//host" or "/\\host"."""
-    parts = urlsplit(path)
-    return path.startswith("/") and not path.startswith(("//", "/\\")) and not parts.netloc and not parts.scheme
+    """Whether a `next` parameter stays on this site: "/…", but not "//host" or "/\\host", nor either with a control
+    character in between, which browsers leave out.
+    """
+    if not path.startswith("/") or path.startswith("//") or "\\" in path or not path.isprintable():
+        return False
+    try:
+        parts = urlsplit(path)
+    except ValueError:
+        return False
+    return not parts.netloc and not parts.scheme
