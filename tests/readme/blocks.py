@@ -3,6 +3,7 @@
 A mark is an HTML comment on the line above a fence, so that a reader of the page does not see it:
     <!-- run: story -->          the block's commands run in the installation of `story`, in the page's order
     <!-- run: story, until -->   the same; a command is repeated until it prints what the page shows (the log works on its own)
+    <!-- run: story, stopped -->   the same, after Ctrl-C to `hazledger serve`
     <!-- run: demo, one -->      only the first line is a command, whatever follows is what it prints
     <!-- file: acme/march.csv -->   the block is a file, written there before the commands that follow it run
     <!-- help -->                compared to the letter
@@ -41,6 +42,14 @@ class Block:
         return "until" in self._words[1:]
 
     @property
+    def stopped(self) -> bool:
+        return "stopped" in self._words[1:]
+
+    @property
+    def one(self) -> bool:
+        return "one" in self._words[1:]
+
+    @property
     def _words(self) -> list[str]:
         return [word.strip() for word in self.argument.split(",")]
 
@@ -52,7 +61,7 @@ class Block:
         at = 0
         while at < len(lines):
             line = lines[at]
-            if line.startswith("$ ") and not (found and "one" in self._words[1:]):
+            if line.startswith("$ ") and not (found and self.one):
                 command = line[2:]
                 while command.endswith("\\") and at + 1 < len(lines):
                     at += 1

@@ -19,6 +19,7 @@ from tests.readme.blocks import Block, Command, matches, unmatched
 END = "<<<end of command>>>"
 COMMAND_S = 60.0
 UNTIL_S = 30.0
+STOP_S = 25.0
 # What the page says, and what is free on this machine.
 HTTP_PORT, CHAIN_PORT = "8080", "8545"
 
@@ -72,6 +73,8 @@ class Shell:
 
     def run(self, block: Block) -> list[str]:
         """Type the block's commands; what went otherwise than the page shows, in words. `until`: all of it again."""
+        if block.stopped:
+            self._stop_staying()
         until = time.monotonic() + (UNTIL_S if block.until else 0)
         while True:
             wrong = []
@@ -108,24 +111,22 @@ class Shell:
         return text
 
     def close(self) -> None:
-        for process in self._staying:
-            process.send_signal(signal.SIGINT)
-        for process in self._staying:
-            try:
-                process.wait(25)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        self._stop_staying()
         self._bash.stdin.close()
         self._bash.wait(10)
         self._bash.stdout.close()
         self._selector.close()
 
-    def stop_staying(self) -> None:
-        """Ctrl-C for what was started last."""
-        process = self._staying.pop()
-        process.send_signal(signal.SIGINT)
-        process.wait(25)
+    def _stop_staying(self) -> None:
+        """Ctrl-C for the programs that stay."""
+        while self._staying:
+            process = self._staying.pop()
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
     def _stay(self, command: Command) -> list[str]:
         """Start a program that does not end, and wait until it is ready."""
@@ -168,5 +169,3 @@ def _difference(command: Command, status: int | None, printed: str) -> str:
         + f"\n--- it printed (exit {status})\n{printed}"
         + (f"\n--- not found: {lost}" if lost else "\n--- it printed more than the page shows")
     )
-
-

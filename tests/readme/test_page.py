@@ -40,7 +40,9 @@ def test_links__each_relative_one__leads_to_a_file():
 def test_paths__each_named_in_the_text__exists():
     named = [span for span in SPANS if re.match(r"(\./)?(ledger|webapp|tests|scripts|contracts)/", span)]
     assert len(named) >= 4
-    gone = [n for n in named if not list(ROOT.glob(re.sub(r"<[^>]+>", "*", n.split()[0].removeprefix("./")).rstrip("/")))]
+    gone = [
+        n for n in named if not list(ROOT.glob(re.sub(r"<[^>]+>", "*", n.split()[0].removeprefix("./")).rstrip("/")))
+    ]
     assert not gone
 
 
@@ -119,7 +121,9 @@ def test_settings__each_of_the_program__is_in_the_table_with_its_default():
             assert row is not None, f"[{name}] {setting} is not in the table"
             if isinstance(default, (int, float)) and not isinstance(default, bool):
                 assert re.search(rf"(?<!\d){re.escape(str(default))}(?![\d.])", row[1]), f"[{name}] {setting} {default}"
-    unknown = [w for w in re.findall(r"`(?:\[\w+\] )?(\w+)`", told) if not any(w in s for s in config._DEFAULTS.values())]
+    unknown = [
+        w for w in re.findall(r"`(?:\[\w+\] )?(\w+)`", told) if not any(w in s for s in config._DEFAULTS.values())
+    ]
     assert not unknown
 
 
