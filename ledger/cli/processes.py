@@ -50,7 +50,8 @@ def run_sequencer(config: Config) -> None:
     """The only writer of the log: serves the socket, signs a checkpoint every `checkpoint_every_s`."""
     stop = _stop_event()
     here = Installation(config)
-    with here.stores.exclusive("sequencer"):
+    lock = here.stores.exclusive("sequencer")
+    with lock:
         here.stores.migrate()
         chain = here.chain()
         sequencer = Sequencer(
@@ -62,6 +63,7 @@ def run_sequencer(config: Config) -> None:
         settle_memory()
         said = _SayOnce()
         while not stop.wait(config.checkpoint_every_s):
+            lock.still_held()  # a lost lock ends this process; the next start waits its turn
             try:
                 sequencer.checkpoint_once()
                 said.clear()
@@ -79,11 +81,13 @@ def run_anchor(config: Config) -> None:
     stop = _stop_event()
     here = Installation(config)
     status = _Status(config.state_dir / "run" / STATUS_FILE)
-    with here.stores.exclusive("anchor"):
+    lock = here.stores.exclusive("anchor")
+    with lock:
         chain = here.chain(account=here.account(SUBMITTER_ACCOUNT), journal=here.stores.anchor)
         said, due, checked = _SayOnce(), 0.0, False
         while not stop.is_set():
             started = time.monotonic()
+            lock.still_held()
             try:
                 if not checked:
                     chain.recover()
@@ -140,7 +144,7 @@ def run_web(config: Config) -> None:
         "--bind",
         f"{http.host}:{http.port}",
         "--worker-class",
-        "gthread",
+        "ledger.cli.webworker.DeadlineWorker",
         "--workers",
         str(http.workers),
         "--threads",
