@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from ledger.adapters.chain.authority import EvmAuthority
 from ledger.adapters.enrolments import save_enrolment
 from ledger.adapters.keystore.signing import public_key_of
 from ledger.cli.compose import AUTHORITY_ACCOUNT, Installation
@@ -18,6 +18,9 @@ from ledger.core.ids import check_credit_code
 from ledger.core.keys import load_public_key
 from ledger.errors import ChainRevertedError, ConfigError
 from ledger.model import NEVER, Enrolment, Role, TreeSize
+
+if TYPE_CHECKING:
+    from ledger.adapters.chain.authority import EvmAuthority
 
 _ROLES = {role.name.lower(): role for role in Role}
 _state = click.option(
@@ -112,6 +115,8 @@ def _installation(state: Path | None) -> Installation:
 
 
 def _authority(here: Installation) -> EvmAuthority:
+    from ledger.adapters.chain.authority import EvmAuthority  # noqa: PLC0415 - web3; `list` does without
+
     return EvmAuthority(here.chain(account=here.account(AUTHORITY_ACCOUNT), journal=here.stores.anchor))
 
 

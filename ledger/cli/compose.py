@@ -1,4 +1,7 @@
-"""The composition root: settings → adapters. Every process and command builds what it needs here and nowhere else."""
+"""The composition root: settings → adapters. Every process and command builds what it needs here and nowhere else.
+
+What needs web3 is imported when it is asked for: it takes a second, and most commands and the sequencer do without.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,10 @@ import time
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ledger.adapters.chain.accounts import TransactionSigner
-from ledger.adapters.chain.embedded import embedded_settings, find_anvil
-from ledger.adapters.chain.evm import EvmChain
-from ledger.adapters.chain.settings import ChainSettings
 from ledger.adapters.enrolments import EnrolmentDirectory
 from ledger.adapters.ipc import SequencerClient
-from ledger.adapters.keystore.ethereum import load_account
 from ledger.adapters.keystore.guard import FileHeadGuard
 from ledger.adapters.keystore.signing import load_signer
 from ledger.adapters.store.stores import SqlStores, open_stores
@@ -25,6 +24,11 @@ from ledger.errors import ConfigError
 from ledger.model import UnixMs
 from ledger.ports import AnchorStore
 from ledger.sequencer import Identity
+
+if TYPE_CHECKING:
+    from ledger.adapters.chain.accounts import TransactionSigner
+    from ledger.adapters.chain.evm import EvmChain
+    from ledger.adapters.chain.settings import ChainSettings
 
 PLATFORM_KEY = "platform.key"
 LOG_KEY = "log.key"
@@ -49,6 +53,9 @@ def chain_settings(config: Config) -> ChainSettings:
 
     Final by depth also on QBFT, where each block is final: Besu answers the tag `finalized` with an error there.
     """
+    from ledger.adapters.chain.embedded import embedded_settings  # noqa: PLC0415
+    from ledger.adapters.chain.settings import ChainSettings  # noqa: PLC0415
+
     if config.chain.embedded:
         return embedded_settings(chain_dir(config), confirmations=config.chain.depth)
     return ChainSettings(confirmations=config.chain.depth, lock=chain_dir(config) / "turn.lock")
@@ -56,6 +63,8 @@ def chain_settings(config: Config) -> ChainSettings:
 
 def find_configured_anvil(config: Config) -> Path:
     """Anvil's native file: the configured one, else where npm has put it."""
+    from ledger.adapters.chain.embedded import find_anvil  # noqa: PLC0415
+
     return find_anvil(contracts_dir(), Path(config.chain.anvil) if config.chain.anvil else None)
 
 
@@ -87,8 +96,16 @@ class Installation:
 
     @cached_property
     def trust(self) -> TrustFile:
-        """The trust file."""
-        return parse_trust(self.trust_bytes)
+        """The trust file.
+
+        Raises: ConfigError when it is of another log than the settings: nothing may be signed under either name then.
+        """
+        trust = parse_trust(self.trust_bytes)
+        if trust.origin != self.config.origin:
+            raise ConfigError(
+                f"{self.config.trust_path} is of the log {trust.origin}, the settings say {self.config.origin}"
+            )
+        return trust
 
     @property
     def trusted_chain(self) -> TrustedChain:
@@ -107,6 +124,8 @@ class Installation:
 
     def chain(self, *, account: TransactionSigner | None = None, journal: AnchorStore | None = None) -> EvmChain:
         """The chain; reading needs neither account nor journal."""
+        from ledger.adapters.chain.evm import EvmChain  # noqa: PLC0415
+
         return EvmChain(
             self.config.chain.endpoints,
             self.trusted_chain,
@@ -118,6 +137,8 @@ class Installation:
 
     def account(self, name: str) -> TransactionSigner:
         """One of the accounts in the keys directory."""
+        from ledger.adapters.keystore.ethereum import load_account  # noqa: PLC0415
+
         return load_account(self.config.keys_dir / name, self.config.passphrase())
 
     def identity(self) -> Identity:
