@@ -17,9 +17,9 @@ from typing import Any
 from ledger.core.checkpoint import note_hash
 from ledger.core.grants import grant_id, unpack_word
 from ledger.core.merkle import consistency_proof
-from ledger.core.tiles import TileReader
+from ledger.core.tiles import TileReader, width_at
 from ledger.faults import fault
-from ledger.model import NEVER, Anchor, Enrolment, Role, TreeHead, TreeSize
+from ledger.model import NEVER, Anchor, Enrolment, Role, TreeHead
 from ledger.ports import AnchorStore, Appender, Chain, LogReader, StoredCheckpoint
 from ledger.roots import check_against
 
@@ -111,13 +111,8 @@ def _names(log: LogReader) -> Sequence[bytes]:
 def _proof(log: LogReader, head: TreeHead, latest: StoredCheckpoint) -> list[bytes]:
     if head.size == 0:
         return []
-    reader = TileReader(lambda level, n: _whole_tile(log, latest.size, level, n))
+    reader = TileReader(lambda level, n: log.hash_tile(level, n, width_at(level, n, latest.size)))
     return consistency_proof(head.size, latest.size, reader)
-
-
-def _whole_tile(log: LogReader, size: TreeSize, level: int, n: int) -> bytes:
-    """All hashes that tile (level, n) has in a tree of `size` leaves."""
-    return log.hash_tile(level, n, min(256, (size >> (8 * level)) - 256 * n))
 
 
 def _record_standing(head: TreeHead, chain: Chain, store: AnchorStore, log: LogReader) -> Anchor | None:

@@ -15,11 +15,11 @@ from ledger.core.disclosure import parse_disclosure
 from ledger.core.encoding import b64_decode
 from ledger.core.entry import build_entry
 from ledger.core.facts import facts_of
-from ledger.core.grants import scope_covers
+from ledger.core.grants import covers, in_force
 from ledger.core.merkle import Frontier, leaf_hash, node_hash
 from ledger.core.note import NoteSigner
 from ledger.core.receipt import build_receipt
-from ledger.core.record import may_sign
+from ledger.core.tiles import TILE_WIDTH
 from ledger.errors import ConflictError, DisclosureError, GrantError, LedgerError, PayloadError
 from ledger.model import (
     NEVER,
@@ -37,7 +37,6 @@ from ledger.model import (
 )
 from ledger.ports import AppendBatch, BookState, LogWriter, NewEntry, NewTile, Refused
 
-TILE_WIDTH = 256
 # Kinds that open a book's stock account; the first of them must be a complete stock-take (formats.md section 2, Books).
 STOCK_KINDS = frozenset({"movement", "stocktake", "close"})
 
@@ -359,14 +358,8 @@ def _check_grants(record: AuthenticRecord, index: LeafIndex, draft: Draft) -> No
         fresh = [g for g, _ in draft.grants.values() if g.keyid == keyid]
         if record.kind == "grant" and (record.body or {}).get("keyid") == keyid:
             fresh.append(_grant_of(record.body or {}))  # the platform's own first grant, mirrored by itself
-        grants = [
-            g
-            for g in (*draft.state.grants.get(keyid, ()), *fresh)
-            if g.holder == record.holder
-            and scope_covers(g.scope, record.site, record.book)
-            and may_sign(g.role, record.kind, is_authority=record.is_authority)
-        ]
-        if any(g.enrolled_at <= index < g.revoked_at for g in grants):
+        grants = [g for g in (*draft.state.grants.get(keyid, ()), *fresh) if covers(g, record)]
+        if any(in_force(g, index) for g in grants):
             continue
         if not grants:
             raise GrantError(f"key {keyid} has no grant for this holder, book and kind", code="no-grant")

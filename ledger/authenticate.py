@@ -11,9 +11,9 @@ from collections.abc import Callable
 
 from ledger.core.disclosure import match_disclosures
 from ledger.core.dsse import pae
-from ledger.core.grants import scope_covers
+from ledger.core.grants import covers, scope_covers
 from ledger.core.keys import load_public_key
-from ledger.core.record import disclosable_pointers, may_sign
+from ledger.core.record import disclosable_pointers
 from ledger.errors import GrantError, PayloadError, SignatureError
 from ledger.model import AuthenticRecord, Envelope, Grant, Payload, RecordId, Submission
 from ledger.ports import GrantDirectory
@@ -48,7 +48,7 @@ def authenticate(
         match_disclosures(
             submission.disclosures, payload, allowed=disclosable_pointers(payload.kind, corrected=corrected)
         )
-    uncovered = [k for k in payload.signers if not _covering(directory.by_keyid(k), payload)]
+    uncovered = [k for k in payload.signers if not any(covers(g, payload) for g in directory.by_keyid(k))]
     if uncovered and not is_known(submission.record_id):
         raise _grant_error(uncovered[0], directory.by_keyid(uncovered[0]), payload)
     return AuthenticRecord(
@@ -96,15 +96,6 @@ def verify_signatures(envelope: Envelope, signers: tuple[str, ...], directory: G
         key.verify(signature.sig, message)
         algorithms.append(key.algorithm)
     return algorithms
-
-
-def _covering(grants: tuple[Grant, ...], payload: Payload) -> bool:
-    return any(
-        grant.holder == payload.holder
-        and scope_covers(grant.scope, payload.site, payload.book)
-        and may_sign(grant.role, payload.kind, is_authority=payload.is_authority)
-        for grant in grants
-    )
 
 
 def _grant_error(keyid: str, grants: tuple[Grant, ...], payload: Payload) -> GrantError:

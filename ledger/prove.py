@@ -11,10 +11,10 @@ from collections.abc import Sequence
 
 from ledger.core.bundle import Bundle, BundleKey, encode_bundle
 from ledger.core.dsse import parse_envelope
-from ledger.core.grants import log_id, scope_covers
+from ledger.core.grants import covers, in_force, log_id
 from ledger.core.merkle import inclusion_proof
-from ledger.core.record import may_sign, parse_payload
-from ledger.core.tiles import TileReader
+from ledger.core.record import parse_payload
+from ledger.core.tiles import TileReader, width_at
 from ledger.core.trust import TrustFile
 from ledger.core.verification import select_nodes
 from ledger.errors import ChainError, ChainMismatchError, GrantError, NotFoundError, StoreError
@@ -47,7 +47,7 @@ def prove(
         raise StoreError(f"the trust file names no chain for size {checkpoint.size}")
     gs = [bytes.fromhex(grant.g) for grant in grants]
     state = _state(checkpoint.size if anchored else None, gs, anchors, chain)
-    reader = TileReader(lambda level, n: _tile(log, checkpoint.size, level, n))
+    reader = TileReader(lambda level, n: log.hash_tile(level, n, width_at(level, n, checkpoint.size)))
     return encode_bundle(
         Bundle(
             envelope=envelope,
@@ -87,19 +87,11 @@ def _covering_checkpoint(index: LeafIndex, log: LogReader, anchors: AnchorStore)
 
 
 def _grant_in_force(keyid: str, payload: Payload, index: LeafIndex, grants: Sequence[Grant]) -> Grant:
-    candidates = [
-        g
-        for g in grants
-        if g.keyid == keyid
-        and g.holder == payload.holder
-        and scope_covers(g.scope, payload.site, payload.book)
-        and may_sign(g.role, payload.kind, is_authority=payload.is_authority)
-    ]
-    in_force = [g for g in candidates if g.enrolled_at <= index < g.revoked_at]
+    candidates = [g for g in grants if g.keyid == keyid and covers(g, payload)]
     if not candidates:
         raise GrantError(f"the log carries no grant for key {keyid}; run `hazledger verify log`")
     # A retroactively revoked key keeps its entry in the log; its bundle is made all the same and fails check 4.
-    return (in_force or candidates)[0]
+    return next((g for g in candidates if in_force(g, index)), candidates[0])
 
 
 def _state(size: TreeSize | None, gs: Sequence[bytes], anchors: AnchorStore, chain: Chain | None) -> StateProof:
@@ -118,7 +110,3 @@ def _state(size: TreeSize | None, gs: Sequence[bytes], anchors: AnchorStore, cha
     if kept is None:
         raise StoreError(f"no chain state at hand to prove the signer's grant: {reason}; try again")
     return kept
-
-
-def _tile(log: LogReader, size: TreeSize, level: int, n: int) -> bytes:
-    return log.hash_tile(level, n, min(256, (size >> (8 * level)) - 256 * n))

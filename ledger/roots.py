@@ -13,6 +13,7 @@ from ledger.errors import NotFoundError, RollbackError
 from ledger.model import LeafIndex, TreeHead, TreeSize
 from ledger.ports import LogReader
 
+# Said again rather than imported: nothing here comes from the code that is checked.
 TILE_WIDTH = 256
 READ_AT_ONCE = 4096
 

@@ -14,26 +14,14 @@ from contextlib import contextmanager
 from typing import Any
 
 from ledger.core import rlp
-from ledger.core.trie import keccak256, parse_header
+from ledger.core.headers import header_rlp
+from ledger.core.trie import parse_header
 from ledger.core.verification.state import Wanted
 from ledger.errors import ChainError, ChainUnreachableError
 from ledger.model import BlockNumber, BlockRef, StateProof
 
 TIMEOUT_S = 15.0
 _MAX_ANSWER_BYTES = 16 * 1024 * 1024
-
-# Yellow Paper 4.4, then EIP-1559, 4895, 4844, 4788, 7685 in the order in which forks appended them.
-_DATA = ("parentHash", "sha3Uncles", "miner", "stateRoot", "transactionsRoot", "receiptsRoot", "logsBloom")
-_NUMBERS = ("difficulty", "number", "gasLimit", "gasUsed", "timestamp")
-_TAIL = ("extraData", "mixHash", "nonce")
-_APPENDED = (
-    ("baseFeePerGas", True),
-    ("withdrawalsRoot", False),
-    ("blobGasUsed", True),
-    ("excessBlobGas", True),
-    ("parentBeaconBlockRoot", False),
-    ("requestsHash", False),
-)
 
 
 class RpcChainView:
@@ -125,28 +113,6 @@ def _well_formed(url: str) -> Iterator[None]:
         yield
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ChainError(f"{url} gives a malformed answer: {type(error).__name__}: {error}") from error
-
-
-def header_rlp(block: dict[str, Any]) -> bytes:
-    """RLP of the header of a block as eth_getBlockByNumber gives it, proven by the block's hash.
-
-    Raises:
-        ChainError: the header does not hash to it (a member of a fork that is not known here).
-        KeyError, TypeError, ValueError: the block is malformed.
-    """
-    items: list[rlp.Rlp] = [_hex(block[name]) for name in _DATA]
-    items += [rlp.encode_uint(int(block[name], 16)) for name in _NUMBERS]
-    items += [_hex(block[name]) for name in _TAIL]
-    for name, is_number in _APPENDED:
-        value = block.get(name)
-        if value is not None:
-            items.append(rlp.encode_uint(int(value, 16)) if is_number else _hex(value))
-    header = rlp.encode(items)
-    parsed = parse_header(header)
-    expected = _hex(block["hash"])
-    if expected not in (keccak256(header), parsed.qbft_hash):
-        raise ChainError(f"block {parsed.number}: its header does not hash to {block['hash']}")
-    return header
 
 
 def _hex(text: str) -> bytes:

@@ -25,7 +25,7 @@ from ledger.cli.common import (
     trust_option,
 )
 from ledger.cli.mirror import SourceError, TileSource, open_tiles, read_tile
-from ledger.core.tiles import ENTRIES, RECORDS, TILE_WIDTH, TileReader
+from ledger.core.tiles import ENTRIES, RECORDS, TILE_WIDTH, TileReader, width_at
 from ledger.core.trust import TrustFile
 from ledger.core.verification.audit import AuditPlan, conclude, conclude_book, plan_audit, tile_numbers
 from ledger.core.verification.leaves import AuditFinding
@@ -162,7 +162,7 @@ def hash_reader(source: TileSource, size: int) -> TileReader:
     """Stored hashes of a mirror's tree of `size` leaves; ValueError (from the reader) for a tile that is missing."""
 
     def get_tile(level: int, n: int) -> bytes:
-        width = min(TILE_WIDTH, (size >> (8 * level)) - n * TILE_WIDTH)
+        width = width_at(level, n, size)
         if width <= 0:
             raise ValueError(f"no tile {n} at level {level} in a tree of {size}")
         try:

@@ -1,6 +1,6 @@
 """How the KeyRegistry contract names and packs a grant (chain.md, KeyRegistry).
 
-*Not* checked: whether a grant exists, or is in force; that is check 4's.
+*Not* checked: whether a grant stands on the chain, or its enroller is trusted; that is the verifier's check 4.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 
 from ledger.core.encoding import is_hex_32, sha256
+from ledger.core.record import may_sign
+from ledger.model import AuthenticRecord, Grant, LeafIndex, Payload
 
 WORD_BYTES = 32
 ADDRESS_BYTES = 20
@@ -78,3 +80,17 @@ def unpack_word(word: bytes) -> tuple[str, int, int]:
 def scope_covers(scope: str, site: str, book: str) -> bool:
     """Whether "" (all), "site/" (all its books) or "site/book" covers this book."""
     return scope in ("", f"{site}/", f"{site}/{book}")
+
+
+def covers(grant: Grant, record: Payload | AuthenticRecord) -> bool:
+    """Check 4 but for key and index: the record's holder, a scope with its book, a role that may sign its kind."""
+    return (
+        grant.holder == record.holder
+        and scope_covers(grant.scope, record.site, record.book)
+        and may_sign(grant.role, record.kind, is_authority=record.is_authority)
+    )
+
+
+def in_force(grant: Grant, index: LeafIndex) -> bool:
+    """Half-open: the index at which a key is revoked is the first that it may not sign."""
+    return grant.enrolled_at <= index < grant.revoked_at

@@ -45,6 +45,11 @@ def tile_path(level: int | str, n: int, width: int | None = None) -> str:
     return f"{path}.p/{width}"
 
 
+def width_at(level: int, n: int, size: int) -> int:
+    """How many hashes tile (level, n) has in a tree of `size` leaves: 256 when full, 0 or less beyond the edge."""
+    return min(TILE_WIDTH, (size >> (TILE_HEIGHT * level)) - TILE_WIDTH * n)
+
+
 def parse_tile_path(path: str) -> tuple[int | str, int, int]:
     """(level or ENTRIES or RECORDS, number, width) of a path; ValueError for any other spelling of it."""
     match = _PATH.fullmatch(path)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ledger.adapters.chain.headers import header_rlp
 from ledger.adapters.chain.rpc import Rpc, block_ref, from_hex
+from ledger.core.headers import header_rlp
 from ledger.core.slots import grant_slot, sized_slot
 from ledger.core.trie import NodeSet, TrieError, parse_header
 from ledger.core.trust import TrustedChain

@@ -13,13 +13,13 @@ from ledger.adapters.store.schema.log import book as book_table
 from ledger.adapters.store.schema.log import checkpoint, disclosure, entry, erased, grant, meta, tile
 from ledger.adapters.store.schema.log import facts as facts_table
 from ledger.adapters.store.schema.log import refused as refused_table
+from ledger.core.tiles import TILE_WIDTH
 from ledger.errors import NotFoundError, StoreError
 from ledger.model import BookHead, Grant, LeafIndex, RecordId, Role, StoredRecord, TreeSize, UnixMs
 from ledger.ports import BookState, RecordFilter, Refused, StoredCheckpoint
 
 T = TypeVar("T")
 
-TILE_WIDTH = 256
 HASH_BYTES = 32
 
 _RECORD = (

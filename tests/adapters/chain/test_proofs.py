@@ -9,7 +9,7 @@ import pytest
 import rlp as reference
 
 from ledger.adapters.chain.embedded import ARGUMENTS, EmbeddedNode, find_anvil
-from ledger.adapters.chain.headers import header_rlp
+from ledger.core.headers import header_rlp
 from ledger.adapters.chain.rpc import Rpc
 from ledger.core.grants import log_id
 from ledger.core.slots import grant_slot, sized_slot, unpack_meta

@@ -1,4 +1,4 @@
-"""A block header's RLP from its JSON, proven by its own hash.
+"""A block header's RLP from the JSON of eth_getBlockByNumber, proven by its own hash.
 
 Yellow Paper section 4.4, with the members that later forks appended: EIP-1559, 4895, 4844, 4788, 7685.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ledger.adapters.chain.rpc import from_hex, number
 from ledger.core import rlp
 from ledger.core.trie import parse_header
 from ledger.errors import ChainError
@@ -41,20 +40,31 @@ def header_rlp(block: Mapping[str, Any]) -> bytes:
 
     Raises:
         ChainError: The header does not hash to the block's hash: a member is missing or of a fork not known here.
+        KeyError, TypeError, ValueError: The block is malformed.
     """
-    items: list[rlp.Rlp] = [from_hex(block[name]) for name in _DATA]
-    items += [rlp.encode_uint(number(block[name])) for name in _QUANTITIES]
-    items += [from_hex(block[name]) for name in _TAIL]
+    items: list[rlp.Rlp] = [_hex(block[name]) for name in _DATA]
+    items += [rlp.encode_uint(_number(block[name])) for name in _QUANTITIES]
+    items += [_hex(block[name]) for name in _TAIL]
     for name, is_quantity in _OPTIONAL:
         value = block.get(name)
         if value is not None:
-            items.append(rlp.encode_uint(number(value)) if is_quantity else from_hex(value))
+            items.append(rlp.encode_uint(_number(value)) if is_quantity else _hex(value))
     header = rlp.encode(items)
     try:
         parsed = parse_header(header)
     except ValueError as error:
         raise ChainError(f"block {block['number']}: {error}") from error
     # A QBFT chain names its blocks without the seals: validators agree on the name before they have sealed it.
-    if from_hex(block["hash"]) not in (parsed.hash, parsed.qbft_hash):
-        raise ChainError(f"block {number(block['number'])}: its header does not hash to {block['hash']}")
+    if _hex(block["hash"]) not in (parsed.hash, parsed.qbft_hash):
+        raise ChainError(f"block {_number(block['number'])}: its header does not hash to {block['hash']}")
     return header
+
+
+def _hex(text: str) -> bytes:
+    if not text.startswith("0x"):
+        raise ValueError("not 0x-hex")
+    return bytes.fromhex(text[2:])
+
+
+def _number(text: str) -> int:
+    return int(text, 16)
