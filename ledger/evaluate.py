@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from importlib.resources import files
 from time import monotonic
@@ -228,7 +228,7 @@ class Evaluator:
         self._store.commit(
             EngineBatch(
                 cursor=LeafIndex(state.next_index),
-                alerts=tuple(raised.alert for raised in to.raised),
+                alerts=tuple(replace(raised.alert, record_id=raised.record_id) for raised in to.raised),
                 outbox=outbox,
                 book_seq=state.own_seq if to.raised else None,
                 book_prev=to.raised[-1].record_id if to.raised else None,

@@ -40,9 +40,10 @@ from ledger.model import (
     Submission,
     UnixMs,
 )
-from ledger.ports import AnchorStore, Appender, Chain, GrantDirectory, LogReader
+from ledger.ports import AnchorStore, Appender, Chain, GrantDirectory, LogReader, PortalStore
 from ledger.prove import prove
 from ledger.receive import receive
+from ledger.watch import watch
 
 SUBMISSION = "application/vnd.hazledger.submission.v1+json"
 # Between two looks at the log for new grants. A key not known is looked up at once all the same.
@@ -137,6 +138,11 @@ def mirror_once(
 ) -> list[dict[str, Any]]:
     """Only the grants, between two anchors: a new key should not wait for the anchoring cadence."""
     return mirror_grants(enrolments, log=log, chain=chain, appender=appender)
+
+
+def watch_once(*, portal: PortalStore, log: LogReader, appender: Appender, issuer: str) -> Appended | None:
+    """The access log's growth becomes an entry of the log."""
+    return watch(portal=portal, log=log, appender=appender, issuer=issuer)
 
 
 def bundle(

@@ -392,3 +392,20 @@ def test_append__disclosed_id_numbers__facts_are_kept_and_survive_erasure(log):
     assert document_of(log.stores.log.record_by_id(before.receipt.record_id).envelope)["body"]["facts"] != (
         "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
     )
+
+
+def test_watch__access_log_grows__one_entry_with_the_chains_digest(log):
+    from ledger.flow import watch_once
+    from tests.kit import ISSUER
+
+    def once():
+        return watch_once(portal=log.stores.portal, log=log.stores.log, appender=log.sequencer, issuer=ISSUER)
+
+    assert once() is None
+    digests = [log.stores.portal.log_access("user:supervisor", "view", f"record:{n}", log.clock()) for n in range(3)]
+    body = document_of(log.stores.log.record_by_id(once().receipt.record_id).envelope)["body"]
+    assert body == {"digest": digests[-1], "from": 1, "to": 4, "entries": 3}
+    assert once() is None
+    last = log.stores.portal.log_access("user:supervisor", "sign-out", "", log.clock())
+    body = document_of(log.stores.log.record_by_id(once().receipt.record_id).envelope)["body"]
+    assert body == {"digest": last, "from": 4, "to": 5, "entries": 1}

@@ -26,6 +26,8 @@ _log = logging.getLogger("hazledger")
 
 # A grant becomes usable this soon after it is final on the chain, whatever the anchoring cadence.
 MIRROR_EVERY_S = 1.0
+# How often what the supervisor looked at and did is sealed into the log.
+WATCH_EVERY_S = 60.0
 STATUS_FILE = "anchor-status.json"
 
 
@@ -84,7 +86,7 @@ def run_anchor(config: Config) -> None:
     lock = here.stores.exclusive("anchor")
     with lock:
         chain = here.chain(account=here.account(SUBMITTER_ACCOUNT), journal=here.stores.anchor)
-        said, due, checked = _SayOnce(), 0.0, False
+        said, due, watch_due, checked = _SayOnce(), 0.0, 0.0, False
         while not stop.is_set():
             started = time.monotonic()
             lock.still_held()
@@ -107,6 +109,11 @@ def run_anchor(config: Config) -> None:
                 else:
                     flow.mirror_once(
                         log=here.stores.log, chain=chain, appender=here.appender, enrolments=here.enrolments.all()
+                    )
+                if started >= watch_due:
+                    watch_due = started + WATCH_EVERY_S
+                    flow.watch_once(
+                        portal=here.stores.portal, log=here.stores.log, appender=here.appender, issuer=config.issuer
                     )
                 said.clear()
                 status.write(None, chain.status())
