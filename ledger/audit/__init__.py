@@ -73,8 +73,7 @@ def audit(what: Audited, *, check: Checker, progress: Progress) -> Report:
         _heads(what, log, anchors, side, report)
         log.run(check, progress)
         if side is not None:
-            for found in side.compare_grants(log.audit.grants)[0]:
-                report.take(found)
+            _grants(log, side, report)
         anchors.run()
     except ChainError as error:
         report.unreachable = error.detail
@@ -110,6 +109,14 @@ def _heads(what: Audited, log: LogTables, anchors: AnchorTables, side: ChainSide
             else:
                 log.expect(size, root, "the contract's head", 9)
     anchors.expect(log)
+
+
+def _grants(log: LogTables, side: ChainSide, report: Report) -> None:
+    try:
+        for found in side.compare_grants(log.audit.grants)[0]:
+            report.take(found)
+    except VerificationError as error:
+        Row(report, "chain", "", error.check).differs("", error.detail, code=error.code)
 
 
 def _engine(what: Audited, refold: Refold, report: Report) -> None:

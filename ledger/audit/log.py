@@ -10,6 +10,7 @@ In memory: the heads of the books, the newest statement of each grant, the erase
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from ledger.audit.records import RecordTables
@@ -21,6 +22,7 @@ from ledger.core.merkle import leaf_hash, node_hash
 from ledger.core.record import parse_payload, record_id_of
 from ledger.core.tiles import TILE_WIDTH, encode_entry_bundle, encode_record_bundle
 from ledger.core.trust import TrustFile
+from ledger.core.verification.leaves import AuditFinding
 from ledger.core.verification.log import ExpectedRoot, LogAudit
 from ledger.core.verification.tile import TileResult, TileTask
 from ledger.errors import VerificationError
@@ -58,14 +60,13 @@ class LogTables:
         self._meta()
         done = 0
         for task, result in check(self._tasks()):
-            for found in self.audit.fold(task, result):
-                self._report.take(found)
+            self.audit.fold(task, result)
             done += task.width
             progress(done, self.size)
         verified = self.audit.finish()
-        for found in verified.findings[-len(verified.findings) :]:
-            if found.index is None or found.code == "record-missing":
-                self._report.take(found)
+        for found in verified.findings:
+            self._report.take(self._named(found))
+        self._report.dropped += verified.findings_dropped
         self._report.notes += verified.notes
         self._records.finish(self.size)
         self._compare_books()
@@ -76,6 +77,14 @@ class LogTables:
                 "", f"{extra} tiles more than the entries give", code="extra-row"
             )
         self._report.saw("log.tile", self._tiles)
+
+    def _named(self, found: AuditFinding) -> AuditFinding:
+        """With the record_id that the row states, where the entry itself can no longer say whose it is."""
+        if found.record_id or found.index is None:
+            return found
+        rows = self._tables.rows("log", "entry", by="index", start=found.index, end=found.index + 1)
+        row = next(rows, None)
+        return found if row is None else replace(found, record_id=row["record_id"].hex())
 
     def _meta(self) -> None:
         for row in self._tables.rows("log", "meta"):

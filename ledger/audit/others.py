@@ -39,6 +39,8 @@ def engine_tables(tables: TableReader, fresh: TableReader, report: Report) -> No
     for table, keys in _STREAMED.items():
         for stored, derived in _merged(tables.rows("engine", table), fresh.rows("engine", table), keys):
             _compare(report, table, keys, stored, derived)
+    for row in tables.rows("engine", "extra"):
+        Row(report, "engine.extra", row["key"]).differs("key", "this version keeps nothing here", code="extra-row")
     for table, keys in _HELD.items():
         kept = {_key(row, keys): row for row in tables.rows("engine", table) if _key(row, keys) != _OUTBOX_HEALTH}
         for derived in fresh.rows("engine", table):
@@ -53,6 +55,7 @@ def snapshot(tables: TableReader, derived: bytes | None, report: Report) -> None
     """
     for row in tables.rows("engine", "snapshot"):
         report.saw("engine.snapshot")
+        Row(report, "engine.snapshot", f"cursor {row['cursor']}").compare("id", row["id"], 1)
         if row["state"] != derived:
             Row(report, "engine.snapshot", f"cursor {row['cursor']}").differs(
                 "state", "is not the state that a fresh fold reaches at this cursor", code="snapshot-differs"

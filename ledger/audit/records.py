@@ -89,11 +89,11 @@ class RecordTables:
         """What remains when every record was seen."""
         report = self._report
         report.saw("log.disclosure", self._disclosed)
-        strays = self._tables.count("log", "disclosure") - self._disclosed
-        if strays:
-            Row(report, "log.disclosure", "", 11).differs(
-                "index", f"{strays} of no record below {size}", code="extra-row"
-            )
+        for start, end in ((size, None), (None, 0)):
+            for row in self._tables.rows("log", "disclosure", by="index", start=start, end=end):
+                Row(report, "log.disclosure", row["digest"], 11).differs(
+                    "index", f"{row['index']} is no record of this log", code="extra-row"
+                )
         self._compare_erased()
         report.saw("log.refused", self._refused)
         strays = self._tables.count("log", "refused") - self._refused

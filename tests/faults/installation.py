@@ -43,6 +43,7 @@ def fill(served: Served, monkeypatch) -> None:
         reason = "sale" if direction == "out" else "purchase"
         body = factories.body("movement", direction=direction, reason=reason, lines=[factories.line(code=code, value="20")])
         _ok(served.post("/api/v1/records", book.next(body=body, event_time=_after_the_count(RECORDS - n)), SUBMISSION), 201)
+    _dip(served, first)
     _disclose(served, first)
     _refused(served, books[1])
     _final(served, books[1])
@@ -50,6 +51,16 @@ def fill(served: Served, monkeypatch) -> None:
     _fold(served, monkeypatch)
     _look_around(served, first.prev)
     served.wait_for(lambda: _anchored(served), 30, "an anchor over everything")
+
+
+def _dip(served: Served, key: Book) -> None:
+    """By event time the stock was below nothing for a while: the rule waits, so a timer stands."""
+    book = Book(key.key, key.holder, book="dip", origin=key.origin)
+    count = factories.body("stocktake", lines=[factories.line(value="100")])
+    _ok(served.post("/api/v1/records", book.next("stocktake", body=count), SUBMISSION), 201)
+    for direction, reason, value, at in (("in", "purchase", "100", 50), ("out", "sale", "150", 40)):
+        body = factories.body("movement", direction=direction, reason=reason, lines=[factories.line(value=value)])
+        _ok(served.post("/api/v1/records", book.next(body=body, event_time=_after_the_count(at)), SUBMISSION), 201)
 
 
 def tick(served: Served):

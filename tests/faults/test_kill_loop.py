@@ -107,9 +107,9 @@ def quiesce(served: Served, within_s: float = 60.0) -> int:
     return size
 
 
-def stop_processes(served: Served) -> None:
-    """End web, engine, anchor and sequencer in order; the chain goes on."""
-    for name in ("web", "engine", "anchor", "sequencer"):
+def stop_processes(served: Served, names=("web", "engine", "anchor", "sequencer")) -> None:
+    """End them in order; the chain goes on."""
+    for name in names:
         child = served.service._children[name]
         child.popen.terminate()
         assert child.popen.wait(20) in (0, -15)

@@ -1,24 +1,353 @@
+"""Everything that is stored, altered behind the program's back, one column and one file at a time."""
+
+from __future__ import annotations
+
+import fnmatch
+import json
 import shutil
+import sqlite3
+
 import pytest
-from tests.faults import installation
+from click.testing import CliRunner
+
+from ledger.adapters.chain.accounts import read_transaction
+from ledger.adapters.enrolments import EnrolmentDirectory
+from ledger.adapters.store.portal_store import ACCESS_START
+from ledger.adapters.store.schema import STORES, all_columns
+from ledger.audit import Audited, audit
+from ledger.cli.compose import AUTHORITY_ACCOUNT, DEPLOYER_ACCOUNT, SUBMITTER_ACCOUNT, Installation
+from ledger.cli.main import cli
+from ledger.cli.refold import refolding
+from ledger.cli.rpc import RpcChainView
+from ledger.config import load
+from ledger.core.grants import grant_id
+from ledger.core.verification.tile import check_tile
+from ledger.errors import LedgerError, StoreError
+from tests.faults import installation, tampering
 from tests.faults.inspection import hazledger
+from tests.faults.raw import Raw
 from tests.faults.test_kill_loop import stop_processes
-from tests.served import Served
+from tests.served import ORIGIN, Served
+
+pytestmark = [pytest.mark.chain, pytest.mark.faults]
+
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
+    """The installation, its processes ended, its chain still there."""
     state = tmp_path_factory.mktemp("tamper") / "s"
     with pytest.MonkeyPatch.context() as patch, Served(state, names=("sequencer", "anchor", "web")) as served:
         installation.fill(served, patch)
-        for name in ("web", "anchor", "sequencer"):
-            child = served.service._children[name]
-            child.popen.terminate()
-            child.popen.wait(20)
+        stop_processes(served, ("web", "anchor", "sequencer"))
+        for store in STORES:
+            connection = sqlite3.connect(state / f"{store}.db")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            connection.close()
         yield served
 
 
-def test_audit__untouched__finds_nothing(installed):
+@pytest.fixture
+def copy(installed, tmp_path):
+    """A copy to alter."""
+    state = tmp_path / "s"
+    shutil.copytree(installed.state, state, ignore=shutil.ignore_patterns("chain", "run", "locks"))
+    return state
+
+
+def _audit(state, rpc, *, fold=False):
+    here = Installation(load(state, {"HAZLEDGER_CHAIN_ENDPOINTS": rpc}))
+
+    def run(refold=None):
+        what = Audited(
+            tables=here.stores.tables,
+            trust=here.trust,
+            stored_proof=here.stores.anchor.stored_proof,
+            read_transaction=read_transaction,
+            guard=here.guard().read,
+            access_start=ACCESS_START,
+            refold=refold,
+            chain=RpcChainView(rpc, depth=0),
+        )
+        return audit(what, check=lambda tasks: ((t, check_tile(t)) for t in tasks), progress=lambda *_: None)
+
+    try:
+        if not fold:
+            return run()
+        with refolding(here) as refold:
+            return run(refold)
+    finally:
+        here.stores.close()
+
+
+# --- nothing altered -------------------------------------------------------------------------------------------------
+
+
+def test_untouched__every_table_has_rows_and_nothing_is_found(installed):
+    report = _audit(installed.state, installed.service.rpc_url, fold=True)
+    assert report.total == 0, [f.line() for f in report.findings]
+    assert not report.skipped and not report.unreachable
+    raw = Raw("sqlite", installed.state)
+    empty = {f"{s}.{t}" for s, t, _ in all_columns() if not raw.query(s, f'SELECT 1 FROM "{t}" LIMIT 1')}
+    assert empty == {"engine.extra"}
+
+
+def test_untouched__commands__exit_0(installed, tmp_path):
     done = hazledger("audit", "--state", installed.state, "--rpc", installed.service.rpc_url)
-    print(done.stdout, done.stderr)
-    print(installation.files_of(installed.state))
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "nothing found" in done.stdout
+    assert _verify_log(installed.state, tmp_path, installed.service.rpc_url).exit_code == 0
+
+
+def test_altered__command__exit_1_and_names_the_record(installed, copy):
+    record_id = _row(copy, "log", "entry", "middle")["record_id"].hex()
+    _write(copy, "log", "entry", _row(copy, "log", "entry", "middle"), "kind", "close")
+    done = hazledger("audit", "--state", copy, "--rpc", installed.service.rpc_url, "--json")
+    assert done.returncode == 1, done.stdout + done.stderr
+    found = [(f["recordId"], f["check"], f["column"]) for f in json.loads(done.stdout)["findings"]]
+    assert (record_id, 3, "kind") in found
+
+
+# --- columns ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("store", "table", "column"), all_columns())
+def test_column__altered__is_found_by_its_check_or_is_no_evidence(installed, copy, tmp_path, store, table, column):
+    case = tampering.CASES.get((store, table), {}).get(column)
+    reason = tampering.NOT_EVIDENCE.get((store, table), {}).get(column)
+    assert (case is None) != (reason is None), f"{store}.{table}.{column} needs a case in tests/faults/tampering.py"
+    before = _alter(copy, store, table, column, case)
+    report = _audit(copy, installed.service.rpc_url, fold=store == "engine")
+    if case is None:
+        assert report.total == 0, [f.line() for f in report.findings]
+        return
+    _expect(copy, report, f"{store}.{table}", column, case, before)
+    if case.verify_log:
+        found = _verify_log(copy, tmp_path, installed.service.rpc_url)
+        assert found.exit_code == 1, found.output
+        codes = {(f["code"], f["recordId"]) for f in json.loads(found.output)["findings"]}
+        codes |= {(c["code"], None) for c in json.loads(found.output)["checks"] if c["status"] == "FAIL"}
+        names = {before["record_id"].hex()} if table == "entry" else {name for _, name in codes}
+        assert any((case.verify_log, name) in codes for name in names), codes
+
+
+def test_tables__every_case_is_of_a_column_that_exists():
+    known = set(all_columns())
+    listed = [(s, t, c) for part in (tampering.CASES, tampering.NOT_EVIDENCE) for (s, t), cs in part.items() for c in cs]
+    assert set(listed) <= known and len(listed) == len(set(listed))
+
+
+def _alter(state, store, table, column, case) -> dict:
+    where = case.where if case else ""
+    if where == "insert":
+        Raw("sqlite", state).execute(store, f"INSERT INTO \"{table}\" VALUES ('k', '1')")
+        return {"key": "k"}
+    row = _row(state, store, table, where or "middle")
+    value = case.value if case is not None and case.value is not None else None
+    if value is None:
+        declared = str(STORES[store].tables[table].c[column].type).upper()
+        value = tampering.altered(row[column], declared)
+        if (table, column) == ("entry", "envelope") or (table, column) == ("refused", "envelope"):
+            value = _other_signature(row[column])
+        elif (table, column) == ("entry", "entry"):
+            value = _other_entry(row[column])
+        elif column in ("note", "receipt"):
+            value = _other_signature_line(row[column])
+        elif isinstance(value, int) and table != "facts" and _is_key(store, table, column):
+            value = row[column] + tampering.FAR
+    _write(state, store, table, row, column, value)
+    return {**row, "new": value}
+
+
+def _is_key(store, table, column) -> bool:
+    return column in STORES[store].tables[table].primary_key.columns or (table, column) == ("entry", "seq")
+
+
+def _expect(state, report, place, column, case, before) -> None:
+    named = tampering.NAMES[place].format(**{k: _shown(v) for k, v in before.items()})
+    if case.row == "{altered}":
+        named = tampering.NAMES[place].format(**{k: _shown(v) for k, v in {**before, column: before["new"]}.items()})
+    found = [f for f in report.findings if f.place == place and f.check == case.check and f.code == case.code]
+    if case.column is not None:
+        found = [f for f in found if f.column == (case.column or column)]
+    if case.row is None or case.row == "{altered}":
+        found = [f for f in found if f.row == named]
+    assert found, f"{place} {named}: " + "; ".join(f.line() for f in report.findings[:12])
+    record_id = before.get("record_id")
+    if place == "log.entry" and case.row is None and column != "record_id":
+        assert record_id.hex() in {f.record_id for f in found}
+
+
+def _row(state, store, table, which) -> dict:
+    keys = ", ".join(f'"{c.name}"' for c in STORES[store].tables[table].primary_key.columns)
+    names = [c.name for c in STORES[store].tables[table].columns]
+    listed = ", ".join(f'"{name}"' for name in names)
+    rows = Raw("sqlite", state).query(store, f'SELECT {listed} FROM "{table}" ORDER BY {keys}')
+    at = {"first": 0, "middle": len(rows) // 2, "last": len(rows) - 1}[which]
+    return dict(zip(names, rows[at], strict=True))
+
+
+def _write(state, store, table, row, column, value) -> None:
+    keys = [c.name for c in STORES[store].tables[table].primary_key.columns]
+    where = " AND ".join(f'"{key}" = ?' for key in keys)
+    statement = f'UPDATE "{table}" SET "{column}" = ? WHERE {where}'
+    assert Raw("sqlite", state).execute(store, statement, (value, *(row[key] for key in keys))) == 1
+
+
+def _other_signature(envelope: bytes) -> bytes:
+    document = json.loads(envelope)
+    sig = document["signatures"][0]["sig"]
+    at = len(sig) // 2
+    other = sig[:at] + ("A" if sig[at] != "A" else "B") + sig[at + 1 :]
+    return envelope.replace(sig.encode(), other.encode())
+
+
+def _other_entry(entry: bytes) -> bytes:
+    """Another letter in the middle of the first signature."""
+    lines = entry.split(b"\n")
+    at = len(lines[5]) - 40
+    lines[5] = lines[5][:at] + (b"A" if lines[5][at : at + 1] != b"A" else b"B") + lines[5][at + 1 :]
+    return b"\n".join(lines)
+
+
+def _other_signature_line(note: bytes) -> bytes:
+    at = len(note) - 40
+    return note[:at] + (b"A" if note[at : at + 1] != b"A" else b"B") + note[at + 1 :]
+
+
+def _shown(value) -> object:
+    return value.hex() if isinstance(value, bytes) else value
+
+
+def _verify_log(state, tmp_path, rpc):
+    runner = CliRunner()
+    made = runner.invoke(cli, ["tiles", str(tmp_path / "tiles"), "--state", str(state)])
+    assert made.exit_code == 0, made.output
+    arguments = ["--tiles", tmp_path / "tiles", "--trust", state / "trust.json", "--rpc", rpc, "--jobs", 1, "--json"]
+    return runner.invoke(cli, ["verify", "log", *map(str, arguments)])
+
+
+# --- files -----------------------------------------------------------------------------------------------------------
+
+
+def test_files__every_one_has_an_entry(installed):
+    unknown = [
+        name for name in installation.files_of(installed.state) if not any(fnmatch.fnmatch(name, p) for p in tampering.FILES)
+    ]
+    assert not unknown, f"needs an entry in tests/faults/tampering.py: {unknown}"
+    noticed = {pattern for pattern, who in tampering.FILES.items() if " " not in who}
+    assert noticed == {"*.db", "trust.json", "guard/signed-head", "hazledger.toml", "keys/*.key", "keys/*.account", "secrets/passphrase", "enrolments/*.json"}
+
+
+@pytest.mark.parametrize("store", ["log", "engine", "anchor"])
+def test_file__database_cut_in_half__the_audit_says_it_cannot_be_read(installed, copy, store):
+    path = copy / f"{store}.db"
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2 // 4096 * 4096])
+    with pytest.raises(StoreError, match=f"{store} store"):
+        report = _audit(copy, installed.service.rpc_url, fold=store == "engine")
+        assert report.total
+        raise StoreError(f"{store} store: {report.total} findings")
+
+
+@pytest.mark.parametrize(
+    ("member", "check"),
+    [("genesis", 2), ("logKeys", 8), ("receiptKeys", 12), ("checkpointLog", 9), ("keyRegistry", 4), ("authorities", 4)],
+)
+def test_file__trust_file_altered__the_check_that_rests_on_it_fails(installed, copy, member, check):
+    path = copy / "trust.json"
+    document = json.loads(path.read_bytes())
+    chain = document["chains"][0]
+    other = json.loads((installed.state / "trust.json").read_bytes())
+    if member == "genesis":
+        chain["genesis"] = _digit(chain["genesis"])
+    elif member in ("logKeys", "receiptKeys"):
+        document[member][0]["vkey"] = _another_vkey(other[member][0]["vkey"])
+    elif member == "authorities":
+        chain["authorities"] = [_digit(a) for a in chain["authorities"]]
+    else:
+        chain[member]["codeHash"] = _digit(chain[member]["codeHash"])
+    path.write_text(json.dumps(document))
+    report = _audit(copy, installed.service.rpc_url)
+    assert check in {f.check for f in report.findings}, [f.line() for f in report.findings[:5]]
+
+
+@pytest.mark.parametrize("change", ["root", "size up", "size down", "torn"])
+def test_file__guard_altered__check_8_and_no_more_signatures(installed, copy, change):
+    path = copy / "guard" / "signed-head"
+    title, size, root, _ = path.read_text().split("\n")
+    text = {
+        "root": f"{title}\n{size}\n{'A' if root[0] != 'A' else 'B'}{root[1:]}\n",
+        "size up": f"{title}\n{int(size) + 5}\n{root}\n",
+        "size down": f"{title}\n{int(size) - 5}\n{root}\n",
+        "torn": f"{title}\n{size}\n{root[:9]}",
+    }[change]
+    path.write_text(text)
+    report = _audit(copy, installed.service.rpc_url)
+    assert {f.place for f in report.findings if f.check == 8} & {"guard/signed-head", "log.entry"}
+    from ledger.sequencer import Sequencer
+
+    here = Installation(load(copy))
+    try:
+        sequencer = Sequencer(here.stores.log, here.identity(), here.guard(), clock=lambda: 1, chain_head=None)
+        said = sequencer.status()["rollback"]
+        sequencer.close()
+    except LedgerError as error:
+        said = error.detail
+    finally:
+        here.stores.close()
+    assert said
+
+
+@pytest.mark.parametrize("name", ["log.key", "receipt.key", "platform.key"])
+def test_file__key_altered__the_sequencer_does_not_start(copy, name):
+    _flip(copy / "keys" / name)
+    with pytest.raises(LedgerError):
+        Installation(load(copy)).identity()
+
+
+@pytest.mark.parametrize("name", [SUBMITTER_ACCOUNT, AUTHORITY_ACCOUNT, DEPLOYER_ACCOUNT])
+def test_file__account_altered__is_not_opened(copy, name):
+    _flip(copy / "keys" / name)
+    with pytest.raises(LedgerError):
+        Installation(load(copy)).account(name)
+
+
+def test_file__passphrase_altered__nothing_is_opened(copy):
+    _flip(copy / "secrets" / "passphrase")
+    with pytest.raises(LedgerError):
+        Installation(load(copy)).identity()
+
+
+def test_file__settings_of_another_log__nothing_starts(copy):
+    path = copy / "hazledger.toml"
+    path.write_text(path.read_text().replace(ORIGIN, ORIGIN + "2"))
+    with pytest.raises(LedgerError, match="is of the log"):
+        Installation(load(copy)).chain()
+
+
+def test_file__enrolment_altered__names_no_grant_on_the_chain(installed, copy):
+    for path in sorted((copy / "enrolments").glob("*.json")):
+        document = json.loads(path.read_text())
+        document["scope"] = "S9/"
+        path.write_text(json.dumps(document))
+    here = Installation(load(copy, {"HAZLEDGER_CHAIN_ENDPOINTS": installed.service.rpc_url}))
+    enrolments = EnrolmentDirectory(copy / "enrolments").all()
+    gs = [grant_id(ORIGIN, e.keyid, e.holder, e.scope, int(e.role)) for e in enrolments]
+    assert enrolments and not any(any(word) for word in here.chain().grant_words(gs))
+
+
+def _flip(path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(bytes(data))
+
+
+def _digit(text: str) -> str:
+    return text[:-1] + ("0" if text[-1] != "0" else "1")
+
+
+def _another_vkey(vkey: str) -> str:
+    from ledger.core.keys import PrivateKey
+    from ledger.core.note import VerifierKey
+
+    name = vkey.split("+")[0]
+    return VerifierKey(name, PrivateKey.generate("Ed25519").public).to_vkey()
