@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from pathlib import Path
 
+from ledger.adapters.files import write_whole
 from ledger.core.encoding import b64_decode, b64_encode
 from ledger.core.grants import grant_id
 from ledger.core.keys import load_public_key
@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 
 
 def save_enrolment(directory: Path, origin: str, enrolment: Enrolment) -> Path:
-    """Write one, whole or not at all; writing the same again does nothing."""
+    """Write one, whole or not at all and durable; writing the same again changes nothing."""
     g = grant_id(origin, enrolment.keyid, enrolment.holder, enrolment.scope, int(enrolment.role)).hex()
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = directory / f"{g}.json"
@@ -31,12 +31,7 @@ def save_enrolment(directory: Path, origin: str, enrolment: Enrolment) -> Path:
         "scope": enrolment.scope,
         "role": int(enrolment.role),
     }
-    beside = path.with_suffix(f".{os.getpid()}.part")
-    with beside.open("w", encoding="utf-8") as file:
-        json.dump(document, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
+    write_whole(path, json.dumps(document, indent=1).encode())
     return path
 
 

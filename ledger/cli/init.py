@@ -13,6 +13,7 @@ from ledger.adapters.chain.deploy import deploy
 from ledger.adapters.chain.embedded import EmbeddedNode
 from ledger.adapters.chain.rpc import Rpc
 from ledger.adapters.enrolments import save_enrolment
+from ledger.adapters.files import PUBLIC, write_whole
 from ledger.adapters.keystore.ethereum import create_account, load_account
 from ledger.adapters.keystore.signing import create_key, load_signer
 from ledger.cli.compose import (
@@ -222,9 +223,7 @@ def _make_contracts(config: Config, here: Installation) -> None:
         except ChainRevertedError as error:
             if error.reason != "GrantExists":
                 raise
-        beside = config.trust_path.with_suffix(".part")
-        beside.write_bytes(trust)
-        beside.replace(config.trust_path)
+        write_whole(config.trust_path, trust, mode=PUBLIC)
     finally:
         if node is not None:
             node.stop()

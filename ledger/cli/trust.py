@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from ledger.adapters.files import PUBLIC, write_whole
 from ledger.cli.rpc import RpcChainView
 from ledger.core.trust import TrustFile, encode_trust, parse_trust
 from ledger.errors import ConfigError
@@ -76,9 +77,7 @@ def pin(file: Path, rpc: str, block: int | None, bundle: Path | None, out: Path 
         raise ConfigError(f"the chain has no block {number} (yet)")
     pinned: TrustFile = trusted.with_pinned(number or 0, found)
     target = out or file
-    beside = target.with_name(target.name + ".part")
-    beside.write_bytes(encode_trust(pinned))
-    beside.replace(target)
+    write_whole(target, encode_trust(pinned), mode=PUBLIC)
     click.echo(
         f"pinned block {number} 0x{found.hex()} in {target}; SHA-256 is now {parse_trust(target.read_bytes()).digest.hex()}"
     )

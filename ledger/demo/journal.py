@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from ledger.adapters.files import write_whole
 from ledger.errors import ConfigError
 
 JOURNAL = "journal.ndjson"
@@ -88,11 +89,11 @@ class Journal:
         if self._since_snapshot < COMPACT_EVERY:
             return
         delivered = self.delivered()
-        self._replace(SNAPSHOT, json.dumps(state, ensure_ascii=False, separators=(",", ":")).encode())
+        write_whole(self._directory / SNAPSHOT, json.dumps(state, ensure_ascii=False, separators=(",", ":")).encode())
         self._kept = [line for line in self._kept if line["n"] >= delivered]
         self._file.close()
-        self._replace(
-            JOURNAL,
+        write_whole(
+            self._path,
             b"".join(json.dumps(k, ensure_ascii=False, separators=(",", ":")).encode() + b"\n" for k in self._kept),
         )
         self._file = self._path.open("ab")
@@ -129,16 +130,3 @@ class Journal:
                 file.truncate(whole)
                 os.fsync(file.fileno())
         return kept
-
-    def _replace(self, name: str, data: bytes) -> None:
-        beside = self._directory / f".{name}"
-        with beside.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(self._directory / name)
-        handle = os.open(self._directory, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from ledger.adapters.files import write_whole
 from ledger.client.book import Book, Head, Signed
 from ledger.core.keys import ED25519, ES256, PrivateKey
 from ledger.demo import SIMULATED, acts
@@ -265,7 +265,7 @@ class World:
                 )
             return start_ms
         start_ms = self._clock()
-        _write_private(path, json.dumps({**wanted, "start_ms": start_ms}).encode())
+        write_whole(path, json.dumps({**wanted, "start_ms": start_ms}).encode())
         return start_ms
 
     def _load_keys(self) -> dict[str, PrivateKey]:
@@ -276,7 +276,7 @@ class World:
                 e.holder: PrivateKey.generate(ED25519 if e.number % 4 == 0 else ES256) for e in self.enterprises
             } | {AUTHORITY: PrivateKey.generate(ED25519)}
             stored = {holder: base64.b64encode(key.to_pkcs8()).decode() for holder, key in made.items()}
-            _write_private(path, json.dumps({"simulated": True, "keys": stored}).encode())
+            write_whole(path, json.dumps({"simulated": True, "keys": stored}).encode())
         stored = json.loads(path.read_bytes())["keys"]
         return {holder: PrivateKey.from_pkcs8(base64.b64decode(text)) for holder, text in stored.items()}
 
@@ -317,13 +317,3 @@ def _item(line: Line) -> Item:
         answer=line["answer"],
         label=line["label"],
     )
-
-
-def _write_private(path: Path, data: bytes) -> None:
-    """Whole or not there, mode 0600, synced."""
-    beside = path.with_name(f".{path.name}")
-    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)

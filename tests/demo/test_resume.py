@@ -123,16 +123,16 @@ def test_compaction__at_any_point_of_it__loses_nothing(world, tmp_path, monkeypa
     first.close()
     # The crash between the two renames: a newer snapshot beside the old journal.
     replaced = []
-    real = journal_module.Journal._replace
+    real = journal_module.write_whole
 
-    def dies_at_second(self, name, data):
-        if name == "journal.ndjson":
+    def dies_at_second(path, data):
+        if path.name == "journal.ndjson":
             raise KeyboardInterrupt
-        real(self, name, data)
-        replaced.append(name)
+        real(path, data)
+        replaced.append(path.name)
 
     shutil.copytree(tmp_path / "w", tmp_path / "x")
-    monkeypatch.setattr(journal_module.Journal, "_replace", dies_at_second)
+    monkeypatch.setattr(journal_module, "write_whole", dies_at_second)
     crashed = world(tmp_path / "x")
     extra = []
     with pytest.raises(KeyboardInterrupt):

@@ -7,10 +7,11 @@ a torn one is never under a dump's name, and is seen if the disk tears it later 
 from __future__ import annotations
 
 import gzip
-import os
 import re
 import zlib
 from pathlib import Path
+
+from ledger.adapters.files import write_whole
 
 _NAME = re.compile(r"state-(\d{12})-(\d{6})\.json\.gz", re.ASCII)
 _KEPT = 2
@@ -27,13 +28,7 @@ class Dumps:
         self._directory.mkdir(parents=True, exist_ok=True)
         known = self.newest_first()
         path = self._directory / f"state-{block:012d}-{_generation(known[0]) + 1 if known else 1:06d}.json.gz"
-        beside = path.with_suffix(".part")
-        with beside.open("wb") as handle:
-            handle.write(dump)
-            handle.flush()
-            os.fsync(handle.fileno())
-        beside.rename(path)
-        _sync_directory(self._directory)
+        write_whole(path, dump)
         # Counted among the whole ones: two torn dumps must not push out the last that can be loaded.
         whole = 0
         for found in self.newest_first():
@@ -61,11 +56,3 @@ class Dumps:
 def _generation(path: Path) -> int:
     match = _NAME.fullmatch(path.name)
     return int(match[2]) if match else 0
-
-
-def _sync_directory(directory: Path) -> None:
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -10,7 +10,7 @@ from typing import Any
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
-from ledger.adapters.keystore.files import read_private, write_private
+from ledger.adapters.files import read_private, write_whole
 from ledger.errors import ConfigError
 
 SCRYPT_N = 2**14
@@ -50,7 +50,7 @@ def create_account(path: Path, passphrase: str, *, scrypt_n: int = SCRYPT_N) -> 
     account = Account.create()
     document = Account.encrypt(account.key, passphrase, kdf="scrypt", iterations=scrypt_n)
     try:
-        write_private(path, json.dumps(document).encode(), replace=False)
+        write_whole(path, json.dumps(document).encode(), replace=False)
     except FileExistsError as error:
         raise ConfigError(f"{path} is there already; an account is never overwritten") from error
     return EthereumAccount(account)

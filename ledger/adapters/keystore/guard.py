@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ledger.adapters.keystore.files import write_private
+from ledger.adapters.files import write_whole
 from ledger.core.encoding import b64_decode, b64_encode
 from ledger.errors import RollbackError
 from ledger.model import TreeHead, TreeSize
@@ -54,7 +54,7 @@ class FileHeadGuard:
                     "it from the published tiles; do not delete the guard file"
                 )
             text = f"{_TITLE}\n{new.size}\n{b64_encode(new.root)}\n"
-            write_private(self._path, text.encode("ascii"), replace=True)
+            write_whole(self._path, text.encode("ascii"), replace=True)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

@@ -15,7 +15,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
-from ledger.adapters.keystore.files import read_private, write_private
+from ledger.adapters.files import read_private, write_whole
 from ledger.core import strictjson
 from ledger.core.encoding import b64_decode, b64_encode
 from ledger.core.keys import PrivateKey
@@ -93,7 +93,7 @@ def store_key(path: Path, key: PrivateKey, passphrase: str, *, scrypt_n: int = S
         "secret": b64_encode(secret),
     }
     try:
-        write_private(path, (json.dumps(document, indent=1) + "\n").encode(), replace=False)
+        write_whole(path, (json.dumps(document, indent=1) + "\n").encode(), replace=False)
     except FileExistsError as error:
         raise ConfigError(f"{path} is there already; a key is never overwritten") from error
     return FileSigner(key)

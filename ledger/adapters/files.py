@@ -1,4 +1,4 @@
-"""Files that are whole or not there, durable when the call returns, and readable by their owner only."""
+"""Files that are whole or not there, durable when the call returns, and secrets readable by their owner only."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from pathlib import Path
 
 from ledger.errors import ConfigError
 
-_PRIVATE = 0o600
 _FOR_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
-def write_private(path: Path, data: bytes, *, replace: bool) -> None:
-    """Write `data` beside and move it to `path`, with mode 0600; file and directory are synced.
+PUBLIC = 0o644
+"""The mode of what is handed out: trust files."""
+
+
+def write_whole(path: Path, data: bytes, *, replace: bool = True, mode: int = 0o600) -> None:
+    """Write `data` beside and move it to `path`; file and directory are synced.
 
     Raises:
         FileExistsError: It is there and `replace` is False; it stays untouched.
@@ -23,6 +26,7 @@ def write_private(path: Path, data: bytes, *, replace: bool) -> None:
     handle, beside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as out:
+            os.fchmod(handle, mode)
             out.write(data)
             out.flush()
             os.fsync(out.fileno())
