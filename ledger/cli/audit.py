@@ -18,9 +18,8 @@ from ledger.adapters.chain.accounts import read_transaction
 from ledger.adapters.store.portal_store import ACCESS_START
 from ledger.audit import Audited, Report, audit
 from ledger.cli.common import depth_option, json_option, open_chain, rpc_option
-from ledger.cli.compose import Installation
+from ledger.cli.compose import Installation, open_installation, state_option
 from ledger.cli.refold import refolding
-from ledger.config import load, state_dir_from_environment
 from ledger.core.verification.outcome import MAX_PRINTED_FINDINGS
 from ledger.core.verification.tile import TileResult, TileTask, check_tile
 from ledger.core.verification.verdict import EXIT_FAILED, EXIT_OK, EXIT_UNREACHABLE
@@ -29,12 +28,7 @@ _TILES_AHEAD_PER_JOB = 3
 
 
 @click.command("audit")
-@click.option(
-    "--state",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=None,
-    help="The installation's directory [default: $HAZLEDGER_STATE or ./hazledger-state].",
-)
+@state_option
 @rpc_option
 @depth_option
 @click.option(
@@ -73,7 +67,7 @@ def audit_command(
     Example:
       hazledger audit --state /srv/hazledger --rpc http://127.0.0.1:8545
     """
-    here = Installation(load(state or state_dir_from_environment()))
+    here = open_installation(state)
     chain = open_chain(context, rpc, depth)
     with refolding(here, scratch) as refold, _Progress() as bar:
         report = audit(

@@ -10,8 +10,7 @@ import click
 
 from ledger.adapters.enrolments import save_enrolment
 from ledger.adapters.keystore.signing import public_key_of
-from ledger.cli.compose import AUTHORITY_ACCOUNT, Installation
-from ledger.config import load, state_dir_from_environment
+from ledger.cli.compose import AUTHORITY_ACCOUNT, Installation, open_installation, state_option
 from ledger.core.encoding import b64_decode
 from ledger.core.grants import grant_id
 from ledger.core.ids import check_credit_code
@@ -23,12 +22,6 @@ if TYPE_CHECKING:
     from ledger.adapters.chain.authority import EvmAuthority
 
 _ROLES = {role.name.lower(): role for role in Role}
-_state = click.option(
-    "--state",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=None,
-    help="The installation's directory [default: $HAZLEDGER_STATE or ./hazledger-state].",
-)
 
 
 @click.group()
@@ -43,7 +36,7 @@ def authority() -> None:
 
 
 @authority.command()
-@_state
+@state_option
 @click.option("--key", required=True, help="A key file (its public half is read), or the base64 of an SPKI.")
 @click.option("--holder", required=True, help="Credit code of the enterprise, or an issuer's name.")
 @click.option("--scope", default="", help='What the key may sign for: "site/book", "site/", or nothing for all.')
@@ -56,7 +49,7 @@ def enrol(state: Path | None, key: str, holder: str, scope: str, role: str) -> N
             check_credit_code(holder)
         except ValueError as error:
             raise click.BadParameter(f"{error}", param_hint="--holder") from error
-    here = _installation(state)
+    here = open_installation(state)
     enrolment = Enrolment(load_public_key(spki).keyid, spki, holder, scope, _ROLES[role])
     save_enrolment(here.config.enrolments_dir, here.config.origin, enrolment)
     try:
@@ -70,12 +63,12 @@ def enrol(state: Path | None, key: str, holder: str, scope: str, role: str) -> N
 
 
 @authority.command()
-@_state
+@state_option
 @click.argument("grant")
 @click.option("--at", type=int, default=None, help="Tree size from which it no longer counts [default: now].")
 def revoke(state: Path | None, grant: str, at: int | None) -> None:
     """End GRANT (64 hex digits, see `authority list`). What was logged at or above --at no longer counts."""
-    here = _installation(state)
+    here = open_installation(state)
     try:
         g = bytes.fromhex(grant)
     except ValueError:
@@ -93,10 +86,10 @@ def revoke(state: Path | None, grant: str, at: int | None) -> None:
 
 
 @authority.command("list")
-@_state
+@state_option
 def list_(state: Path | None) -> None:
     """All grants that the platform knows of, and from where to where they count."""
-    here = _installation(state)
+    here = open_installation(state)
     enrolments = here.enrolments.all()
     mirrored = {grant.g: grant for grant in here.stores.log.grants()}
     for e in enrolments:
@@ -108,10 +101,6 @@ def list_(state: Path | None) -> None:
             span = f"index {known.enrolled_at} to {end}"
         click.echo(f"{g}  {e.role.name.lower():<10}  {e.holder}  {e.scope or 'all':<12}  {span}")
     click.echo(f"{len(enrolments)} grants", err=True)
-
-
-def _installation(state: Path | None) -> Installation:
-    return Installation(load(state or state_dir_from_environment()))
 
 
 def _authority(here: Installation) -> EvmAuthority:

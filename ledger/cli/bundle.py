@@ -8,28 +8,22 @@ from pathlib import Path
 import click
 
 from ledger import flow
-from ledger.cli.compose import Installation, wall_clock_ms
+from ledger.cli.compose import open_installation, state_option, wall_clock_ms
 from ledger.cli.rpc import RpcChainView
-from ledger.config import load, state_dir_from_environment
 from ledger.core.bundle import FILE_SUFFIX
 from ledger.model import RecordId
 
 
 @click.command()
 @click.argument("record_id")
-@click.option(
-    "--state",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=None,
-    help="The installation's directory [default: $HAZLEDGER_STATE or ./hazledger-state].",
-)
+@state_option
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), default=None, help="[default: RECORD_ID.hzb.json]"
 )
 @click.option("--disclosures/--no-disclosures", default=False, help="Put the disclosed personal data into it.")
 def bundle(record_id: str, state: Path | None, out: Path | None, *, disclosures: bool) -> None:
     """Write the one file that proves the record RECORD_ID, verified before it is written."""
-    here = Installation(load(state or state_dir_from_environment()))
+    here = open_installation(state)
     data, verdict = flow.bundle(
         RecordId(record_id),
         log=here.stores.log,

@@ -11,12 +11,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
 from ledger.adapters.enrolments import EnrolmentDirectory
 from ledger.adapters.ipc import SequencerClient
 from ledger.adapters.keystore.guard import FileHeadGuard
 from ledger.adapters.keystore.signing import load_signer
 from ledger.adapters.store.stores import SqlStores, open_stores
-from ledger.config import Config
+from ledger.config import Config, load, state_dir_from_environment
 from ledger.core.note import NoteSigner
 from ledger.core.receipt import receipt_key_name
 from ledger.core.trust import TrustedChain, TrustFile, parse_trust
@@ -36,6 +38,13 @@ RECEIPT_KEY = "receipt.key"
 SUBMITTER_ACCOUNT = "submitter.account"
 AUTHORITY_ACCOUNT = "authority.account"
 DEPLOYER_ACCOUNT = "deployer.account"
+
+state_option = click.option(
+    "--state",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=None,
+    help="The installation's directory [default: $HAZLEDGER_STATE or ./hazledger-state].",
+)
 
 
 def wall_clock_ms() -> UnixMs:
@@ -157,3 +166,11 @@ class Installation:
     def guard(self) -> FileHeadGuard:
         """The last signed head, in a file apart from the database."""
         return FileHeadGuard(self.config.state_dir / "guard" / "signed-head")
+
+
+def open_installation(state: Path | None) -> Installation:
+    """The installation that `--state` names, or else the environment.
+
+    Raises: ConfigError.
+    """
+    return Installation(load(state or state_dir_from_environment()))

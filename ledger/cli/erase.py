@@ -6,8 +6,7 @@ from pathlib import Path
 
 import click
 
-from ledger.cli.compose import Installation
-from ledger.config import load, state_dir_from_environment
+from ledger.cli.compose import open_installation, state_option
 from ledger.core.disclosure import digest_of
 from ledger.errors import NotFoundError
 from ledger.model import RecordId
@@ -16,12 +15,7 @@ from ledger.model import RecordId
 @click.command()
 @click.argument("record_id")
 @click.option("--basis", required=True, help="Why it may go: a parameter of the catalogue, e.g. cn591.retention.sales.")
-@click.option(
-    "--state",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=None,
-    help="The installation's directory [default: $HAZLEDGER_STATE or ./hazledger-state].",
-)
+@state_option
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def erase(record_id: str, basis: str, state: Path | None, *, yes: bool) -> None:
     """Erase the personal data disclosed with RECORD_ID: names, numbers, addresses, free text.
@@ -29,7 +23,7 @@ def erase(record_id: str, basis: str, state: Path | None, *, yes: bool) -> None:
     The record, its signatures and every proof stay; an `erasure` entry says what went and why. It cannot be undone, and
     the same strings are never accepted again.
     """
-    here = Installation(load(state or state_dir_from_environment()))
+    here = open_installation(state)
     if here.stores.log.record_by_id(RecordId(record_id)) is None:
         raise NotFoundError(f"no record {record_id} in this log")
     texts = here.stores.log.disclosures(RecordId(record_id))

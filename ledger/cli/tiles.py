@@ -7,8 +7,7 @@ from pathlib import Path
 
 import click
 
-from ledger.cli.compose import Installation
-from ledger.config import load, state_dir_from_environment
+from ledger.cli.compose import Installation, open_installation, state_option
 from ledger.core.tiles import ENTRIES, RECORDS, TILE_WIDTH, encode_entry_bundle, encode_record_bundle, tile_path
 from ledger.errors import ConfigError
 from ledger.model import LeafIndex, TreeSize
@@ -16,12 +15,7 @@ from ledger.model import LeafIndex, TreeSize
 
 @click.command()
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
-@click.option(
-    "--state",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=None,
-    help="The installation's directory [default: $HAZLEDGER_STATE or ./hazledger-state].",
-)
+@state_option
 def tiles(directory: Path, state: Path | None) -> None:
     """Copy the log up to its latest checkpoint into DIRECTORY; what is there already is not written again.
 
@@ -29,7 +23,7 @@ def tiles(directory: Path, state: Path | None) -> None:
     hazledger tiles /mnt/mirror
     hazledger verify log --tiles /mnt/mirror --trust trust.json
     """
-    here = Installation(load(state or state_dir_from_environment()))
+    here = open_installation(state)
     size = mirror(here, directory)
     click.echo(f"{size} entries in {directory}")
 

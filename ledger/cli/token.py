@@ -7,17 +7,10 @@ from pathlib import Path
 
 import click
 
-from ledger.cli.compose import Installation, wall_clock_ms
-from ledger.config import load, state_dir_from_environment
+from ledger.cli.compose import Installation, open_installation, state_option, wall_clock_ms
 from webapp.auth import Role, new_token
 
 DAY_MS = 86_400_000
-_state = click.option(
-    "--state",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=None,
-    help="The installation's directory [default: $HAZLEDGER_STATE or ./hazledger-state].",
-)
 
 
 @click.group()
@@ -31,7 +24,7 @@ def token() -> None:
 
 
 @token.command()
-@_state
+@state_option
 @click.option("--role", type=click.Choice(["enterprise", "auditor", "supervisor"]), required=True)
 @click.option("--holder", default=None, help="Credit code; needed for an enterprise, which sees only its own records.")
 @click.option("--days", default=365, show_default=True, help="Days until it expires.")
@@ -39,7 +32,7 @@ def new(state: Path | None, role: Role, holder: str | None, days: int) -> None:
     """Make a token and print it, once."""
     if (role == "enterprise") != (holder is not None):
         raise click.UsageError("--holder goes with --role enterprise, and is needed there")
-    here = Installation(load(state or state_dir_from_environment()))
+    here = open_installation(state)
     click.echo(make_token(here, role, holder, days))
 
 
@@ -51,10 +44,10 @@ def make_token(here: Installation, role: Role, holder: str | None, days: int) ->
 
 
 @token.command("list")
-@_state
+@state_option
 def list_(state: Path | None) -> None:
     """All tokens, with their ids and ends; never the tokens themselves."""
-    here = Installation(load(state or state_dir_from_environment()))
+    here = open_installation(state)
     for row in here.stores.portal.tokens():
         end = datetime.fromtimestamp(row.expires_ms / 1000, UTC)
         status = "revoked" if row.revoked_ms else f"until {end:%Y-%m-%d}"
@@ -62,11 +55,11 @@ def list_(state: Path | None) -> None:
 
 
 @token.command()
-@_state
+@state_option
 @click.argument("token_id")
 def revoke(state: Path | None, token_id: str) -> None:
     """End a token at once, by its id from `token list`."""
-    here = Installation(load(state or state_dir_from_environment()))
+    here = open_installation(state)
     if token_id not in {row.token_id for row in here.stores.portal.tokens()}:
         raise click.BadParameter("no such token; see `hazledger token list`", param_hint="TOKEN_ID")
     here.stores.portal.revoke_token(token_id, wall_clock_ms())
