@@ -174,7 +174,7 @@ def _config(state_dir: Path, values: dict[str, dict[str, Any]]) -> Config:
     database = store["database"]
     if store["password_file"]:
         database = _with_password(database, state_dir / store["password_file"])
-    endpoints = tuple(chain["endpoints"]) or (f"http://127.0.0.1:{chain['port']}",)
+    endpoints = tuple(chain["endpoints"]) or (_running_node(state_dir) or f"http://127.0.0.1:{chain['port']}",)
     return Config(
         state_dir=state_dir,
         origin=log["origin"],
@@ -188,6 +188,18 @@ def _config(state_dir: Path, values: dict[str, dict[str, Any]]) -> Config:
         timezone=values["portal"]["timezone"],
         simulated=values["portal"]["simulated"],
     )
+
+
+def running_node_path(state_dir: Path) -> Path:
+    """Where `hazledger serve` writes the address of the embedded node: its port was perhaps taken by somebody else."""
+    return state_dir / "run" / "chain-endpoint"
+
+
+def _running_node(state_dir: Path) -> str | None:
+    try:
+        return running_node_path(state_dir).read_text(encoding="ascii").strip() or None
+    except (OSError, UnicodeDecodeError):
+        return None
 
 
 def _parse(text: str, default: Any) -> Any:

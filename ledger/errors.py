@@ -157,6 +157,7 @@ class RuleError(LedgerError):
 class RollbackError(LedgerError):
     """Our log contradicts a head that was signed or anchored before. Stop signing; say how to recover; never retry."""
 
+    status = 503
     default_code = "rollback"
 
 

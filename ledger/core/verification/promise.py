@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from itertools import product
 
-from ledger.core import dsse, record
+from ledger.core import record
 from ledger.core.checkpoint import Checkpoint
 from ledger.core.entry import entry_of
 from ledger.core.keys import ED25519, ES256
 from ledger.core.merkle import HashReader, inclusion_proof, leaf_hash, root_from, verify_inclusion
 from ledger.core.receipt import ReceiptNote, parse_receipt
+from ledger.core.submission import parse_submission
 from ledger.core.trust import TrustFile
 from ledger.core.verification import evidence
 from ledger.core.verification.chainside import ChainSide
@@ -56,7 +57,7 @@ class ReceiptCheck:
         if receipt is None:
             return
         try:
-            envelope = dsse.parse_envelope(raw)
+            envelope, _ = parse_submission(raw)  # a bare envelope, or the submission that our client keeps
             payload = record.parse_payload(envelope.payload)
         except VerificationError as error:
             self.outcome.fail(error)

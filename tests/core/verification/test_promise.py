@@ -281,3 +281,9 @@ def test_check_evidence__honest_operator__cannot_be_accused(world, reader):
     proof = made.prefix_proof(old[1], consistency_proof(100, 300, reader))
     with pytest.raises(VerificationError, match="proves nothing"):
         made.checkpoint_fork(old[2], new[2], world.trust(), proof)
+
+
+def test_receipt__the_submission_as_our_client_keeps_it__entry_rebuilt(world):
+    submission = b'{"envelope":%b,"disclosures":[]}' % world.logged[7].envelope
+    outcome = checked(world, 7, envelope=submission)
+    assert outcome.lines[6].status == "ok"
