@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ledger.core.trust import TrustFile, parse_trust
+from ledger.core.trust import MAX_TRUST_BYTES, TrustFile, parse_trust
 from ledger.core.verification.verdict import EXIT_UNREACHABLE, EXIT_USAGE
 from ledger.errors import ChainError, LedgerError
 
@@ -34,10 +34,16 @@ depth_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")
 
 
+def read_at_most(file: Path, most: int) -> bytes:
+    """The file, but no more of it than tells that it is too large: it comes from whoever is being checked."""
+    with file.open("rb") as stream:
+        return stream.read(most + 1)
+
+
 def read_trust(context: click.Context, path: Path) -> TrustFile:
     """The trust file, or exit 2 saying what is wrong with it."""
     try:
-        return parse_trust(path.read_bytes())
+        return parse_trust(read_at_most(path, MAX_TRUST_BYTES))
     except LedgerError as error:
         click.echo(f"error: {path}: {error.detail}\nAsk the authority for the trust file again.", err=True)
         context.exit(EXIT_USAGE)

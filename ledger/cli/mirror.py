@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import urllib.error
 import urllib.request
+from http.client import HTTPException
 from pathlib import Path
 from typing import Protocol
 
@@ -42,15 +43,21 @@ class DirectorySource:
 
     def read(self, path: str) -> bytes:
         try:
-            return self._root.joinpath(path).read_bytes()
+            with self._root.joinpath(path).open("rb") as stream:
+                data = stream.read(_MAX_TILE_BYTES + 1)
         except FileNotFoundError as error:
             raise NotFoundError(f"{self._root / path} does not exist") from error
         except OSError as error:
             raise SourceError(f"{self._root / path}: {error.strerror}") from error
+        if len(data) > _MAX_TILE_BYTES:
+            raise SourceError(f"{self._root / path} is larger than any tile")
+        return data
 
     def older_checkpoints(self) -> list[bytes]:
         folder = self._root / "checkpoints"
-        return [path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()] if folder.is_dir() else []
+        if not folder.is_dir():
+            return []
+        return [self.read(f"checkpoints/{path.name}") for path in sorted(folder.iterdir()) if path.is_file()]
 
 
 class HttpSource:
@@ -72,7 +79,7 @@ class HttpSource:
                     raise NotFoundError(f"{self._url}/{path} does not exist") from error
                 hint = ": entries and records need an auditor's --token-file" if error.code in (401, 403) else ""
                 raise SourceError(f"{self._url}/{path} answers {error.code}{hint}") from error
-        except OSError as error:
+        except (OSError, HTTPException) as error:
             raise SourceError(f"{self._url} does not answer: {getattr(error, 'reason', error)}") from error
         if len(data) > _MAX_TILE_BYTES:
             raise SourceError(f"{self._url}/{path} is larger than any tile")

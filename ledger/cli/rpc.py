@@ -11,13 +11,14 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.client import HTTPException
 from typing import Any
 
-from ledger.core import rlp
+from ledger.core import rlp, strictjson
 from ledger.core.headers import header_rlp
 from ledger.core.trie import parse_header
 from ledger.core.verification.state import Wanted
-from ledger.errors import ChainError, ChainUnreachableError
+from ledger.errors import ChainError, ChainUnreachableError, MalformedRecordError
 from ledger.model import BlockNumber, BlockRef, StateProof
 
 TIMEOUT_S = 15.0
@@ -96,10 +97,16 @@ class RpcChainView:
         try:
             with urllib.request.urlopen(request, timeout=self._timeout_s) as response:  # noqa: S310 - as above
                 raw = response.read(_MAX_ANSWER_BYTES + 1)
-            answer = json.loads(raw)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, HTTPException) as error:
             reason = getattr(error, "reason", error)
             raise ChainUnreachableError(f"{self._url} does not answer {method}: {reason}") from error
+        if len(raw) > _MAX_ANSWER_BYTES:
+            raise ChainError(f"{self._url} answers {method} with more than {_MAX_ANSWER_BYTES} bytes")
+        try:
+            # The strict reader, because an endpoint may answer anything: the standard one recurses as deep as it is told.
+            answer = strictjson.loads(raw)
+        except MalformedRecordError as error:
+            raise ChainUnreachableError(f"{self._url} does not answer {method}: {error.detail}") from error
         if not isinstance(answer, dict) or "result" not in answer:
             said = answer.get("error", answer) if isinstance(answer, dict) else answer
             raise ChainError(f"{self._url} refuses {method}: {json.dumps(said)[:300]}")
@@ -111,7 +118,7 @@ def _well_formed(url: str) -> Iterator[None]:
     """What an endpoint answers is anything at all: whatever cannot be read is one kind of error."""
     try:
         yield
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ChainError(f"{url} gives a malformed answer: {type(error).__name__}: {error}") from error
 
 

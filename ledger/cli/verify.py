@@ -17,6 +17,7 @@ from ledger.cli.common import (
     depth_option,
     json_option,
     open_chain,
+    read_at_most,
     read_trust,
     rpc_option,
     trust_option,
@@ -113,7 +114,7 @@ def bundle_command(
         raise click.UsageError("--rpc and --offline exclude each other")
     trust = read_trust(context, trust_path)
     verdict = verify_bundle(
-        _read(file),
+        read_at_most(file, MAX_BUNDLE_BYTES),
         trust,
         rpc=open_chain(context, rpc, depth),
         require=Level.parse(require_label),
@@ -126,12 +127,6 @@ def bundle_command(
         for line in verdict.lines():
             click.echo(line)
     context.exit(verdict.exit_code)
-
-
-def _read(file: Path) -> bytes:
-    """The file, but no more of it than tells that it is too large."""
-    with file.open("rb") as stream:
-        return stream.read(MAX_BUNDLE_BYTES + 1)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from ledger.cli.common import (
     exit_unreachable,
     json_option,
     open_chain,
+    read_at_most,
     read_trust,
     rpc_option,
     trust_option,
@@ -20,6 +21,8 @@ from ledger.cli.common import (
 from ledger.cli.mirror import SourceError, open_tiles
 from ledger.cli.verify_log import finish, hash_reader, token_of, token_option
 from ledger.core.merkle import HashReader
+from ledger.core.note import MAX_NOTE_BYTES
+from ledger.core.submission import MAX_SUBMISSION_BYTES
 from ledger.core.verification.checks import claimed_checkpoint
 from ledger.core.verification.consistency import verify_consistency_of
 from ledger.core.verification.promise import ReceiptCheck
@@ -61,9 +64,9 @@ def receipt_command(
           --tiles https://ledger.example --rpc http://127.0.0.1:8545
     """
     trust = read_trust(context, trust_path)
-    check = ReceiptCheck(file.read_bytes(), trust)
+    check = ReceiptCheck(read_at_most(file, MAX_NOTE_BYTES), trust)
     if envelope is not None:
-        check.by_envelope(envelope.read_bytes())
+        check.by_envelope(read_at_most(envelope, MAX_SUBMISSION_BYTES))
     if where is not None:
         try:
             source = open_tiles(where, token_of(token_file))
@@ -107,7 +110,7 @@ def consistency_command(
           --trust trust.json --tiles https://ledger.example
     """
     trust = read_trust(context, trust_path)
-    notes = (old.read_bytes(), new.read_bytes())
+    notes = (read_at_most(old, MAX_NOTE_BYTES), read_at_most(new, MAX_NOTE_BYTES))
     reader: HashReader | None = None
     try:
         if where is not None:

@@ -1,0 +1,85 @@
+"""What an auditor reads comes from whoever is being checked: files without end, endpoints and mirrors that answer anything."""
+
+import os
+import socket
+import threading
+from contextlib import contextmanager
+
+import pytest
+from click.testing import CliRunner
+
+from ledger.cli.mirror import DirectorySource, HttpSource, SourceError
+from ledger.cli.rpc import RpcChainView
+from ledger.cli.verify import verify
+from ledger.errors import ChainError
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
+
+
+@contextmanager
+def answering(raw):
+    """A server that answers every request with these bytes and hangs up."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve():
+            while True:
+                try:
+                    connection, _ = server.accept()
+                except OSError:
+                    return
+                with connection:
+                    connection.recv(65536)
+                    connection.sendall(raw)
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        server.shutdown(socket.SHUT_RDWR)
+
+
+def whole(body):
+    return OK % len(body) + body
+
+
+NEGATIVE = {
+    name: "0x00" for name in "parentHash sha3Uncles miner stateRoot transactionsRoot receiptsRoot logsBloom".split()
+}
+NEGATIVE |= {name: "-0x5" for name in "difficulty number gasLimit gasUsed timestamp".split()}
+NEGATIVE |= {name: "0x00" for name in "extraData mixHash nonce hash".split()}
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        whole(b"[" * 200_000),
+        whole(b'{"result":' + b"[" * 100_000 + b"]" * 100_000 + b"}"),
+        whole(b'{"result":' + b"9" * 10_000 + b"}"),
+        whole(('{"result":' + str(NEGATIVE).replace("'", '"') + "}").encode()),
+        b"nonsense\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        OK % 100 + b"{",
+    ],
+    ids=["deep", "deep result", "long number", "negative", "no HTTP", "bad chunk", "cut"],
+)
+def test_endpoint__any_answer__is_a_chain_error(raw):
+    with answering(raw) as url:
+        view = RpcChainView(url)
+        for ask in (lambda: view.state_proof([]), view.chain_id):
+            with pytest.raises(ChainError):
+                ask()
+
+
+@pytest.mark.parametrize("raw", [b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"])
+def test_mirror__what_is_no_http__is_a_source_error(raw):
+    with answering(raw) as url, pytest.raises(SourceError):
+        HttpSource(url, None).read("checkpoint")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="needs /dev/zero")
+def test_files__without_end__are_refused_and_not_read_into_memory(tmp_path):
+    zero = tmp_path / "zero"
+    zero.symlink_to("/dev/zero")
+    (tmp_path / "file").write_text("{}")
+    run = CliRunner().invoke
+    assert run(verify, ["bundle", str(tmp_path / "file"), "--trust", str(zero), "--offline"]).exit_code == 2
+    with pytest.raises(SourceError, match="larger"):
+        DirectorySource(tmp_path).read("zero")
