@@ -179,6 +179,8 @@ def build() -> Flask:
             verify_arguments=f"--rpc {config.chain.endpoints[0]}",
             timezone=config.timezone,
             https=config.http.https,
+            # A stream holds its thread: however few there are, half of them answer everybody else.
+            max_streams=max(1, config.http.threads // 2),
         )
     )
     settle_memory()

@@ -108,6 +108,9 @@ class AlertBook:
             self._consider(rule, subject, row, moment, to)
         except RuleError as error:
             self.fail(rule.id, error.detail, moment, to)
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+            # A fault of ours or of the rule's text. Let through, it would end the engine at this entry at every start.
+            self.fail(rule.id, f"{type(error).__name__}: {error}", moment, to)
 
     def _consider(self, rule: Rule, subject: str, row: dict[str, Any], moment: Moment, to: Effects) -> None:
         parameters = rule.parameters_at(row["event_ms"])

@@ -59,7 +59,7 @@ class Fold:
         except RuleError as error:
             self._alerts.fail(ENGINE, f"{entry.record_id}: {error.detail}", moment, to)
             return
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
             # These bytes passed the door's schema, so this is a fault of the engine: shown, contained, never skipped over.
             self._alerts.fail(ENGINE, f"{entry.record_id}: {type(error).__name__}: {error}", moment, to)
             return

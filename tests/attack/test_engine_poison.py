@@ -4,6 +4,8 @@ import pytest
 
 from ledger.core.ids import resident_id_for
 from ledger.core.times import format_utc
+from ledger.engine.alerts import AlertBook
+from ledger.engine.books import Books
 from ledger.errors import PayloadError
 from tests import kit
 from tests.test_evaluate_real import evaluator, run
@@ -132,3 +134,35 @@ def test_evaluate__an_alert_that_our_own_door_refuses__shows_in_health_and_warni
     run(engine, log)
     assert {h.rule: h.state for h in log.stores.engine.health()}["OUTBOX"] == "ok"
     assert not log.stores.engine.outbox_pending(10)
+
+
+@pytest.mark.parametrize("error", [OverflowError("too large"), ZeroDivisionError("by zero"), KeyError("a name")])
+def test_engine__a_fault_of_its_own_in_one_rule__is_that_rules_health_and_no_end(log, monkeypatch, error):
+    real = AlertBook._consider
+
+    def faulty(self, rule, *rest):
+        if rule.id == "A04":
+            raise error
+        real(self, rule, *rest)
+
+    monkeypatch.setattr(AlertBook, "_consider", faulty)
+    book = log.enterprise()
+    stocktake(log, book, [line("1")])
+    assert_others_are_still_warned_of(log)
+    assert {h.rule: h.state for h in log.stores.engine.health()}["A04"] == "error"
+
+
+def test_engine__a_fault_of_its_own_while_folding__is_the_engines_health_and_no_end(log, monkeypatch):
+    real = Books.move
+
+    def faulty(self, entry, *rest):
+        if entry.holder == book.holder:
+            raise OverflowError("too large")
+        real(self, entry, *rest)
+
+    monkeypatch.setattr(Books, "move", faulty)
+    book = log.enterprise()
+    stocktake(log, book, [line("1")])
+    move(log, book, "out", [line("1")])
+    assert_others_are_still_warned_of(log)
+    assert {h.rule: h.state for h in log.stores.engine.health()}["ENGINE"] == "error"
