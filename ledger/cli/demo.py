@@ -48,7 +48,9 @@ _log = logging.getLogger("hazledger")
 @click.option("--seconds", type=float, default=60.0, show_default=True, help="How long to run with --headless.")
 @click.option("--rate", type=float, default=4.0, show_default=True, help="Simulated records a second.")
 @click.option("--port", type=int, default=8080, show_default=True, help="HTTP port; another free one if it is taken.")
-@click.option("--facilities", type=int, default=None, help="Only the first so many facilities [default: all].")
+@click.option(
+    "--facilities", type=click.IntRange(min=40), default=None, help="Only the first so many facilities [default: all]."
+)
 def demo(state: Path, seconds: float, rate: float, port: int, facilities: int | None, *, headless: bool) -> None:
     """Run everything here, on real input, and show one record's verification.
 

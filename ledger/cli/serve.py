@@ -18,8 +18,8 @@ from pathlib import Path
 import click
 
 from ledger.adapters.chain.embedded import EmbeddedNode
-from ledger.cli.compose import chain_dir, find_configured_anvil
-from ledger.config import Config, load, state_dir_from_environment
+from ledger.cli.compose import chain_dir, find_configured_anvil, state_option
+from ledger.config import Config, load, running_node_path, state_dir_from_environment
 from ledger.errors import ChainError, ConfigError
 
 _log = logging.getLogger("hazledger")
@@ -32,12 +32,7 @@ PR_SET_PDEATHSIG = 1
 
 
 @click.command()
-@click.option(
-    "--state",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=None,
-    help="The installation's directory [default: $HAZLEDGER_STATE or ./hazledger-state].",
-)
+@state_option
 @click.option("--only", multiple=True, type=click.Choice(PROCESSES), help="Start only these (repeatable).")
 def serve(state: Path | None, only: tuple[str, ...]) -> None:
     """Start and watch the processes: web, sequencer, engine, anchor (and Anvil, when it is embedded).
@@ -114,6 +109,9 @@ class Service:
         port = _free_port("127.0.0.1") if not _is_free("127.0.0.1", self.config.chain.port) else self.config.chain.port
         self.node = EmbeddedNode(find_configured_anvil(self.config), chain_dir(self.config), port=port)
         self.node.start()
+        path = running_node_path(self.config.state_dir)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.write_text(self.node.url + "\n", encoding="ascii")
 
     def watch(self) -> None:
         """Start again what has died."""
