@@ -122,10 +122,6 @@ class Sequencer:
         answers: list[Appended | Exception] = self._run(lambda draft: self._append(records, draft), len(records))
         return answers
 
-    def append_signed(self, envelopes: Sequence[bytes]) -> list[Appended | Exception]:
-        records = [self._own(envelope) for envelope in envelopes]
-        return self.append(records)
-
     def refuse(self, record: AuthenticRecord, code: str) -> bytes | None:
         note: bytes | None = self._run(lambda draft: self._refuse(record, code, draft), 1)
         return note

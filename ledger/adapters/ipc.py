@@ -49,9 +49,6 @@ class SequencerClient:
     def append(self, records: Sequence[AuthenticRecord]) -> list[Appended | Exception]:
         return self._answers(self._call("append", _encode(list(records))))
 
-    def append_signed(self, envelopes: Sequence[bytes]) -> list[Appended | Exception]:
-        return self._answers(self._call("append_signed", list(envelopes)))
-
     def refuse(self, record: AuthenticRecord, code: str) -> bytes | None:
         note: bytes | None = self._call("refuse", [_encode([record]), code])
         return note
@@ -137,7 +134,6 @@ class SequencerServer:
         self._appender = appender
         self._operations: dict[str, Callable[[Any], Any]] = {
             "append": lambda a: _pack(appender.append(_records(a))),
-            "append_signed": lambda a: _pack(appender.append_signed(a)),
             "refuse": lambda a: appender.refuse(_records(a[0])[0], a[1]),
             "sign_platform": appender.sign_platform,
             "append_platform": lambda a: _encode([appender.append_platform(a[0], a[1], a[2])]),

@@ -109,9 +109,6 @@ class _FinishedLog:
     def append(self, records: Sequence[AuthenticRecord]) -> list[Appended | Exception]:
         return [self._answer(record) for record in records]
 
-    def append_signed(self, envelopes: Sequence[bytes]) -> list[Appended | Exception]:
-        return [NotFoundError("nothing is appended here") for _ in envelopes]
-
     def append_platform(self, _kind: str, _book: str, _body: dict[str, Any]) -> Appended:
         return Appended(Receipt(record_id_of(b""), LeafIndex(0), UnixMs(0), b""), repeat=True)
 

@@ -19,8 +19,6 @@ from ledger.errors import VerificationError
 RECEIPT_FORMAT = "hazledger/receipt/v1"
 KEY_NAME_SUFFIX = "/receipt"
 CHECK_RECEIPT = 12
-DEFAULT_MERGE_MS = 60 * 60 * 1000
-"""merge-by = received + 60 minutes, unless the log is configured otherwise."""
 
 _INDEX = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
 _UNIX_MS = re.compile(r"[1-9][0-9]{0,15}", re.ASCII)

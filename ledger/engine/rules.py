@@ -86,10 +86,6 @@ class RuleSet:
         """The rules that listen to `subject`, by id."""
         return tuple(rule for rule in self.rules if subject in rule.on)
 
-    def by_id(self) -> dict[str, Rule]:
-        """Rules by id."""
-        return {rule.id: rule for rule in self.rules}
-
 
 def load_rules(sources: Mapping[str, str], legal: LegalParams, catalogue: str = "") -> RuleSet:
     """The rule set of these files (name → text), draft and retired ones checked but left out.

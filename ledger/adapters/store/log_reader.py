@@ -158,12 +158,6 @@ class LogReadStore:
     def checkpoint(self, size: TreeSize) -> StoredCheckpoint | None:
         return _one(self._checkpoints(select(*_CHECKPOINT).where(checkpoint.c.size == size)))
 
-    def checkpoints(self, *, after: TreeSize, limit: int) -> list[StoredCheckpoint]:
-        """Ascending by size, those larger than `after`."""
-        return self._checkpoints(
-            select(*_CHECKPOINT).where(checkpoint.c.size > after).order_by(checkpoint.c.size).limit(max(limit, 0))
-        )
-
     def disclosures(self, record_id: RecordId) -> tuple[str, ...]:
         """The strings still held for a record, in the order of their digests (that of `_sd`)."""
         held = (

@@ -49,7 +49,6 @@ def _questions(stores):
     yield log.grants_version
     yield log.latest_checkpoint
     yield lambda: log.checkpoint(5)
-    yield lambda: log.checkpoints(after=5, limit=5)
     yield lambda: log.disclosures(record_id(5))
     yield lambda: log.is_erased(["a", "b"])
     yield lambda: log.facts(5, 9)
