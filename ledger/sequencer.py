@@ -23,6 +23,7 @@ from ledger.authenticate import authenticate
 from ledger.checkpoint import checkpoint
 from ledger.core.dsse import PAYLOAD_TYPE, encode_envelope, pae
 from ledger.core.note import NoteSigner
+from ledger.core.submission import SUBMISSION_TYPE
 from ledger.core.times import format_utc
 from ledger.errors import (
     ConflictError,
@@ -62,7 +63,6 @@ HOUR_MS = 3_600_000
 TICK_EVERY_MS = 60_000
 # Refused, but not the record: it was never looked at, or it stands in the log and only what came beside it is wrong.
 _WITHOUT_NOTE = frozenset({"after-refused-line", "disclosure-repeated"})
-SUBMISSION = "application/vnd.hazledger.submission.v1+json"
 
 
 @dataclass(frozen=True)
@@ -313,12 +313,13 @@ class Sequencer:
             "seq": record.seq,
             "code": code,
             "keyid": keyid,
-            "uncounted": self._uncounted.pop(keyid, 0),
+            "uncounted": self._uncounted[keyid],
         }
         try:
             logged = self._platform_record("refusal", "refusals", body, draft)
         except PayloadError:
             return None  # its own place is not of its form, so nothing can name it
+        self._uncounted.pop(keyid, None)  # only now does an entry say it
         recent.append(draft.now)
         text = f"hazledger/refusal/v1\n{self._identity.origin}\n{record.record_id}\n{code}\n{draft.now}\n"
         note = self._identity.receipt.sign(text)
@@ -360,7 +361,7 @@ class Sequencer:
     def _own(self, envelope: bytes) -> AuthenticRecord:
         """An envelope of the platform's own, through the same door as everybody's."""
         return authenticate(
-            receive(envelope, SUBMISSION),
+            receive(envelope, SUBMISSION_TYPE),
             origin=self._identity.origin,
             directory=_Own(self._identity),
             is_known=lambda _: True,  # whether the platform's grant is in force, `append` decides
@@ -373,7 +374,7 @@ class Sequencer:
         stored = self._store.record_by_id(head.record_id) if head.record_id else None
         if stored is None:
             return UnixMs(0), LeafIndex(-1)
-        payload = receive(stored.envelope, SUBMISSION).payload
+        payload = receive(stored.envelope, SUBMISSION_TYPE).payload
         return UnixMs(payload.body["now"]), stored.index
 
     def _facts_digest(self, start: LeafIndex, draft: Draft) -> str:
