@@ -1,6 +1,18 @@
-"""The life of a record, written once: receive → authenticate → append → evaluate → checkpoint → anchor → prove → show, audit.
+"""The life of a record, written once. One module of `ledger` per stage; what each leaves behind, its docstring says.
 
-Each function here is one turn of one part of that life; the processes loop them. Everything they need is passed in.
+| stage | one turn of it | in the process |
+| --- | --- | --- |
+| receive, authenticate | `submit`, `submit_batch`, `checked` | web, a call |
+| append | `Sequencer.append` (ledger/sequencer.py), behind its socket | sequencer, a group commit |
+| evaluate | `Evaluator.evaluate_once` (ledger/evaluate.py) | engine, as the log grows |
+| checkpoint | `Sequencer.checkpoint_once` | sequencer, every `checkpoint_every_s` |
+| anchor | `anchor_once`; between two, `mirror_once` | anchor, every `anchor_every_s` |
+| prove | `bundle` | web, a call; `hazledger bundle` |
+| show | the pages of webapp/portal, by the verifier's own rule | web, a call |
+| audit | `audit` (ledger/audit), `hazledger verify log` | whoever asks |
+
+append, evaluate and checkpoint keep state between two turns, so the turn is a method of what keeps it. Everything that a
+turn needs is passed in.
 """
 
 from __future__ import annotations
@@ -15,7 +27,7 @@ from ledger.authenticate import authenticate, verify_signatures
 from ledger.core import strictjson
 from ledger.core.dsse import PAYLOAD_TYPE
 from ledger.core.record import record_id_of
-from ledger.core.submission import parse_submission
+from ledger.core.submission import SUBMISSION_TYPE, parse_submission
 from ledger.core.trust import TrustFile
 from ledger.core.verification import ChainView, Verdict, verify_bundle
 from ledger.errors import (
@@ -45,7 +57,6 @@ from ledger.prove import prove
 from ledger.receive import receive
 from ledger.watch import watch
 
-SUBMISSION = "application/vnd.hazledger.submission.v1+json"
 # Between two looks at the log for new grants. A key not known is looked up at once all the same.
 DIRECTORY_REFRESH_S = 0.5
 
@@ -102,7 +113,7 @@ def submit(body: bytes, media_type: str, door: Door) -> Appended:
 
 def submit_batch(lines: Sequence[bytes], door: Door) -> list[Appended | Exception]:
     """The same for the lines of an NDJSON batch, one answer a line in order; a bad line does not stop the others."""
-    admitted = [_admit(line, SUBMISSION, door) for line in lines]
+    admitted = [_admit(line, SUBMISSION_TYPE, door) for line in lines]
     return _append(admitted, door)
 
 

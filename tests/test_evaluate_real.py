@@ -5,6 +5,7 @@ import json
 import pytest
 
 from ledger import flow
+from ledger.core.submission import SUBMISSION_TYPE
 from ledger.adapters.store import open_stores
 from ledger.catalogue import Catalogue
 from ledger.core.record import parse_payload
@@ -57,7 +58,7 @@ def evaluator(log, store, appender=None):
         log_reader=log.stores.log,
         store=store,
         appender=appender or log.sequencer,
-        admit=lambda raw: flow.checked(raw, flow.SUBMISSION, door),
+        admit=lambda raw: flow.checked(raw, SUBMISSION_TYPE, door),
         rules=RULES,
         categories=catalogue_categories(Catalogue.load()),
         platform=Platform(
@@ -146,6 +147,6 @@ def test_evaluate__outbox__repeats_get_the_first_receipt(log):
     size = log.stores.log.size()
     envelopes = [r.envelope for r in log.stores.log.records(0, 10_000) if r.kind == "alert"]
     door = flow.Door(kit.ORIGIN, flow.Directory(log.stores.log), log.stores.log, log.sequencer)
-    answers = log.sequencer.append([flow.checked(raw, flow.SUBMISSION, door) for raw in envelopes])
+    answers = log.sequencer.append([flow.checked(raw, SUBMISSION_TYPE, door) for raw in envelopes])
     assert all(answer.repeat for answer in answers) and log.stores.log.size() == size
     assert json.loads(envelopes[0])["signatures"]

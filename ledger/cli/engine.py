@@ -14,6 +14,7 @@ from ledger.catalogue import Catalogue
 from ledger.cli.compose import PLATFORM_KEY, Installation, wall_clock_ms
 from ledger.cli.processes import settle_memory
 from ledger.core.keys import load_public_key
+from ledger.core.submission import SUBMISSION_TYPE
 from ledger.evaluate import Evaluator, Platform, catalogue_categories, evaluate, shipped_rules
 from ledger.flow import Directory, Door
 from ledger.model import AuthenticRecord
@@ -40,7 +41,7 @@ def run(here: Installation, stop: threading.Event) -> None:
         door = Door(config.origin, Directory(log), log, here.appender)
 
         def admit(envelope: bytes) -> AuthenticRecord:
-            return flow.checked(envelope, flow.SUBMISSION, door)
+            return flow.checked(envelope, SUBMISSION_TYPE, door)
 
         evaluator = Evaluator(
             log_reader=log,

@@ -15,9 +15,10 @@ from ledger.catalogue import Catalogue
 from ledger.cli.compose import PLATFORM_KEY, Installation
 from ledger.core.keys import load_public_key
 from ledger.core.record import record_id_of
+from ledger.core.submission import SUBMISSION_TYPE
 from ledger.errors import NotFoundError
 from ledger.evaluate import Evaluator, Platform, catalogue_categories, shipped_rules
-from ledger.flow import SUBMISSION, Directory, Door, checked
+from ledger.flow import Directory, Door, checked
 from ledger.model import Appended, AuthenticRecord, LeafIndex, Receipt, StoredRecord, TreeSize, UnixMs
 from ledger.ports import LogReader, TableReader
 from ledger.receive import receive
@@ -45,7 +46,7 @@ def _refold(here: Installation, stores: SqlStores, cursor: int | None) -> tuple[
     door = Door(here.config.origin, Directory(here.stores.log), here.stores.log, finished)
 
     def admit(envelope: bytes) -> AuthenticRecord:
-        return checked(envelope, SUBMISSION, door)
+        return checked(envelope, SUBMISSION_TYPE, door)
 
     evaluator = Evaluator(
         log_reader=log,
@@ -72,7 +73,7 @@ def _refold(here: Installation, stores: SqlStores, cursor: int | None) -> tuple[
 def _other_ruleset(here: Installation, digest: str) -> str | None:
     """Where the log states other rules than today's."""
     for row in here.stores.tables.rows("log", "entry", by="kind", start="ruleset", end="ruleset\x01"):
-        body = receive(row["envelope"], SUBMISSION).payload.body
+        body = receive(row["envelope"], SUBMISSION_TYPE).payload.body
         if body["digest"] != digest:
             return f"entry {row['index']} announces {body['digest'][:16]}…"
     return None

@@ -21,7 +21,8 @@ from ledger.core.trust import parse_trust
 from ledger.evaluate import Evaluator, Platform, catalogue_categories, shipped_rules
 from ledger.adapters.keystore.signing import public_key_of
 from ledger.cli.compose import PLATFORM_KEY
-from ledger.flow import SUBMISSION, checked, Directory, Door
+from ledger.core.submission import SUBMISSION_TYPE
+from ledger.flow import checked, Directory, Door
 from ledger.model import Appended, Receipt, TreeSize
 from tests.faults.load import Acknowledged
 from tests.faults.raw import Raw
@@ -151,7 +152,7 @@ def check_engine(here: Installation, raw: Raw, scratch: Path, size: int) -> int:
         log_reader=log,
         store=stores.engine,
         appender=appender,
-        admit=lambda envelope: checked(envelope, SUBMISSION, door),
+        admit=lambda envelope: checked(envelope, SUBMISSION_TYPE, door),
         rules=shipped_rules(),
         categories=catalogue_categories(Catalogue.load()),
         platform=Platform(here.config.issuer, load_public_key(public_key_of(here.config.keys_dir / PLATFORM_KEY)).keyid),

@@ -14,7 +14,8 @@ from ledger.core.disclosure import make_disclosure, make_sd
 from ledger.core.ids import resident_id_for
 from ledger.core.keys import load_public_key
 from ledger.evaluate import Evaluator, Platform, catalogue_categories, shipped_rules
-from ledger.flow import SUBMISSION, Directory, Door, checked
+from ledger.core.submission import SUBMISSION_TYPE
+from ledger.flow import Directory, Door, checked
 from ledger.model import UnixMs
 from tests import factories
 from tests.faults.load import _after_the_count, _cas
@@ -29,12 +30,12 @@ def fill(served: Served, monkeypatch) -> None:
     """Everything that leaves a row somewhere. `served` runs without its engine, which works here with early snapshots."""
     books = served.enterprises(2)
     for book in books:
-        _ok(served.post("/api/v1/records", book.next("stocktake"), SUBMISSION), 201)
+        _ok(served.post("/api/v1/records", book.next("stocktake"), SUBMISSION_TYPE), 201)
     first = books[0]
     office = Book(first.key, first.holder, book="office", origin=first.origin)
     place = factories.body("place") if "place" in factories._BODIES else None
     if place is not None:
-        served.post("/api/v1/records", office.next("place", body=place), SUBMISSION)
+        served.post("/api/v1/records", office.next("place", body=place), SUBMISSION_TYPE)
     for n in range(RECORDS):
         book = books[n % 2]
         code = _cas(n % 2, n) if n % 40 == 7 else "7697-37-2"
@@ -42,7 +43,7 @@ def fill(served: Served, monkeypatch) -> None:
         direction = "out" if n % 3 else "in"
         reason = "sale" if direction == "out" else "purchase"
         body = factories.body("movement", direction=direction, reason=reason, lines=[factories.line(code=code, value="20")])
-        _ok(served.post("/api/v1/records", book.next(body=body, event_time=_after_the_count(RECORDS - n)), SUBMISSION), 201)
+        _ok(served.post("/api/v1/records", book.next(body=body, event_time=_after_the_count(RECORDS - n)), SUBMISSION_TYPE), 201)
     _dip(served, first)
     _disclose(served, first)
     _refused(served, books[1])
@@ -57,10 +58,10 @@ def _dip(served: Served, key: Book) -> None:
     """By event time the stock was below nothing for a while: the rule waits, so a timer stands."""
     book = Book(key.key, key.holder, book="dip", origin=key.origin)
     count = factories.body("stocktake", lines=[factories.line(value="100")])
-    _ok(served.post("/api/v1/records", book.next("stocktake", body=count), SUBMISSION), 201)
+    _ok(served.post("/api/v1/records", book.next("stocktake", body=count), SUBMISSION_TYPE), 201)
     for direction, reason, value, at in (("in", "purchase", "100", 50), ("out", "sale", "150", 40)):
         body = factories.body("movement", direction=direction, reason=reason, lines=[factories.line(value=value)])
-        _ok(served.post("/api/v1/records", book.next(body=body, event_time=_after_the_count(at)), SUBMISSION), 201)
+        _ok(served.post("/api/v1/records", book.next(body=body, event_time=_after_the_count(at)), SUBMISSION_TYPE), 201)
 
 
 def tick(served: Served):
@@ -83,7 +84,7 @@ def _disclose(served: Served, book: Book) -> None:
         )
         book.took(payload)
         submission = b'{"envelope":%b,"disclosures":["%b"]}' % (book.sign(payload), shown[0].text.encode())
-        _ok(served.post("/api/v1/records", submission, SUBMISSION), 201)
+        _ok(served.post("/api/v1/records", submission, SUBMISSION_TYPE), 201)
     body = {"digests": [shown[0].digest], "basis": "cn591.retention.sales"}
     here.appender.append_platform("erasure", "erasures", body)
     here.appender._drop()
@@ -94,15 +95,15 @@ def _refused(served: Served, book: Book) -> None:
     """A fork (409) and a first movement in an unopened book (422): both kept with their notes."""
     seq, prev = book.seq, book.prev
     book.seq -= 1
-    _ok(served.post("/api/v1/records", book.sign(book.payload()), SUBMISSION), 409)
+    _ok(served.post("/api/v1/records", book.sign(book.payload()), SUBMISSION_TYPE), 409)
     book.seq, book.prev = seq, prev
     unopened = Book(book.key, book.holder, book="new", origin=book.origin)
-    _ok(served.post("/api/v1/records", unopened.sign(unopened.payload()), SUBMISSION), 422)
+    _ok(served.post("/api/v1/records", unopened.sign(unopened.payload()), SUBMISSION_TYPE), 422)
 
 
 def _final(served: Served, book: Book) -> None:
     body = factories.body("close", final=True, last_seq=book.seq)
-    _ok(served.post("/api/v1/records", book.next("close", body=body, event_time=_after_the_count(1000)), SUBMISSION), 201)
+    _ok(served.post("/api/v1/records", book.next("close", body=body, event_time=_after_the_count(1000)), SUBMISSION_TYPE), 201)
 
 
 def _fold(served: Served, monkeypatch) -> None:
@@ -115,7 +116,7 @@ def _fold(served: Served, monkeypatch) -> None:
         log_reader=log,
         store=here.stores.engine,
         appender=here.appender,
-        admit=lambda envelope: checked(envelope, SUBMISSION, door),
+        admit=lambda envelope: checked(envelope, SUBMISSION_TYPE, door),
         rules=shipped_rules(),
         categories=catalogue_categories(Catalogue.load()),
         platform=platform,
