@@ -119,6 +119,11 @@ def state_dir_from_environment(environ: Mapping[str, str] = os.environ) -> Path:
     return Path(environ.get("HAZLEDGER_STATE", "hazledger-state")).absolute()
 
 
+def environment_with(**more: str) -> dict[str, str]:
+    """Our own environment with `more` on top: for a process that it starts, or for `load` with other settings."""
+    return {**os.environ, **more}
+
+
 def faults_dir_from_environment(environ: Mapping[str, str] = os.environ) -> Path | None:
     """HAZLEDGER_FAULTS: where the fault tests leave their orders (ledger/faults.py). Never set in operation."""
     return Path(environ["HAZLEDGER_FAULTS"]) if environ.get("HAZLEDGER_FAULTS") else None

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from sqlalchemy.engine import make_url
 
+import ledger
+import webapp
 from ledger.config import load
 from ledger.errors import ConfigError
 
@@ -44,7 +49,16 @@ def test_load__several_things_wrong__all_named_together(tmp_path):
     with pytest.raises(ConfigError) as caught:
         load(write(tmp_path, text), {"HAZLEDGER_HTTP_WORKERS": "many"})
     said = caught.value.detail
-    for name in ("[log] origin", "[log] issuer", "surprise", "[http] port", "[http] https", "kind", "[more]", "workers"):
+    for name in (
+        "[log] origin",
+        "[log] issuer",
+        "surprise",
+        "[http] port",
+        "[http] https",
+        "kind",
+        "[more]",
+        "workers",
+    ):
         assert name in said, name
 
 
@@ -82,3 +96,12 @@ def test_load__database_password_file_missing__names_it(tmp_path):
     text = GOOD + '[store]\ndatabase = "postgresql+psycopg://haz@db/haz"\npassword_file = "secrets/pw"\n'
     with pytest.raises(ConfigError, match="secrets/pw"):
         load(write(tmp_path, text), {})
+
+
+def test_environment__read_in_the_settings_and_nowhere_else():
+    """The compiler's download only hands the environment on, and adapters may not import the settings."""
+    root = Path(ledger.__file__).parents[1]
+    sources = [p for package in (ledger, webapp) for p in Path(package.__file__).parent.rglob("*.py")]
+    reads = re.compile(r"\bos\.(environb?|getenvb?|putenv)\b|\bfrom os import")
+    found = {path.relative_to(root).as_posix() for path in sources if reads.search(path.read_text())}
+    assert found == {"ledger/config.py", "ledger/adapters/chain/compile.py"}

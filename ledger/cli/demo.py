@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import shutil
 import signal
 import subprocess
@@ -25,7 +24,7 @@ from ledger.adapters.enrolments import save_enrolment
 from ledger.cli.compose import AUTHORITY_ACCOUNT, Installation
 from ledger.cli.init import SUPERVISOR, make
 from ledger.cli.serve import Service
-from ledger.config import Config, load
+from ledger.config import Config, environment_with, load
 from ledger.core.keys import load_public_key
 from ledger.demo import SIMULATED
 from ledger.demo.world import Item, World
@@ -104,7 +103,7 @@ class Run:
         self.service = Service(self.config, log_path=self.state / "processes.log")
         self.service.start()
         self._wait("the portal", lambda: _get(self.service.url + "/readyz")[0] == 200)
-        self.here = Installation(load(self.state, {**os.environ, "HAZLEDGER_CHAIN_ENDPOINTS": self.service.rpc_url}))
+        self.here = Installation(load(self.state, environment_with(HAZLEDGER_CHAIN_ENDPOINTS=self.service.rpc_url)))
         self.world = World(SEED, self.state / "world", log=ORIGIN, facilities=self.facilities)
         click.echo(f"  chain      {self.service.rpc_url} (Anvil, a development chain), contracts deployed")
         click.echo(f"  portal     {self.service.url}")
@@ -204,7 +203,7 @@ class Run:
         try:
             Service._port(config.http.host, config.http.port)  # noqa: SLF001 - the same test, before anything starts
         except ConfigError:
-            return load(self.state, {**os.environ, "HAZLEDGER_HTTP_PORT": "0"})
+            return load(self.state, environment_with(HAZLEDGER_HTTP_PORT="0"))
         return config
 
     def _enrol(self) -> None:

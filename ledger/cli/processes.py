@@ -18,7 +18,7 @@ import click
 from ledger import faults, flow
 from ledger.adapters.ipc import SequencerServer
 from ledger.cli.compose import SUBMITTER_ACCOUNT, Installation, wall_clock_ms
-from ledger.config import Config, faults_dir_from_environment, load
+from ledger.config import Config, environment_with, faults_dir_from_environment, load
 from ledger.errors import ChainError, ChainMismatchError, OverloadedError, RollbackError, StoreError
 from ledger.sequencer import Sequencer
 
@@ -141,7 +141,6 @@ def run_engine(config: Config) -> None:
 def run_web(config: Config) -> None:
     """Becomes gunicorn; each worker composes its own stores after the fork (webapp/wsgi.py)."""
     http = config.http
-    os.environ["HAZLEDGER_STATE"] = str(config.state_dir)
     arguments = [
         sys.executable,
         "-m",
@@ -166,7 +165,8 @@ def run_web(config: Config) -> None:
         "warning",
         "webapp.wsgi:build()",
     ]
-    os.execv(sys.executable, arguments)  # noqa: S606
+    environment = environment_with(HAZLEDGER_STATE=str(config.state_dir))
+    os.execve(sys.executable, arguments, environment)  # noqa: S606 - our own interpreter
 
 
 class _SayOnce:

@@ -19,7 +19,7 @@ import click
 
 from ledger.adapters.chain.embedded import EmbeddedNode
 from ledger.cli.compose import chain_dir, find_configured_anvil, state_option
-from ledger.config import Config, load, running_node_path, state_dir_from_environment
+from ledger.config import Config, environment_with, load, running_node_path, state_dir_from_environment
 from ledger.errors import ChainError, ConfigError
 
 _log = logging.getLogger("hazledger")
@@ -157,7 +157,7 @@ class Service:
             self.node.stop()
 
     def _launch(self, child: _Child) -> None:
-        environment = {**os.environ, **self.extra_environment, "HAZLEDGER_HTTP_PORT": str(self._ports["http"])}
+        environment = environment_with(**self.extra_environment, HAZLEDGER_HTTP_PORT=str(self._ports["http"]))
         if self.node is not None:
             environment["HAZLEDGER_CHAIN_ENDPOINTS"] = self.node.url
         command = [
