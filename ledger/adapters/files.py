@@ -34,7 +34,7 @@ def write_whole(path: Path, data: bytes, *, replace: bool = True, mode: int = 0o
             os.replace(beside, path)  # noqa: PTH105 - the pair with os.link below
         else:
             os.link(beside, path)  # Unlike a rename it fails when the name is taken.
-            os.unlink(beside)  # noqa: PTH108
+            os.unlink(beside)  # noqa: PTH108 - as above
     except BaseException:
         Path(beside).unlink(missing_ok=True)
         raise

@@ -168,12 +168,12 @@ class NodeSet:
         try:
             items = rlp.decode_list(value)
             if len(items) != 4:
-                raise ValueError("an account has four members")  # noqa: TRY301
+                raise ValueError("an account has four members")  # noqa: TRY301 - one exit for every defect
             storage_root, code_hash = items[2], items[3]
             if not (isinstance(storage_root, bytes) and isinstance(code_hash, bytes)):
-                raise ValueError("an account's roots are byte strings")  # noqa: TRY301, TRY004
+                raise ValueError("an account's roots are byte strings")  # noqa: TRY301, TRY004 - as above
             if len(storage_root) != _HASH or len(code_hash) != _HASH:
-                raise ValueError("an account's roots are 32 bytes")  # noqa: TRY301
+                raise ValueError("an account's roots are 32 bytes")  # noqa: TRY301 - as above
             return Account(rlp.decode_uint(items[0]), rlp.decode_uint(items[1]), storage_root, code_hash)
         except ValueError as error:
             raise TrieError(f"the account's value: {error}") from error
