@@ -26,6 +26,7 @@ from ledger.core.note import NoteSigner
 from ledger.core.submission import SUBMISSION_TYPE
 from ledger.core.times import format_utc
 from ledger.errors import (
+    ChainError,
     ConflictError,
     DisclosureError,
     LedgerError,
@@ -59,6 +60,8 @@ MAX_WAITING_JOBS = 256
 # One group commit takes at most this many lines, so that a flood cannot hold the first caller for seconds.
 MAX_LINES_PER_COMMIT = 2000
 REFUSALS_PER_KEY_AND_HOUR = 60
+# Of these so many are kept free for forks: nobody can spend his hour on harmless refusals and then fork unseen.
+RESERVED_FOR_FORKS = 10
 HOUR_MS = 3_600_000
 TICK_EVERY_MS = 60_000
 # Refused, but not the record: it was never looked at, or it stands in the log and only what came beside it is wrong.
@@ -170,11 +173,14 @@ class Sequencer:
             raise RollbackError(self._rollback)
         with self._lock:
             head = self._state.head()
-        latest = self._store.latest_checkpoint()
-        if head.size == 0 or (latest is not None and latest.size == head.size):
+        if head.size == 0:
             return None
         try:
+            # Also when nothing is new: a restored backup must not wait for its first record to be noticed.
             self._agree_with_chain(head)
+            latest = self._store.latest_checkpoint()
+            if latest is not None and latest.size == head.size:
+                return None
             return checkpoint(
                 head=head,
                 store=self._store,
@@ -194,12 +200,19 @@ class Sequencer:
         self._chain_agreed, self._waiting_for = True, None
 
     def _check_rollback(self) -> None:
+        """Before the first record is let in: a receipt above a restored backup would contradict one given before.
+
+        The guard may have been restored along with the database; the chain was not. When it cannot be asked now, records
+        are accepted all the same, and the first signature waits for its word.
+        """
+        head = self._state.head()
         try:
-            check_against(
-                self._guard.read(), self._store, self._state.head().size, what="the last head this log signed"
-            )
+            check_against(self._guard.read(), self._store, head.size, what="the last head this log signed")
+            self._agree_with_chain(head)
         except RollbackError as error:
             self._rollback = error.detail
+        except ChainError as error:
+            _log.warning("the chain's head is not known yet: %s", error.detail)
 
     def _append_own(self, kind: str, book: str, body: Callable[[Draft], dict[str, Any]]) -> Appended:
         """One platform entry whose body may depend on everything before it in the log."""
@@ -302,7 +315,8 @@ class Sequencer:
             recent.extend([draft.now] * draft.store.refused_since(keyid, UnixMs(draft.now - HOUR_MS)))
         while recent and recent[0] < draft.now - HOUR_MS:
             recent.popleft()
-        if len(recent) >= REFUSALS_PER_KEY_AND_HOUR:
+        reserved = 0 if code == "fork" else RESERVED_FOR_FORKS
+        if len(recent) >= REFUSALS_PER_KEY_AND_HOUR - reserved:
             self._uncounted[keyid] += 1
             return None
         body = {
