@@ -111,15 +111,27 @@ def test_submit__refused_twice__one_refusal_entry_and_the_same_note(log):
     assert log.stores.log.size() == size
 
 
-def test_submit__refusals_of_one_key__at_most_60_an_hour_are_logged(log):
+def test_submit__refusals_of_one_key__at_most_60_an_hour_and_ten_of_them_only_for_forks(log):
     book = log.enterprise()
     log.submit(book.next("stocktake"))
+    head = (book.seq, book.prev)
     book.seq, book.prev = 7, "ab" * 32
-    for _ in range(63):
+    for _ in range(53):
         with pytest.raises(ConflictError):
             log.submit(book.sign(book.payload()))
-    assert [r.kind for r in log.stores.log.records(0, 500)].count("refusal") == 60
+    kinds = [r.kind for r in log.stores.log.records(0, 500)]
+    assert kinds.count("refusal") == 50
     assert log.sequencer.status()["refusals_counted_only"] == 3
+    book.seq, book.prev = head[0] - 1, None
+    forks = []
+    for _ in range(12):
+        payload = book.payload("stocktake")
+        forks.append(record_id_of(payload))
+        with pytest.raises(ConflictError) as caught:
+            log.submit(book.sign(payload))
+        assert caught.value.code == "fork"
+    assert [r.kind for r in log.stores.log.records(0, 500)].count("refusal") == 60
+    assert [log.stores.log.refused(fork) is not None for fork in forks] == [True] * 10 + [False] * 2
 
 
 def test_submit__422_from_a_valid_signer__refusal_note_and_the_seq_is_free_again(log):

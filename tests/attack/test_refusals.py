@@ -3,7 +3,7 @@
 import pytest
 
 from ledger.errors import LedgerError
-from ledger.sequencer import HOUR_MS, REFUSALS_PER_KEY_AND_HOUR
+from ledger.sequencer import HOUR_MS, REFUSALS_PER_KEY_AND_HOUR, RESERVED_FOR_FORKS
 from ledger.model import UnixMs
 from tests import kit
 
@@ -24,7 +24,7 @@ def refused(log, book, **overrides):
 def test_refusals__beyond_the_hours_number_then_one_that_no_entry_can_name__the_count_stands(log):
     book = log.enterprise()
     log.submit(book.next("stocktake"))
-    notes = [refused(log, book, prev="0" * 64) for _ in range(REFUSALS_PER_KEY_AND_HOUR + 3)]
+    notes = [refused(log, book, prev="0" * 64) for _ in range(REFUSALS_PER_KEY_AND_HOUR - RESERVED_FOR_FORKS + 3)]
     assert sum(note is None for note in notes) == 3
     log.clock.now = UnixMs(log.clock.now + HOUR_MS + 1)
     assert refused(log, book, site="no site") is None
