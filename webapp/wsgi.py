@@ -122,6 +122,10 @@ class _Worker:
                 found.append(NotReady("sequencer", status["rollback"]))
             if status["signing_waits_for"]:
                 found.append(NotReady("sequencer", f"signing waits for {status['signing_waits_for']}"))
+            elif status["size"] > status["checkpoint_size"] and self._waits_too_long(
+                LeafIndex(status["checkpoint_size"])
+            ):
+                found.append(NotReady("sequencer", "records wait for a checkpoint and none is signed; see its log"))
         except LedgerError as error:
             found.append(NotReady("sequencer", error.detail))
         chain = self.chain_status()
@@ -130,6 +134,11 @@ class _Worker:
         elif wall_clock_ms() - int(chain.get("as_of_ms", 0)) > STATUS_STALE_MS:
             found.append(NotReady("anchor", "the anchor process does not report any more"))
         return found
+
+    def _waits_too_long(self, first: LeafIndex) -> bool:
+        """Whether the first record that no checkpoint covers came longer ago than a signature takes."""
+        record = self.log.record(first)
+        return record is not None and wall_clock_ms() - record.received > CHECKPOINT_STALE_MS
 
     def sessions_of(self, username: str) -> list[SessionRow]:
         """Sessions that are neither revoked nor past their end."""
