@@ -55,7 +55,9 @@ class MemoryGuard:
 class Book:
     """Signs one book's records in order, as an enterprise's own system does."""
 
-    def __init__(self, key: PrivateKey, holder: str, site: str = "S1", book: str = "acid", origin: str = ORIGIN) -> None:
+    def __init__(
+        self, key: PrivateKey, holder: str, site: str = "S1", book: str = "acid", origin: str = ORIGIN
+    ) -> None:
         self.key, self.holder, self.site, self.book, self.origin = key, holder, site, book, origin
         self.seq, self.prev = 0, None
 
@@ -107,9 +109,7 @@ class Log:
             log=NoteSigner(ORIGIN, self.log_key),
             receipt=NoteSigner(receipt_key_name(ORIGIN), self.receipt_key),
         )
-        self.sequencer = Sequencer(
-            self.stores.log, self.identity, self.guard, clock=self.clock, chain_head=chain_head
-        )
+        self.sequencer = Sequencer(self.stores.log, self.identity, self.guard, clock=self.clock, chain_head=chain_head)
         self.door = Door(ORIGIN, Directory(self.stores.log), self.stores.log, self.sequencer)
         if self.stores.log.size() == 0:
             self.grant(self.platform, ISSUER, "", Role.PLATFORM)
