@@ -147,6 +147,7 @@ class Sequencer:
             return {"now": tick_now, "facts": self._facts_digest(LeafIndex(last_index + 1), draft)}
 
         appended = self._append_own("tick", "ticks", body)
+        fault("tick.after-append")
         self._last_tick = (tick_now, appended.receipt.index)
         return appended
 

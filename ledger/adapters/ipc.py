@@ -21,6 +21,7 @@ import msgspec
 
 from ledger import errors
 from ledger.errors import LedgerError, OverloadedError, StoreError
+from ledger.faults import fault
 from ledger.model import Appended, AuthenticRecord, UnixMs
 from ledger.ports import Appender
 
@@ -177,6 +178,8 @@ class SequencerServer:
                     _log.warning("a frame that is no call; the connection is closed")
                     return
                 reply = _encode(self._answer(work, argument))
+                if operation == "append":
+                    fault("append.before-answer")
                 connection.sendall(_LENGTH.pack(len(reply)) + reply)
 
     @staticmethod

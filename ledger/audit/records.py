@@ -51,6 +51,8 @@ class RecordTables:
             self._refusal(index, row, body)
         elif payload.kind == "tick":
             self._tick(index, row, body)
+        elif payload.kind == "access":
+            self._access(index, row, body)
 
     def tile(self, first: int, rows: list[dict[str, Any]]) -> None:
         """The disclosures and the facts of these records."""
@@ -128,6 +130,16 @@ class RecordTables:
             )
             name.differs("facts", "the facts rows do not have the digest that this tick carries", code="facts-differ")
         self._facts_from = index + 1
+
+    def _access(self, index: int, row: dict[str, Any], body: dict[str, Any]) -> None:
+        """The access log up to here is the one whose digest this entry carries: no row before was dropped since."""
+        end = body.get("to", 1) - 1
+        kept = next(self._tables.rows("portal", "access", by="n", start=end, end=end + 1), None)
+        name = Row(self._report, "portal.access", f"n {end}", None, index, row["record_id"].hex())
+        if kept is None:
+            name.differs("", "an access entry covers this row, it is missing", code="row-missing")
+        else:
+            name.compare("digest", kept["digest"].hex(), body["digest"])
 
     # --- erased digests ----------------------------------------------------------------------------------------------
 

@@ -200,9 +200,11 @@ def hazledger(*arguments, timeout=300) -> subprocess.CompletedProcess:
 
 
 def check_audit(state: Path, tiles: Path, rpc: str) -> str:
-    """`hazledger tiles`, then `hazledger verify log --rpc`: exit 0 and its last line."""
+    """`hazledger tiles`, then `hazledger verify log --rpc`, and `hazledger audit`: exit 0; the verdict lines."""
     made = hazledger("tiles", tiles, "--state", state)
     assert made.returncode == 0, made.stdout + made.stderr
     done = hazledger("verify", "log", "--tiles", tiles, "--trust", state / "trust.json", "--rpc", rpc, "--jobs", 2)
     assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout.strip().splitlines()[-1]
+    whole = hazledger("audit", "--state", state, "--rpc", rpc, "--jobs", 2)
+    assert whole.returncode == 0, whole.stdout + whole.stderr
+    return "\n".join(text.strip().splitlines()[-1] for text in (done.stdout, whole.stdout))

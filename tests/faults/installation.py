@@ -17,6 +17,7 @@ from ledger.evaluate import Evaluator, Platform, catalogue_categories, shipped_r
 from ledger.core.submission import SUBMISSION_TYPE
 from ledger.flow import Directory, Door, checked
 from ledger.model import UnixMs
+from ledger.watch import watch
 from tests import factories
 from tests.faults.load import _after_the_count, _cas
 from tests.kit import Book
@@ -49,8 +50,8 @@ def fill(served: Served, monkeypatch) -> None:
     _refused(served, books[1])
     _final(served, books[1])
     tick(served)
-    _fold(served, monkeypatch)
     _look_around(served, first.prev)
+    _fold(served, monkeypatch)
     served.wait_for(lambda: _anchored(served), 30, "an anchor over everything")
 
 
@@ -137,6 +138,8 @@ def _look_around(served: Served, record_id: str) -> None:
     served.wait_for(lambda: here.stores.anchor.latest_anchor(), 20, "an anchor")
     for _ in range(3):
         here.stores.portal.log_access("auditor", "bundle", record_id, now)
+    watch(portal=here.stores.portal, log=here.stores.log, appender=here.appender, issuer=here.config.issuer)
+    here.appender._drop()
     assert served.get(f"/api/v1/records/{record_id}", token)[0] == 200
     here.stores.close()
 

@@ -130,6 +130,51 @@ def test_column__altered__is_found_by_its_check_or_is_no_evidence(installed, cop
         assert any((case.verify_log, name) in codes for name in names), codes
 
 
+def test_rows__access_log_cut_off__the_entry_that_covers_it_says_so(installed, copy):
+    """A chain of digests alone does not show that its end is missing; the log's `access` entry does."""
+    Raw("sqlite", copy).execute("portal", "DELETE FROM access WHERE n = (SELECT max(n) FROM access)")
+    report = _audit(copy, installed.service.rpc_url)
+    (found,) = report.findings
+    assert (found.place, found.code, found.record_id != "") == ("portal.access", "row-missing", True)
+
+
+@pytest.mark.parametrize(
+    ("table", "check"),
+    [("checkpoint", None), ("tile", 7), ("book", 3), ("grant", 4), ("disclosure", None), ("erased", 11), ("refused", 3)],
+)
+def test_rows__one_deleted__is_missed_where_something_names_it(installed, copy, table, check):
+    """Checkpoints and disclosures may go: the one is signed again, the other is what erasure deletes."""
+    row = _row(copy, "log", table, "middle")
+    keys = [c.name for c in STORES["log"].tables[table].primary_key.columns]
+    where = " AND ".join(f'"{key}" = ?' for key in keys)
+    assert Raw("sqlite", copy).execute("log", f'DELETE FROM "{table}" WHERE {where}', [row[k] for k in keys]) == 1
+    report = _audit(copy, installed.service.rpc_url)
+    assert {f.check for f in report.findings} == ({check} if check else set()), [f.line() for f in report.findings]
+    assert {f.place for f in report.findings} <= {f"log.{table}"}
+
+
+def test_rows__last_entries_deleted__rolled_back(installed, copy):
+    """The end of the log is gone from the database; guard, checkpoints, anchors and the contract all know better."""
+    raw = Raw("sqlite", copy)
+    raw.execute("log", 'DELETE FROM entry WHERE "index" > 310')
+    report = _audit(copy, installed.service.rpc_url)
+    places = {f.place for f in report.findings if f.code == "size-missing"}
+    assert places == {"guard/signed-head", "log.checkpoint", "chain", "anchor.anchor"}
+
+
+def test_rows__a_forged_entry_in_the_middle__check_5_and_the_tree(installed, copy):
+    """Somebody with the database and without keys puts another record in the place of one."""
+    raw = Raw("sqlite", copy)
+    ours, other = _row(copy, "log", "entry", "middle"), _row(copy, "log", "entry", "first")
+    raw.execute("log", 'UPDATE entry SET envelope = ?, entry = ?, leaf_hash = ? WHERE "index" = ?',
+                (other["envelope"], other["entry"], other["leaf_hash"], ours["index"]))
+    report = _audit(copy, installed.service.rpc_url)
+    at = {(f.check, f.index) for f in report.findings}
+    assert {(7, 0), (8, None)} & {(f.check, None) for f in report.findings} or (7, 0) in at
+    assert ours["index"] in {f.index for f in report.findings}
+    assert 9 in {f.check for f in report.findings}
+
+
 def test_tables__every_case_is_of_a_column_that_exists():
     known = set(all_columns())
     listed = [(s, t, c) for part in (tampering.CASES, tampering.NOT_EVIDENCE) for (s, t), cs in part.items() for c in cs]
