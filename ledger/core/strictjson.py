@@ -32,7 +32,8 @@ _FORBIDDEN_ESCAPE = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 _FORBIDDEN = re.compile("[\x00\ud800-\udfff]")
 # A single byte is looked for at the speed of memory, a pair of bytes is not: so the single byte goes first.
 _GAPS = ((b" ", b" :"), (b"\t", b"\t:"), (b"\n", b"\n:"), (b"\r", b"\r:"))
-_LONG_NUMBER = re.compile(rb"[0-9]{16}")
+_ALL_DIGITS_ALIKE = bytes.maketrans(b"123456789", b"000000000")
+_LONG_NUMBER = b"0" * 16
 """Whatever has fewer digits is within ±(2^53-1)."""
 _QUICK_MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _QUICK_ERRORS = (msgspec.DecodeError, ValueError, RecursionError)
@@ -134,7 +135,7 @@ def _writes_back(value: Any, data: bytes) -> bool:
     """Too few brackets to nest too deep, no number too long, no float: then `value` gives the same text again only if
     nothing was dropped and no -0 was read. Compact text, which our own clients write, passes here.
     """
-    if data.count(b"[") + data.count(b"{") >= MAX_DEPTH or _LONG_NUMBER.search(data):
+    if data.count(b"[") + data.count(b"{") >= MAX_DEPTH or _LONG_NUMBER in data.translate(_ALL_DIGITS_ALIKE):
         return False
     try:
         return msgspec.json.encode(value) == data
