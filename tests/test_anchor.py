@@ -6,7 +6,7 @@ import pytest
 
 from ledger.anchor import forget_reorged
 from ledger.core.keys import PrivateKey
-from ledger.errors import ChainRevertedError, ChainUnreachableError, RollbackError
+from ledger.errors import ChainError, ChainRevertedError, ChainUnreachableError, RollbackError
 from ledger.flow import anchor_once, mirror_once
 from ledger.model import Anchor, Enrolment, Role, TreeHead, TreeSize
 from tests.fakes import FakeAuthority, FakeChain, MemoryAnchorStore, unreachable
@@ -98,6 +98,19 @@ def test_anchor__submitter_lost_its_role__says_so(worker):
     with pytest.raises(ChainRevertedError) as caught:
         worker.once()
     assert caught.value.reason == "AccessControlUnauthorizedAccount"
+
+
+@pytest.mark.parametrize(("off_s", "code"), [(61, "chain-clock"), (59, None)])
+def test_anchor__chains_clock_is_off__more_than_a_minute_is_refused(worker, off_s, code):
+    worker.log.sequencer.checkpoint_once()
+    worker.contracts.clock_off_s = off_s
+    if code is None:
+        assert worker.once() is not None
+        return
+    with pytest.raises(ChainError) as caught:
+        worker.once()
+    assert caught.value.code == code
+    assert worker.contracts.roots == {}
 
 
 def test_anchor__reorg_took_the_root__falls_back_and_is_anchored_again(worker):

@@ -421,3 +421,30 @@ def test_watch__access_log_grows__one_entry_with_the_chains_digest(log):
     last = log.stores.portal.log_access("user:supervisor", "sign-out", "", log.clock())
     body = document_of(log.stores.log.record_by_id(once().receipt.record_id).envelope)["body"]
     assert body == {"digest": last, "from": 4, "to": 5, "entries": 1}
+
+
+def test_sequencers__two_in_one_process_memory__second_writer_cannot_double_an_index(tmp_path):
+    """Should the lock ever fail: contiguity in the store refuses the second writer, nothing is lost."""
+    one = Log(tmp_path)
+    book = one.enterprise()
+    one.submit(book.next("stocktake"))
+    two = Log(tmp_path, guard=one.guard, identity=one.identity)
+    results = []
+
+    def race(log, envelope):
+        try:
+            results.append(log.submit(envelope).receipt.index)
+        except Exception as error:  # noqa: BLE001
+            results.append(type(error).__name__)
+
+    other = one.enterprise(n=2)
+    threads = [
+        threading.Thread(target=race, args=(one, book.next())),
+        threading.Thread(target=race, args=(two, other.next("stocktake"))),
+    ]
+    [t.start() for t in threads]
+    [t.join() for t in threads]
+    records = one.stores.log.records(0, 100)
+    assert [r.index for r in records] == list(range(len(records)))
+    one.close()
+    two.close()
