@@ -222,7 +222,9 @@ def _append(admitted: Sequence[_Admitted | _Refused], door: Door) -> list[Append
                 broken.add(line.place)
             if line.record is not None:
                 line.error.refusal = door.appender.refuse(line.record, line.error.code)
-        elif (line.record.holder, line.record.site, line.record.book) in broken:
+        elif (line.record.holder, line.record.site, line.record.book) in broken and not door.is_known(
+            line.record.record_id  # a repeat gets its stored receipt whatever stands before it, as `append` rules too
+        ):
             answers[position] = ConflictError(
                 "an earlier line of this book was refused; mend it, then send this line again",
                 code="after-refused-line",

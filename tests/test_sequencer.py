@@ -236,6 +236,20 @@ def test_batch__bad_line_in_the_middle__others_go_in_and_the_book_says_after_ref
     assert answers[1].check == 1
 
 
+def test_batch__a_repeat_after_a_refused_line__gets_its_receipt_from_door_and_writer_alike(log):
+    book = log.enterprise()
+    opening = book.next("stocktake")
+    log.submit(opening)
+    by_the_door = [book.sign(book.payload(surprise=1)), opening]
+    refused, repeated = log.batch(by_the_door)
+    assert refused.code == "unknown-member"
+    assert repeated.repeat
+    gap = book.sign(book.payload(seq=9, prev="ab" * 32))
+    refused, repeated = log.batch([gap, opening])
+    assert refused.code == "seq-gap"
+    assert repeated.repeat
+
+
 def test_submit__two_clients_race_on_one_book__one_wins_the_other_is_a_fork(log):
     book = log.enterprise()
     log.submit(book.next("stocktake"))
