@@ -4,7 +4,8 @@
 more: every column of every store. When `audit` returns, each row was compared with what its evidence gives: columns with
 the envelope's payload, leaves and tiles with entries, receipts and notes with their signatures, heads with the guard's
 file and the contract, anchors with their trie proofs, the engine's tables with a fresh fold of the log. Each finding names
-the row, the record and the check. Memory does not grow with the log: heads of books, grants, erased digests, stock keys.
+the row, the record and the check. Memory does not grow with the log: heads of books, grants, erased digests, and in the
+fresh fold what the engine itself holds (stock keys, open transfers, waiting rules).
 
 Not evidence, and not looked at: accounts, sessions and tokens of the portal; when a checkpoint was signed by our own
 clock; settings; what runs. Nothing is written, and nothing is repaired.

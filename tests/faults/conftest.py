@@ -11,10 +11,17 @@ import pytest
 from tests.postgres import PostgresMissingError, PostgresServer, running_server
 
 
+SEED = int(os.environ.get("HAZLEDGER_TEST_SEED", "0")) or random.SystemRandom().randint(1, 10**6)
+
+
 @pytest.fixture(scope="session")
 def seed() -> int:
-    """HAZLEDGER_TEST_SEED, else a new one; every test that draws prints it."""
-    return int(os.environ.get("HAZLEDGER_TEST_SEED", "0")) or random.SystemRandom().randint(1, 10**6)
+    """HAZLEDGER_TEST_SEED, else a new one; the summary names it."""
+    return SEED
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    terminalreporter.write_line(f"faults were drawn with HAZLEDGER_TEST_SEED={SEED}")
 
 
 @pytest.fixture(scope="session")
