@@ -50,6 +50,10 @@ class Enterprise:
         """Everything that was acknowledged still is, with the same receipt."""
         for envelope, first in self.receipts.items():
             status, again = self.served.post("/api/v1/records", envelope, SUBMISSION)
+            while status == 503:  # a web thread's connection to a sequencer that is gone; as for any client
+                self.served.service.watch()
+                time.sleep(0.05)
+                status, again = self.served.post("/api/v1/records", envelope, SUBMISSION)
             assert (status, again["index"], again["receipt"]) == (200, first["index"], first["receipt"])
 
 
