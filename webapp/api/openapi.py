@@ -52,7 +52,7 @@ def _ingest() -> dict[str, Any]:
                     "201": _json("Receipt", "Durable; the receipt"),
                     "200": _json("Receipt", "A repeat; the stored receipt"),
                 },
-                (400, 401, 403, 409, 413, 415, 422, 429, 503),
+                (400, 401, 403, 409, 413, 415, 422, 503),
                 body=submission,
             )
         },
@@ -60,7 +60,7 @@ def _ingest() -> dict[str, Any]:
             "post": _call(
                 "Push up to 1,000 submissions, one a line, 8 MiB at most",
                 {"200": _json("BatchAnswer", "One answer a line, in order")},
-                (413, 415, 429, 503),
+                (413, 415, 503),
                 body={"required": True, "content": {"application/x-ndjson": {}}},
             )
         },
