@@ -443,7 +443,7 @@ def test_bundle__process__starts_and_verifies_in_0_3_s(folder):
     assert best < 0.3
 
 
-def test_verify_bundle__100_000_slots__at_most_13_kb_and_5_ms(world):
+def test_verify_bundle__6_000_slots__at_most_13_kb_and_5_ms(world):
     from ledger.core.verification import Level, verify_bundle
 
     large = World(es256=True)
