@@ -35,6 +35,7 @@ from ledger.model import (
     TreeSize,
     UnixMs,
 )
+from ledger.places import Bindings, Places, bound_by, check_stores
 from ledger.ports import AppendBatch, BookState, LogWriter, NewEntry, NewTile, Refused
 
 # Kinds that open a book's stock account; the first of them must be a complete stock-take (formats.md section 2, Books).
@@ -53,6 +54,7 @@ class WriterState:
     books: dict[BookKey, BookState]
     grants: dict[str, tuple[Grant, ...]]
     last_received: UnixMs
+    places: Places = field(default_factory=Places)
 
     @classmethod
     def load(cls, store: LogWriter) -> WriterState:
@@ -67,12 +69,15 @@ class WriterState:
             if count < TILE_WIDTH:
                 break
             count, level = count // TILE_WIDTH, level + 1
+        places = Places()
+        places.catch_up(store)
         return cls(
             frontier=_frontier_of(size, tails),
             level_tails=tails,
             books={},
             grants=_by_keyid(store.grants()),
             last_received=store.last_received(),
+            places=places,
         )
 
     def head(self) -> TreeHead:
@@ -96,6 +101,8 @@ class Draft:
     entries: list[NewEntry] = field(default_factory=list)
     books: dict[BookKey, BookState] = field(default_factory=dict)
     grants: dict[str, tuple[Grant, LeafIndex]] = field(default_factory=dict)
+    places: dict[str, Bindings] = field(default_factory=dict)
+    """Of the holders whose `place` this commit takes in."""
     refused: list[Refused] = field(default_factory=list)
     late_disclosures: list[tuple[RecordId, str, str, str]] = field(default_factory=list)
     erased: set[str] = field(default_factory=set)
@@ -111,6 +118,10 @@ class Draft:
             if state is not None:
                 self.state.books[key] = state
         return state
+
+    def bindings(self, holder: str) -> Bindings:
+        """What the holder's stores are bound to, as this batch would leave it."""
+        return self.places.get(holder) or self.state.places.of(holder)
 
     def next_index(self) -> LeafIndex:
         return LeafIndex(self.state.frontier.size + len(self.entries))
@@ -168,6 +179,7 @@ def commit(draft: Draft) -> None:
     state = draft.state
     state.frontier, state.level_tails = frontier, tails
     state.books.update(draft.books)
+    state.places.update(draft.places)
     if draft.entries:
         state.last_received = draft.entries[-1].record.received
     if draft.grants:
@@ -341,6 +353,7 @@ def _check_books(record: AuthenticRecord, head: BookState | None, draft: Draft) 
                 code="continues-unknown",
                 pointer="/body/continues",
             )
+    target: StoredRecord | None = None
     if record.kind == "correction":
         corrects = RecordId(str(body.get("corrects")))
         target = draft.drafted.get(corrects) or draft.store.record_by_id(corrects)
@@ -350,6 +363,15 @@ def _check_books(record: AuthenticRecord, head: BookState | None, draft: Draft) 
                 code="corrects-unknown",
                 pointer="/body/corrects",
             )
+    if record.stores:
+        check_stores(
+            record.stores,
+            kind=record.kind,
+            site=record.site,
+            book=record.book,
+            bindings=draft.bindings(record.holder),
+            corrected=lambda: target,
+        )
 
 
 def _check_grants(record: AuthenticRecord, index: LeafIndex, draft: Draft) -> None:
@@ -369,11 +391,18 @@ def _check_grants(record: AuthenticRecord, index: LeafIndex, draft: Draft) -> No
 
 
 def _mirror(record: AuthenticRecord, index: LeafIndex, draft: Draft) -> None:
-    """A platform `grant` entry carries a final enrolment or revocation; an `erasure` names digests that go."""
+    """A `place` binds stores; a platform `grant` entry carries a final enrolment or revocation; an `erasure` names
+    digests that go.
+    """
     body = record.body or {}
     if record.kind == "grant":
         grant = _grant_of(body)
         draft.grants[grant.g] = (grant, index)
+    elif record.kind in ("place", "correction"):
+        before = draft.bindings(record.holder)
+        after = bound_by(before, record.kind, body)
+        if after is not before:
+            draft.places[record.holder] = after
     elif record.kind == "erasure":
         draft.erased.update(str(d) for d in body.get("digests", []))
 

@@ -16,11 +16,12 @@ from ledger.core.keys import load_public_key
 from ledger.core.record import disclosable_pointers
 from ledger.errors import GrantError, PayloadError, SignatureError
 from ledger.model import AuthenticRecord, Envelope, Grant, Payload, RecordId, Submission
+from ledger.places import stores_of
 from ledger.ports import GrantDirectory
 
-# `append` looks into the body of these kinds only (opening stock-take, final close, what a correction corrects, a
-# mirrored grant, an erasure's digests). All other bodies stay out of the sequencer's socket.
-KINDS_WITH_BODY = frozenset({"stocktake", "close", "correction", "grant", "erasure"})
+# `append` looks into the body of these kinds only (opening stock-take, final close, what a correction corrects, the
+# stores that a place binds, a mirrored grant, an erasure's digests). All other bodies stay out of the sequencer's socket.
+KINDS_WITH_BODY = frozenset({"stocktake", "close", "correction", "place", "grant", "erasure"})
 
 
 def authenticate(
@@ -68,6 +69,7 @@ def authenticate(
         event_time_ms=payload.event_time_ms,
         body=payload.body if payload.kind in KINDS_WITH_BODY else None,
         disclosures=submission.disclosures,
+        stores=stores_of(payload.kind, payload.body),
     )
 
 

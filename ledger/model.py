@@ -149,6 +149,8 @@ class AuthenticRecord:
     body: dict[str, Any] | None
     """The payload's body for the kinds whose content `append` acts on; None for the others."""
     disclosures: tuple[Disclosure, ...] = ()
+    stores: tuple[str, ...] = ()
+    """The stores that a stock record's lines name: all that `append` asks of a movement's body."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from tests import factories
+from tests.kit import Book
 from tests.served import NDJSON, Served
 
 SUBMISSION = "application/vnd.hazledger.submission.v1+json"
@@ -40,3 +42,16 @@ def test_life__push_anchor_bundle_verify__anchored_dev_by_another_process(served
     assert done.returncode == 0, done.stdout + done.stderr
     assert "ANCHORED-DEV" in done.stdout
     assert subprocess.run(verify, capture_output=True, text=True).returncode == 3
+
+
+def test_precheck__store_of_another_book__told_before_the_act_as_at_the_door(served):
+    book = served.enterprises(2)[1]
+    office = Book(book.key, book.holder, book="office", origin=book.origin)
+    asked = book.payload("stocktake")
+    assert served.post("/api/v1/precheck", asked, "application/json")[0] == 200
+    place = factories.body("place")
+    place["sites"][0]["stores"][0]["book"] = "base"
+    assert served.post("/api/v1/records", office.next("place", body=place), SUBMISSION)[0] == 201
+    for path, body in (("precheck", asked), ("records", book.sign(asked))):
+        status, answer = served.post(f"/api/v1/{path}", body, "application/json")
+        assert (status, answer["type"]) == (422, "urn:hazledger:store-not-bound")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -20,6 +21,7 @@ from ledger.core.verification import Level
 from ledger.errors import LedgerError, NotFoundError, StoreError
 from ledger.findings import findings
 from ledger.model import Finding, LeafIndex, Payload, RecordId, StoredRecord
+from ledger.places import Places, check_stores, stores_of
 from ledger.receive import prechecked
 from webapp import create_app
 from webapp.services import NotReady, Proof, Services, SessionRow
@@ -39,6 +41,7 @@ class _Worker:
         self.log = self.here.stores.log
         self.anchors = self.here.stores.anchor
         self.catalogue = _Names(Catalogue.load())
+        self._places, self._places_turn = Places(), threading.Lock()
         self.door = flow.Door(
             config.origin, flow.Directory(self.log), self.log, self.here.appender, findings=self.findings
         )
@@ -101,8 +104,22 @@ class _Worker:
         return (Level.LOGGED if checkpoint and checkpoint.size > index else Level.RECEIVED).label
 
     def precheck(self, payload: bytes) -> Sequence[Finding]:
-        """What the door would find; nothing is kept."""
-        return self.findings(prechecked(payload))
+        """What the door would find, `store-not-bound` among its refusals; nothing is kept."""
+        asked = prechecked(payload)
+        stores = stores_of(asked.kind, asked.body)
+        if stores:
+            with self._places_turn:
+                self._places.catch_up(self.log)
+                bindings = self._places.of(asked.holder)
+            check_stores(
+                stores,
+                kind=asked.kind,
+                site=asked.site,
+                book=asked.book,
+                bindings=bindings,
+                corrected=lambda: self.log.record_by_id(RecordId(asked.body["corrects"])),
+            )
+        return self.findings(asked)
 
     def chain_status(self) -> dict[str, Any]:
         """What the anchor worker last wrote down, with its age."""

@@ -34,9 +34,10 @@ def fill(served: Served, monkeypatch) -> None:
         _ok(served.post("/api/v1/records", book.next("stocktake"), SUBMISSION_TYPE), 201)
     first = books[0]
     office = Book(first.key, first.holder, book="office", origin=first.origin)
-    place = factories.body("place") if "place" in factories._BODIES else None
-    if place is not None:
-        served.post("/api/v1/records", office.next("place", body=place), SUBMISSION_TYPE)
+    place = factories.body("place")
+    (site,) = place["sites"]
+    site["stores"].append(site["stores"][0] | {"id": "R2", "book": "dip"})
+    _ok(served.post("/api/v1/records", office.next("place", body=place), SUBMISSION_TYPE), 201)
     for n in range(RECORDS):
         book = books[n % 2]
         code = _cas(n % 2, n) if n % 40 == 7 else "7697-37-2"
@@ -58,10 +59,10 @@ def fill(served: Served, monkeypatch) -> None:
 def _dip(served: Served, key: Book) -> None:
     """By event time the stock was below nothing for a while: the rule waits, so a timer stands."""
     book = Book(key.key, key.holder, book="dip", origin=key.origin)
-    count = factories.body("stocktake", lines=[factories.line(value="100")])
+    count = factories.body("stocktake", lines=[factories.line(value="100", store="R2")])
     _ok(served.post("/api/v1/records", book.next("stocktake", body=count), SUBMISSION_TYPE), 201)
     for direction, reason, value, at in (("in", "purchase", "100", 50), ("out", "sale", "150", 40)):
-        body = factories.body("movement", direction=direction, reason=reason, lines=[factories.line(value=value)])
+        body = factories.body("movement", direction=direction, reason=reason, lines=[factories.line(value=value, store="R2")])
         _ok(served.post("/api/v1/records", book.next(body=body, event_time=_after_the_count(at)), SUBMISSION_TYPE), 201)
 
 

@@ -102,6 +102,7 @@ CODES: dict[str, Code] = {
     "after-refused-line": Code(409, "After a refused line", "前行已被拒绝", "An earlier line of the same book in this batch was refused; mend that one first.", "本批中同一台账的前一行已被拒绝，请先改正该行。"),
     "book-closed": Code(409, "Book closed", "台账已终结", "The book has a final close; it goes on only in a new book that continues it.", "台账已终结，只能在接续它的新台账中继续。"),
     "book-not-opened": Code(422, "Book not opened", "台账尚未启用", "The first movement, stocktake or close of a book has to be a complete stocktake.", "台账的首条出入库、盘点或结账记录必须是一次完整盘点。"),
+    "store-not-bound": Code(422, "Store not bound to this book", "库房未归属本台账", "The `place` record binds each store to one book, and a line's store has to be bound to the record's book.", "place 记录规定每个库房只归属一个台账，明细所列库房须归属本记录的台账。"),
     "continues-unknown": Code(422, "Continued book unknown", "所接续的台账不存在", "The book that this stocktake continues is unknown or has no final close.", "该盘点所接续的台账不存在或尚未终结。"),
     "corrects-unknown": Code(422, "Corrected record unknown", "所更正的记录不存在", "The record that this correction names is not in the same book.", "更正所指的记录不在同一台账中。"),
     # --- reading, tokens, paths
