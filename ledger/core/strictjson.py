@@ -33,8 +33,12 @@ _FORBIDDEN = re.compile("[\x00\ud800-\udfff]")
 # A single byte is looked for at the speed of memory, a pair of bytes is not: so the single byte goes first.
 _GAPS = ((b" ", b" :"), (b"\t", b"\t:"), (b"\n", b"\n:"), (b"\r", b"\r:"))
 _ALL_DIGITS_ALIKE = bytes.maketrans(b"123456789", b"000000000")
-_LONG_NUMBER = b"0" * 16
+_LONG_DIGITS = b"0" * 16
 """Whatever has fewer digits is within ±(2^53-1)."""
+_LONG_NUMBER = re.compile(rb"(?:^|[\[:,-])[0-9]{16}")
+"""Of compact text. A string may hold one too; a digest with sixteen digits in a row does not."""
+_ALL_BRACKETS_ALIKE = bytes.maketrans(b"{}", b"[]")
+_NOT_BRACKETS_NOR_QUOTES = bytes(set(range(256)) - set(b'[]{}"'))
 _QUICK_MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _QUICK_ERRORS = (msgspec.DecodeError, ValueError, RecursionError)
 _MANY_OPENERS = 2000
@@ -118,7 +122,7 @@ def loads_members(data: bytes) -> dict[str, tuple[Any, bytes]]:
 
 def _check_nesting(data: bytes) -> None:
     """No parser is shown what could exhaust the C stack. Anything else that is wrong, the parsers say."""
-    if data.count(b"[") + data.count(b"{") <= _MANY_OPENERS:
+    if len(data) <= _MANY_OPENERS or data.count(b"[") + data.count(b"{") <= _MANY_OPENERS:
         return
     depth = 0
     for found in _BRACKET.finditer(data):
@@ -132,15 +136,34 @@ def _check_nesting(data: bytes) -> None:
 
 
 def _writes_back(value: Any, data: bytes) -> bool:
-    """Too few brackets to nest too deep, no number too long, no float: then `value` gives the same text again only if
-    nothing was dropped and no -0 was read. Compact text, which our own clients write, passes here.
+    """Not too deep, no number too long, no float: then `value` gives the same text again only if nothing was dropped and
+    no -0 was read. Compact text, which our own clients write, passes here.
     """
-    if data.count(b"[") + data.count(b"{") >= MAX_DEPTH or _LONG_NUMBER in data.translate(_ALL_DIGITS_ALIKE):
-        return False
     try:
-        return msgspec.json.encode(value) == data
+        if msgspec.json.encode(value) != data:
+            return False
     except (msgspec.MsgspecError, ValueError):
         return False
+    if _LONG_DIGITS in data.translate(_ALL_DIGITS_ALIKE) and _LONG_NUMBER.search(data):
+        return False
+    return _is_shallow(data)
+
+
+def _is_shallow(data: bytes) -> bool:
+    """Whether these brackets nest fewer than MAX_DEPTH deep, for sure: room for a scalar in the innermost is left.
+
+    `data` is a JSON text without a backslash, so its quotes pair up and its brackets match. Of it only brackets and quotes
+    are kept, and the strings that hold no bracket go; a quote that is left belongs to one that does. Each round then takes
+    out exactly the innermost brackets, so the rounds count the depth.
+    """
+    marks = data.translate(_ALL_BRACKETS_ALIKE, _NOT_BRACKETS_NOR_QUOTES).replace(b'""', b"")
+    if b'"' in marks:
+        return False
+    for _ in range(MAX_DEPTH - 1):
+        if not marks:
+            return True
+        marks = marks.replace(b"[]", b"")
+    return not marks
 
 
 def _is_plain(value: Any, data: bytes) -> bool:

@@ -181,6 +181,13 @@ _SCRAPS = st.lists(
             "\\ud800",
             "9007199254740991",
             "9007199254740992",
+            "[[[[[[[",
+            "]]]]]]]",
+            '{"a":{"a":{"a":',
+            "}}}",
+            '"[]"',
+            '"]"',
+            '""',
         ]
     ),
     max_size=14,
@@ -195,6 +202,21 @@ def test_loads__scraps_of_json__quick_and_exact_reader_agree(text: str) -> None:
     data = text.encode()
     assert _either(loads, data) == _either(strictjson._loads_exactly, data)
     assert _either(loads_members, data) == _either(strictjson._loads_members_exactly, data)
+
+
+_AROUND = st.sampled_from(
+    ["[{}]", '["[",{}]', '["",[[]],{},"}}"]', '{{"a":{}}}', '{{"a":[],"]":{}}}', '{{"":"","b":{}}}']
+)
+
+
+@given(st.lists(_AROUND, min_size=10, max_size=18), st.sampled_from(["1", '""', '"["', "[]", "{}", '[1,"]"]']))
+def test_loads__compact_and_about_as_deep_as_allowed__quick_and_exact_reader_agree(
+    around: list[str], text: str
+) -> None:
+    for template in around:
+        text = template.format(text)
+    assert json.dumps(json.loads(text), separators=(",", ":")) == text  # else the quick way is not even tried
+    assert _either(loads, text.encode()) == _either(strictjson._loads_exactly, text.encode())
 
 
 _JSON = st.recursive(
