@@ -6,8 +6,11 @@ strict base64, 1 to 4 signatures, each with a keyid. *Not* checked here: the pay
 
 from __future__ import annotations
 
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Sequence
 from typing import Any, Never
+
+import msgspec
 
 from ledger.core import strictjson
 from ledger.core.encoding import b64_decode, b64_encode, is_hex_32
@@ -23,6 +26,14 @@ MAX_SIGNATURES = 4
 
 _ENVELOPE_MEMBERS = {"payloadType", "payload", "signatures"}
 _SIGNATURE_MEMBERS = {"keyid", "sig"}
+
+# An envelope as `encode_envelope` spells it, cut at what differs from one to another.
+_OPENING = f'{{"payloadType":"{PAYLOAD_TYPE}","payload":'.encode()
+_SIGNATURES = b',"signatures":['
+_KEYID, _SIG = b'{"keyid":"', b'","sig":"'
+_BETWEEN = b'"},'
+_BASE64 = msgspec.json.Decoder(bytes)
+"""Of a JSON string; twice as fast as binascii. It takes loose end bits, so what it gives is encoded again."""
 
 
 def pae(payload_type: str, payload: bytes) -> bytes:
@@ -66,12 +77,49 @@ def envelope_from_object(obj: Any, raw: bytes) -> Envelope:
     return Envelope(payload_type=PAYLOAD_TYPE, payload=payload, signatures=signatures, raw=raw)
 
 
+def written_by_us(raw: bytes) -> Envelope | None:
+    """The envelope in `raw` when it is spelled exactly as `encode_envelope` spells it, else None.
+
+    Several times as fast as the strict reader and no less strict: whatever is cut out of the bytes here, writing it again
+    gives the same bytes. Most of what comes in, and most of a log, is written by our own clients.
+    """
+    if not raw.startswith(_OPENING) or len(raw) > MAX_ENVELOPE_BYTES:
+        return None
+    start = len(_OPENING)
+    end = raw.find(b'"', start + 1) + 1
+    quoted = raw[start:end]
+    try:
+        payload = _BASE64.decode(quoted)
+        if len(payload) > MAX_PAYLOAD_BYTES or b'"%b"' % b2a_base64(payload, newline=False) != quoted:
+            return None
+        signatures: list[Signature] = []
+        at = end + len(_SIGNATURES)
+        while len(signatures) < MAX_SIGNATURES:
+            keyid_at = at + len(_KEYID)
+            sig_at = keyid_at + 64 + len(_SIG)
+            sig_end = raw.index(b'"', sig_at)
+            signatures.append(Signature(raw[keyid_at : keyid_at + 64].decode(), a2b_base64(raw[sig_at:sig_end])))
+            if raw[sig_end : sig_end + len(_BETWEEN)] != _BETWEEN:
+                break
+            at = sig_end + len(_BETWEEN)
+    except ValueError:  # msgspec.DecodeError is one
+        return None
+    listed = ",".join(_spelled(signature) for signature in signatures).encode()
+    if raw[end:] != b"%b%b]}" % (_SIGNATURES, listed) or not all(is_hex_32(item.keyid) for item in signatures):
+        return None
+    return Envelope(PAYLOAD_TYPE, payload, tuple(signatures), raw)
+
+
 def encode_envelope(payload: bytes, signatures: Sequence[Signature]) -> bytes:
     """The envelope as our own clients write it: no white space, members in the order of formats.md."""
-    listed = ",".join(f'{{"keyid":"{s.keyid}","sig":"{b64_encode(s.sig)}"}}' for s in signatures)
+    listed = ",".join(_spelled(signature) for signature in signatures)
     return (f'{{"payloadType":"{PAYLOAD_TYPE}","payload":"{b64_encode(payload)}","signatures":[{listed}]}}').encode(
         "ascii"
     )
+
+
+def _spelled(signature: Signature) -> str:
+    return f'{{"keyid":"{signature.keyid}","sig":"{b64_encode(signature.sig)}"}}'
 
 
 def refuse_jws() -> Never:

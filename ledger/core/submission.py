@@ -9,7 +9,7 @@ from typing import Any
 
 from ledger.core import strictjson
 from ledger.core.disclosure import MAX_DISCLOSURES, parse_disclosure
-from ledger.core.dsse import envelope_from_object, refuse_jws
+from ledger.core.dsse import envelope_from_object, refuse_jws, written_by_us
 from ledger.errors import DisclosureError, MalformedRecordError, MediaTypeError, TooLargeError
 from ledger.model import Disclosure, Envelope
 
@@ -19,6 +19,7 @@ JOSE_TYPE = "application/jose"
 MAX_SUBMISSION_BYTES = 128 * 1024
 
 _MEMBERS = {"envelope", "jws", "disclosures"}
+_WRAPPED, _END = b'{"envelope":', b"}"
 
 
 def parse_submission(raw: bytes, media_type: str = SUBMISSION_TYPE) -> tuple[Envelope, tuple[Disclosure, ...]]:
@@ -44,9 +45,13 @@ def parse_submission(raw: bytes, media_type: str = SUBMISSION_TYPE) -> tuple[Env
         raise MediaTypeError(f"{base_type[:100]!r} is not read here; send {SUBMISSION_TYPE}")
     if len(raw) > MAX_SUBMISSION_BYTES:
         raise TooLargeError(f"the submission is larger than {MAX_SUBMISSION_BYTES} bytes")
+    bare = raw.strip(b" \t\r\n")
+    wrapped = bare.startswith(_WRAPPED) and bare.endswith(_END)
+    envelope = written_by_us(bare[len(_WRAPPED) : -len(_END)] if wrapped else bare)
+    if envelope is not None:
+        return envelope, ()
     members = strictjson.loads_members(raw)
     if "payloadType" in members:
-        bare = raw.strip(b" \t\r\n")
         return envelope_from_object({name: value for name, (value, _) in members.items()}, bare), ()
     if not members.keys() <= _MEMBERS or ("envelope" in members) == ("jws" in members):
         raise MalformedRecordError(

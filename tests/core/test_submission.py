@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ledger.core.disclosure import make_disclosure
 from ledger.core.dsse import parse_envelope
 from ledger.core.submission import MAX_SUBMISSION_BYTES, SUBMISSION_TYPE, parse_submission
-from ledger.errors import DisclosureError, MalformedRecordError, MediaTypeError, TooLargeError
+from ledger.errors import DisclosureError, MalformedRecordError, MediaTypeError, TooLargeError, VerificationError
 from tests.core.samples import signed
 
 ENVELOPE = signed()
@@ -123,3 +123,30 @@ def test_parse_submission__sizes__are_refused_past_the_limit_only() -> None:
     for too_large in (padded + b" ", submission(envelope=ENVELOPE[:-1] + b" " * 72 * 1024 + b"}")):
         with pytest.raises(TooLargeError):
             parse_submission(too_large, SUBMISSION_TYPE)
+
+
+@given(st.data())
+def test_parse_submission__any_bytes_near_our_own_spelling__quick_and_exact_reader_agree(data: st.DataObject) -> None:
+    good = data.draw(
+        st.sampled_from([ENVELOPE, submission(), submission(TEXTS[:1]), ENVELOPE + b"\r", b" " + submission()])
+    )
+    at = data.draw(st.integers(0, len(good)))
+    scrap = data.draw(st.sampled_from([b"", b'"', b"}", b"]", b" ", b"=", b"A", b"\\u0041", b'{"envelope":', b"\xff"]))
+    raw = good[:at] + scrap + good[at + data.draw(st.integers(0, 3)) :]
+    assert _either(raw, quick=True) == _either(raw, quick=False)
+
+
+def _either(raw: bytes, *, quick: bool) -> object:
+    with pytest.MonkeyPatch.context() as patch:
+        if not quick:
+            patch.setattr("ledger.core.submission.written_by_us", lambda _: None)
+        try:
+            return parse_submission(raw, SUBMISSION_TYPE)
+        except VerificationError as error:
+            return error.code
+
+
+def test_parse_submission__our_own_spelling__the_strict_reader_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ledger.core.submission.strictjson.loads_members", None)
+    for raw in (ENVELOPE, submission(), ENVELOPE + b"\n"):
+        assert parse_submission(raw, SUBMISSION_TYPE)[0].raw == ENVELOPE
