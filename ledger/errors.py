@@ -8,6 +8,7 @@ person and never holds a secret or personal data.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 
@@ -125,6 +126,32 @@ class ConflictError(LedgerError):
         super().__init__(detail, code=code)
         self.expected_seq = expected_seq
         self.expected_prev = expected_prev
+
+
+class TransitionError(LedgerError):
+    """An alert cannot take this step from where it stands, or the step lacks what it needs (409).
+
+    `possible` are the steps that it can take. Look at the alert again; the same step may be refused for ever.
+    """
+
+    status = 409
+    default_code = "transition-refused"
+
+    def __init__(
+        self, detail: str, *, possible: Sequence[str] = (), code: str | None = None, pointer: str | None = None
+    ) -> None:
+        super().__init__(detail, code=code, pointer=pointer)
+        self.possible = tuple(possible)
+
+
+class DeskError(LedgerError):
+    """The supervisor's key cannot sign now (403): locked, not enrolled, or the password is not its.
+
+    Codes: `key-locked` (sign in again), `key-wrong-password`, `no-supervisor-key`, `confirm-needed` (the password again).
+    """
+
+    status = 403
+    default_code = "key-locked"
 
 
 class OverloadedError(LedgerError):

@@ -192,6 +192,7 @@ def _schemas() -> dict[str, Any]:
         "expected_prev": {"type": ["string", "null"]},
         "refusal": {"type": "string", "description": "the signed refusal note"},
         "reasons": _list({"type": "object"}),
+        "possible": _list(_TEXT),
     }
     alert = _object(
         seq=_INT, alert_id=_TEXT, rule=_TEXT, version=_INT, severity=_TEXT, status=_TEXT, holder=_TEXT, site=_TEXT,

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from flask import Response, json
 from werkzeug.exceptions import HTTPException
 
-from ledger.errors import LedgerError, OverloadedError
+from ledger.errors import LedgerError, OverloadedError, TransitionError
 from webapp.i18n import language
 
 MEDIA_TYPE = "application/problem+json"
@@ -116,6 +116,17 @@ CODES: dict[str, Code] = {
     "wrong-token-role": Code(403, "Token's role does not suffice", "令牌角色不符", "A token of this role does not read this address.", "该角色的令牌无权读取此接口。"),
     "too-many-requests": Code(429, "Too many requests", "请求过多", "Wait as long as Retry-After says.", "请按 Retry-After 所示时间等待。"),
     "too-many-streams": Code(503, "Too many live streams", "实时连接过多", "This server serves as many live streams as it can; try again later.", "实时连接数已达上限，请稍后再试。"),
+    # --- the life of an alert
+    "transition-refused": Code(409, "Step not possible", "该步骤不可行", "The alert cannot take this step from where it stands; `possible` lists those it can.", "预警在当前状态下不能执行该步骤，可行步骤见 possible。"),
+    "transition-stale": Code(409, "Alert stands elsewhere", "预警状态已变化", "The alert is no longer where the step begins. Look at it again; `possible` lists what it can do now.", "预警已不在该步骤的起始状态，请重新查看；当前可行步骤见 possible。"),
+    "outcome-needed": Code(409, "Outcome needed", "须注明结果", "Closing needs an outcome.", "关闭预警须注明处理结果。"),
+    "until-wrong": Code(409, "Wrong end", "截止时间错误", "`until` lies in the past, or further ahead than allowed.", "截止时间 until 已过，或超出允许的最长期限。"),
+    "etag-needed": Code(428, "If-Match needed", "缺少 If-Match", "Send the ETag of what you saw in If-Match, so that nobody's step is overwritten.", "请在 If-Match 头中附上所见版本的 ETag，以免覆盖他人的操作。"),
+    "etag-stale": Code(412, "Changed meanwhile", "内容已变化", "The alert changed since you looked at it. Look again, then decide.", "该预警在您查看之后已有变化，请重新查看后再决定。"),
+    "key-locked": Code(403, "Supervisor's key locked", "民警密钥已锁定", "The supervisor's key is locked; unlock it with the password.", "民警密钥处于锁定状态，请用密码解锁。"),
+    "key-wrong-password": Code(403, "Wrong password", "密码错误", "The password does not open the supervisor's key.", "密码无法打开民警密钥。"),
+    "no-supervisor-key": Code(403, "No supervisor's key", "尚无民警密钥", "This installation has no key of this supervisor; make one and have the authority enrol it.", "系统中没有该民警的密钥，请生成密钥并由主管机关登记。"),
+    "confirm-needed": Code(403, "Password needed again", "须再次输入密码", "This act asks for the password again.", "该操作须再次输入密码确认。"),
     # --- ours (500, 503)
     "internal": Code(500, "Internal error", "内部错误", "Something failed on our side; it is in the server's log. Send the same bytes again later.", "服务器内部出错，已记入日志，请稍后原样重发。"),
     "overloaded": Code(503, "Overloaded", "系统繁忙", "The log cannot take more now. Nothing was kept; send the same bytes again.", "日志暂时无法接收，未保存任何内容，请原样重发。"),
@@ -176,6 +187,8 @@ def problem_of(error: BaseException) -> dict[str, Any]:
     if status == 409 and getattr(error, "expected_seq", None) is not None:
         # null is the right `prev` of a book's first record, so it is said and not left out.
         document.setdefault("expected_prev", None)
+    if isinstance(error, TransitionError):
+        document["possible"] = list(error.possible)
     refusal = getattr(error, "refusal", None)
     if refusal is not None:
         document["refusal"] = refusal.decode() if isinstance(refusal, bytes) else str(refusal)
