@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from ledger.errors import OverloadedError
 from tests import factories
 from tests.kit import Book
-from tests.served import NDJSON, Served
+from tests.served import NDJSON, ORIGIN, Served
 
 SUBMISSION = "application/vnd.hazledger.submission.v1+json"
 pytestmark = pytest.mark.chain
@@ -45,13 +47,37 @@ def test_life__push_anchor_bundle_verify__anchored_dev_by_another_process(served
 
 
 def test_precheck__store_of_another_book__told_before_the_act_as_at_the_door(served):
-    book = served.enterprises(2)[1]
-    office = Book(book.key, book.holder, book="office", origin=book.origin)
+    (enrolled,) = served.enterprises(1)
+    book, office = (Book(enrolled.key, enrolled.holder, "S2", name, ORIGIN) for name in ("acid", "office"))
     asked = book.payload("stocktake")
     assert served.post("/api/v1/precheck", asked, "application/json")[0] == 200
     place = factories.body("place")
-    place["sites"][0]["stores"][0]["book"] = "base"
+    place["sites"][0]["site"], place["sites"][0]["stores"][0]["book"] = "S2", "base"
     assert served.post("/api/v1/records", office.next("place", body=place), SUBMISSION)[0] == 201
     for path, body in (("precheck", asked), ("records", book.sign(asked))):
         status, answer = served.post(f"/api/v1/{path}", body, "application/json")
         assert (status, answer["type"]) == (422, "urn:hazledger:store-not-bound")
+
+
+def test_sequencer_restarted__first_caller_of_every_web_thread__is_answered(served):
+    books = served.enterprises(12, book="later")
+
+    def push(book):
+        return served.post("/api/v1/records", book.next("stocktake"), SUBMISSION)[0]
+
+    with ThreadPoolExecutor(12) as pool:  # so that the threads have a connection each
+        assert set(pool.map(push, books)) == {201}
+    served.service.kill("sequencer")
+    here = served.installation()
+    served.wait_for(lambda: _answers(here), 20, "the sequencer")
+    here.appender.close()
+    here.stores.close()
+    with ThreadPoolExecutor(12) as pool:
+        assert set(pool.map(push, books)) == {201}
+
+
+def _answers(here):
+    try:
+        return here.appender.status()
+    except OverloadedError:
+        return None

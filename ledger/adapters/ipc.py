@@ -30,6 +30,8 @@ _log = logging.getLogger(__name__)
 # A batch of 1,000 envelopes of 72 KiB, as msgpack.
 MAX_FRAME_BYTES = 96 * 1024 * 1024
 _LENGTH = struct.Struct(">I")
+# Asked twice they leave what asking once leaves: a repeat gets its stored receipt, Ed25519 signs the same bytes alike.
+_REPEATABLE = frozenset({"append", "sign_platform", "status"})
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder().decode
 _records = msgspec.msgpack.Decoder(list[AuthenticRecord]).decode
@@ -83,28 +85,51 @@ class SequencerClient:
 
     def _call(self, operation: str, argument: Any) -> Any:
         frame = _encode([operation, argument])
-        connection = self._connection()
+        was_open = self._is_open()
         try:
-            connection.sendall(_LENGTH.pack(len(frame)) + frame)
-            answer = _read_frame(connection)
-        except OSError as error:
-            self._drop()
-            raise OverloadedError(
-                "the log's process broke off; whether this was kept is not known: send the same bytes again"
-            ) from error
-        if answer is None:
-            self._drop()
-            raise OverloadedError(
-                "the log's process ended; whether this was kept is not known: send the same bytes again"
-            )
+            answer = self._exchange(frame)
+        except _BrokenError as broken:
+            # What was open before may have died with a sequencer that is long back.
+            if not (was_open and (operation in _REPEATABLE or broken.sent_nothing)):
+                raise _unknown() from broken
+            try:
+                answer = self._exchange(frame)
+            except _BrokenError as again:
+                raise _unknown() from again
         ok, value = _decode(answer)
         if not ok:
             raise _error(value)
         return value
 
+    def _exchange(self, frame: bytes) -> bytes:
+        """Send one frame and read its answer.
+
+        Raises: _BrokenError when the connection ended; OverloadedError when there is none, or no answer in time.
+        """
+        connection = self._connection()
+        sent = False
+        try:
+            connection.sendall(_LENGTH.pack(len(frame)) + frame)
+            sent = True
+            answer = _read_frame(connection)
+        except TimeoutError as error:
+            self._drop()
+            raise _unknown() from error
+        except OSError as error:
+            self._drop()
+            raise _BrokenError(sent_nothing=not sent) from error
+        if answer is None:
+            self._drop()
+            raise _BrokenError(sent_nothing=False)
+        return answer
+
+    def _is_open(self) -> bool:
+        """Whether this thread has a connection of this process; a fork's child must not use its parent's."""
+        return getattr(self._local, "socket", None) is not None and getattr(self._local, "pid", None) == os.getpid()
+
     def _connection(self) -> socket.socket:
-        found: socket.socket | None = getattr(self._local, "socket", None)
-        if found is not None and getattr(self._local, "pid", None) == os.getpid():
+        if self._is_open():
+            found: socket.socket = self._local.socket
             return found
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         connection.settimeout(self._timeout_s)
@@ -125,6 +150,18 @@ class SequencerClient:
         self._local.socket = None
         if connection is not None:
             connection.close()
+
+
+class _BrokenError(OSError):
+    """The connection ended. `sent_nothing`: before the whole frame was out, so nobody can have taken it."""
+
+    def __init__(self, *, sent_nothing: bool) -> None:
+        super().__init__("the connection ended")
+        self.sent_nothing = sent_nothing
+
+
+def _unknown() -> OverloadedError:
+    return OverloadedError("the log's process broke off; whether this was kept is not known: send the same bytes again")
 
 
 class SequencerServer:

@@ -93,6 +93,119 @@ def test_append__server_comes_back__the_client_connects_again(wired):
     again.close()
 
 
+class Restarting:
+    """A sequencer's process at `path` that a test ends and starts: the connections go with it."""
+
+    def __init__(self, log):
+        self.log, self.path, self.calls = log, log.path, []
+        log.server.close()
+        log.client.close()
+        self.start()
+
+    def start(self, die_at=()):
+        """`die_at`: operations that are taken and never answered; the process dies of them."""
+        outer = self
+
+        class Watched(SequencerServer):
+            def _answer(self, work, argument):
+                operation = next(name for name, known in self._operations.items() if known is work)
+                outer.calls.append(operation)
+                answered = super()._answer(work, argument)
+                if operation in die_at:
+                    raise OSError("killed")
+                return answered
+
+            def _serve_one(self, connection):
+                outer.connections.append(connection)
+                super()._serve_one(connection)
+
+        self.connections = []
+        self.server = Watched(self.path, self.log.sequencer)
+        threading.Thread(target=self.server.serve, daemon=True).start()
+
+    def restart(self, **options):
+        self.server.close()
+        for connection in self.connections:
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+        self.start(**options)
+
+
+@pytest.fixture
+def restarting(wired):
+    process = Restarting(wired)
+    yield process
+    wired.client.close()
+    process.server.close()
+
+
+CALLS = {
+    "append": lambda client, record: client.append([record]),
+    "status": lambda client, record: client.status(),
+    "sign_platform": lambda client, record: client.sign_platform(b"{}"),
+    "append_platform": lambda client, record: client.append_platform("scrub", "scrubs", {"checked": 0, "present": 0, "missing": []}),
+    "tick": lambda client, record: client.tick(0),
+    "refuse": lambda client, record: client.refuse(record, "schema"),
+}
+
+
+@pytest.fixture
+def record(wired):
+    from ledger.flow import checked
+
+    return checked(wired.enterprise().next("stocktake"), SUBMISSION, wired.door)
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_call__first_after_a_restart__answered_and_taken_once(wired, restarting, record, call):
+    wired.client.status()
+    restarting.restart()
+    restarting.calls.clear()
+    CALLS[call](wired.client, record)
+    assert restarting.calls == [call]
+
+
+@pytest.mark.parametrize("call", ["append", "status", "sign_platform"])
+def test_call__taken_and_not_answered__repeated_once_when_that_is_safe(wired, restarting, record, call):
+    restarting.restart(die_at={call})
+    wired.client.sign_platform(b"{}") if call != "sign_platform" else wired.client.status()
+    restarting.calls.clear()
+    with pytest.raises(OverloadedError, match="same bytes again"):
+        CALLS[call](wired.client, record)
+    assert restarting.calls == [call] * 2
+    assert sum(r.record_id == record.record_id for r in wired.stores.log.records(0, 100)) == (call == "append")
+
+
+@pytest.mark.parametrize("call", ["append_platform", "tick", "refuse"])
+def test_call__taken_and_not_answered__never_repeated_where_that_would_be_another_entry(wired, restarting, record, call):
+    restarting.restart(die_at={call})
+    wired.client.status()
+    restarting.calls.clear()
+    with pytest.raises(OverloadedError, match="same bytes again"):
+        CALLS[call](wired.client, record)
+    assert restarting.calls == [call]
+
+
+def test_call__fresh_connection_that_breaks__not_repeated(wired, restarting, record):
+    restarting.restart(die_at={"append"})
+    with pytest.raises(OverloadedError):
+        wired.client.append([record])
+    assert restarting.calls == ["append"]
+
+
+def test_call__no_answer_in_time__not_repeated(wired, restarting, record, monkeypatch):
+    client = SequencerClient(wired.path, timeout_s=0.3)
+    client.status()
+    restarting.calls.clear()
+    monkeypatch.setattr(wired.sequencer, "append", lambda _: threading.Event().wait(2) or [])
+    with pytest.raises(OverloadedError):
+        client.append([record])
+    client.close()
+    assert restarting.calls == ["append"]
+
+
 @pytest.mark.parametrize(
     "garbage",
     [
