@@ -11,22 +11,22 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from importlib.resources import files
 from time import monotonic
 from typing import Any
 
-from ledger.catalogue import Catalogue, file_digests
+from ledger.catalogue import file_digests
 from ledger.engine.alerts import Effects, Identity, Raised
-from ledger.engine.books import Categories
 from ledger.engine.fold import Fold
+from ledger.engine.goods import Classifier
 from ledger.engine.inputs import GoodsLine, Input, parse_input
 from ledger.engine.parameters import read_legal_params
+from ledger.engine.register import CALENDAR
 from ledger.engine.rules import RuleSet, load_rules
 from ledger.engine.state import FoldState, book_key, decode_state, encode_state
 from ledger.errors import LedgerError, OverloadedError, RuleError, StoreError
 from ledger.faults import fault
-from ledger.model import Appended, AuthenticRecord, LeafIndex, StoredRecord, UnixMs
+from ledger.model import Appended, AuthenticRecord, LeafIndex, RecordId, StoredRecord, UnixMs
 from ledger.ports import (
     Appender,
     EngineBatch,
@@ -70,18 +70,8 @@ def shipped_rules(overrides: Mapping[str, str] | None = None) -> RuleSet:
         if entry.name.endswith(".yml")
     }
     legal = package.joinpath("catalogue", "legal_params.csv").read_text(encoding="utf-8")
-    catalogue = " ".join(f"{name}:{digest}" for name, digest in sorted(file_digests().items()))
+    catalogue = " ".join(f"{name}:{digest}" for name, digest in sorted(file_digests().items())) + f" {CALENDAR}"
     return load_rules(sources | dict(overrides or {}), read_legal_params(legal), catalogue)
-
-
-def catalogue_categories(catalogue: Catalogue) -> Categories:
-    """The catalogue as the fold asks it: (code, concentration in percent or "", form or "") -> categories."""
-
-    def categories(code: str, concentration: str, form: str) -> frozenset[str]:
-        ppm = int(Decimal(concentration) * 10_000) if concentration else None
-        return catalogue.classify(code, ppm, form or None).categories
-
-    return categories
 
 
 class Evaluator:
@@ -95,22 +85,21 @@ class Evaluator:
         appender: Appender,
         admit: Callable[[bytes], AuthenticRecord],
         rules: RuleSet,
-        categories: Categories,
+        classifier: Classifier,
         platform: Platform,
         clock: Callable[[], UnixMs],
         clock_s: Callable[[], float] = monotonic,
     ) -> None:
         """`admit` turns an envelope's bytes into what Appender.append takes (receive, then authenticate).
 
-        `categories` gives the catalogue's categories of a goods line (`catalogue_categories`). `clock` is the wall clock, asked only
-        for whether a tick may be due; nothing that is folded sees it.
+        `classifier` is the catalogue (`ledger.catalogue.Catalogue`). `clock` is the wall clock, asked only for whether a tick may be due; nothing that is folded sees it.
         """
         self._log = log_reader
         self._store = store
         self._appender = appender
         self._admit = admit
         self._rules = rules
-        self._categories = categories
+        self._classifier = classifier
         self._clock = clock
         self._clock_s = clock_s
         self._identity = Identity(
@@ -155,7 +144,7 @@ class Evaluator:
         state = (decode_state(snapshot) if snapshot else None) or FoldState()
         if state.next_index > cursor:
             raise StoreError(f"the engine's snapshot is at {state.next_index}, beyond its cursor {cursor}")
-        fold = Fold(state, self._rules, self._categories, self._identity)
+        fold = Fold(state, self._rules, self._classifier, self._identity)
         self._snapshot_index = state.next_index
         thrown_away = Effects()
         while state.next_index < cursor:
@@ -209,10 +198,21 @@ class Evaluator:
             except RuleError as error:
                 fold.unreadable(record, error, to)
                 continue
-            fold.step(entry, to)
+            fold.step(fold.with_before(entry, self._find), to)
             # The clock only decides where a batch ends, and where it ends changes no table.
             if until_s is not None and self._clock_s() >= until_s:
                 return
+
+    def _find(self, record_id: RecordId) -> Input | None:
+        record = self._log.record_by_id(record_id)
+        try:
+            return (
+                parse_input(record, self._log.facts(record.index, LeafIndex(record.index + 1)).get(record.index))
+                if record
+                else None
+            )
+        except RuleError:
+            return None  # its own fold showed that it does not parse
 
     # --- committing --------------------------------------------------------------------------------------------------
 

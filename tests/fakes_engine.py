@@ -53,7 +53,7 @@ class FakeLog:
     def facts(self, start, end):
         return {i: row for i, row in self.facts_rows.items() if start <= i < end}
 
-    def by_id(self, record_id):
+    def record_by_id(self, record_id):
         return next((e for e in self.entries if e.record_id == record_id), None)
 
     def store(self, payload: dict | bytes, received: int, envelope: bytes | None = None) -> StoredRecord:
@@ -193,7 +193,7 @@ class FakeAppender:
     def _append(self, record: AuthenticRecord):
         if self.refuse_with is not None:
             return self.refuse_with
-        stood = self.log.by_id(record.record_id)
+        stood = self.log.record_by_id(record.record_id)
         if stood is not None:
             return Appended(Receipt(record.record_id, stood.index, stood.received, b""), repeat=True)
         seq, prev = self.log.heads.get((record.holder, record.site, record.book), (0, None))

@@ -13,6 +13,7 @@ from ledger.engine.state import state_digest
 from ledger.errors import GrantError, OverloadedError
 from ledger.evaluate import Evaluator, Platform, shipped_rules
 from ledger.model import UnixMs
+from tests.engine.helpers import Classifier
 from tests.fakes_engine import ISSUER, KEYID, T0, Crash, FakeAppender, FakeLog, FakeStore, admit, copy_log
 
 A = credit_code_for("91110000100000000")
@@ -20,10 +21,6 @@ B = credit_code_for("91110000200000000")
 NITRIC = "7697-37-2"
 HOUR = 3_600_000
 RULES = shipped_rules()
-
-
-def categories(code, concentration, form):
-    return frozenset({"explosive_precursor"}) if code == NITRIC else frozenset()
 
 
 def line(kg, code=NITRIC, store="R1"):
@@ -83,7 +80,7 @@ class World:
             appender=self.appender,
             admit=admit,
             rules=self.rules,
-            categories=categories,
+            classifier=Classifier(),
             platform=Platform(ISSUER, KEYID),
             clock=lambda: UnixMs(self.now),
             clock_s=lambda: self.seconds,

@@ -11,7 +11,7 @@ from ledger.catalogue import Catalogue
 from ledger.core.record import parse_payload
 from ledger.core.dsse import parse_envelope
 from ledger.core.times import format_utc
-from ledger.evaluate import Evaluator, Platform, catalogue_categories, shipped_rules
+from ledger.evaluate import Evaluator, Platform, shipped_rules
 from ledger.model import UnixMs
 from tests import kit
 from tests.fakes_engine import Crash
@@ -60,7 +60,7 @@ def evaluator(log, store, appender=None):
         appender=appender or log.sequencer,
         admit=lambda raw: flow.checked(raw, SUBMISSION_TYPE, door),
         rules=RULES,
-        categories=catalogue_categories(Catalogue.load()),
+        classifier=Catalogue.load(),
         platform=Platform(
             kit.ISSUER, log.platform.keyid if hasattr(log.platform, "keyid") else log.platform.public.keyid
         ),

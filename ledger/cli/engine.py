@@ -15,7 +15,7 @@ from ledger.cli.compose import PLATFORM_KEY, Installation, wall_clock_ms
 from ledger.cli.processes import settle_memory
 from ledger.core.keys import load_public_key
 from ledger.core.submission import SUBMISSION_TYPE
-from ledger.evaluate import Evaluator, Platform, catalogue_categories, evaluate, shipped_rules
+from ledger.evaluate import Evaluator, Platform, evaluate, shipped_rules
 from ledger.flow import Directory, Door
 from ledger.model import AuthenticRecord
 
@@ -49,7 +49,7 @@ def run(here: Installation, stop: threading.Event) -> None:
             appender=here.appender,
             admit=admit,
             rules=shipped_rules(),
-            categories=catalogue_categories(Catalogue.load()),
+            classifier=Catalogue.load(),
             platform=Platform(config.issuer, load_public_key(public_key_of(config.keys_dir / PLATFORM_KEY)).keyid),
             clock=wall_clock_ms,
         )

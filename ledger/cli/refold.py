@@ -17,7 +17,7 @@ from ledger.core.keys import load_public_key
 from ledger.core.record import record_id_of
 from ledger.core.submission import SUBMISSION_TYPE
 from ledger.errors import NotFoundError
-from ledger.evaluate import Evaluator, Platform, catalogue_categories, shipped_rules
+from ledger.evaluate import Evaluator, Platform, shipped_rules
 from ledger.flow import Directory, Door, checked
 from ledger.model import Appended, AuthenticRecord, LeafIndex, Receipt, StoredRecord, TreeSize, UnixMs
 from ledger.ports import LogReader, TableReader
@@ -30,12 +30,14 @@ def refolding(here: Installation, directory: Path | None = None) -> Iterator[Ref
     with TemporaryDirectory(prefix="hazledger-audit-", dir=directory) as scratch:
         stores = open_stores("sqlite", Path(scratch))
         try:
-            yield lambda cursor: _refold(here, stores, cursor)
+            yield lambda cursor, end: _refold(here, stores, cursor, end)
         finally:
             stores.close()
 
 
-def _refold(here: Installation, stores: SqlStores, cursor: int | None) -> tuple[TableReader, bytes | None] | str:
+def _refold(
+    here: Installation, stores: SqlStores, cursor: int | None, to: int
+) -> tuple[TableReader, bytes | None] | str:
     rules = shipped_rules()
     other = _other_ruleset(here, rules.digest)
     if other is not None:
@@ -54,14 +56,14 @@ def _refold(here: Installation, stores: SqlStores, cursor: int | None) -> tuple[
         appender=finished,
         admit=admit,
         rules=rules,
-        categories=catalogue_categories(Catalogue.load()),
+        classifier=Catalogue.load(),
         platform=Platform(
             here.config.issuer, load_public_key(public_key_of(here.config.keys_dir / PLATFORM_KEY)).keyid
         ),
         clock=lambda: UnixMs(0),
     )
     state: bytes | None = None
-    for end in sorted({min(cursor or 0, int(here.stores.log.size())), int(here.stores.engine.cursor())}):
+    for end in sorted({min(cursor or 0, int(here.stores.log.size())), to}):
         log.end = end
         while evaluator.evaluate_once():
             pass

@@ -17,9 +17,9 @@ from ledger.core.ids import find_personal_data
 from ledger.core.times import format_utc
 from ledger.engine.expressions import Bindings
 from ledger.engine.inputs import GoodsLine, Input
+from ledger.engine.registry import SUBJECTS
 from ledger.engine.rules import Rule
 from ledger.engine.state import FoldState, Health, Pending, Timer
-from ledger.engine.subjects import SUBJECTS
 from ledger.errors import RuleError
 from ledger.model import Alert, LeafIndex, RecordId, UnixMs
 

@@ -6,24 +6,18 @@ formats.md's key join when the catalogue's listings are resolved here; the key's
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ledger.engine import accounts
-from ledger.engine.inputs import GoodsLine, Input, base_amount, goods_lines, plausible_ms, unix_ms
+from ledger.engine.goods import Goods
+from ledger.engine.inputs import GoodsLine, Input, base_amount, plausible_ms, unix_ms
 from ledger.engine.ranges import check_counted, check_moves
-from ledger.engine.state import Account, Book, FoldState, Posted, Store, book_key
+from ledger.engine.state import Account, Book, FoldState, Store, book_key
+from ledger.engine.topics.base import Row, common
 from ledger.errors import RuleError
-from ledger.model import RecordId, UnixMs
+from ledger.model import UnixMs
 
-Categories = Callable[[str, str, str], frozenset[str]]
-"""(code, concentration in percent by mass or "", form or "") -> the catalogue's categories."""
-Row = tuple[str, dict[str, Any]]
-"""(subject's name, row)."""
-
-MAX_POSTED = 512
-"""Records of one book that a correction can still undo, besides those since the last but one complete stock-take."""
-MAX_RECENT = 64
 TOLERANCE = 100_000
 """Bulk goods: 0.1 kg or 0.1 L (catalogue A01), or twice the scale's resolution where that is more."""
 
@@ -42,72 +36,57 @@ def balance_key(line: GoodsLine) -> str:
     return f"{line.code}|{line.form}|{line.packaging}|{line.dimension}"
 
 
-def common(entry: Input) -> dict[str, Any]:
-    """The fields that every row has."""
-    return {
-        "holder": entry.holder,
-        "site": entry.site,
-        "book": entry.book,
-        "record_id": entry.record_id,
-        "index": entry.index,
-        "received_ms": entry.received_ms,
-        "event_ms": entry.event_ms,
-    }
-
-
 class Books:
     """Folds what moves stock. One instance works on one state."""
 
-    def __init__(self, state: FoldState, categories: Categories) -> None:
+    def __init__(self, state: FoldState) -> None:
         self._state = state
-        self._categories = categories
 
     def book_of(self, entry: Input) -> Book:
         """The entry's book, made when it is the first."""
         return self._state.books.setdefault(book_key(entry.holder, entry.site, entry.book), Book())
 
-    def note_head(self, entry: Input) -> None:
-        """Remember the last record_ids of the book, so that a fork can be shown with both."""
-        book = self.book_of(entry)
-        book.head_seq = entry.seq
-        book.recent_ids.append(entry.record_id)
-        if len(book.recent_ids) > MAX_RECENT:
-            del book.recent_ids[: MAX_RECENT // 2]
-
-    def record_at(self, holder: str, site: str, name: str, seq: int) -> str:
-        """record_id at `seq` of a book, "" where it is no longer remembered."""
-        book = self._state.books.get(book_key(holder, site, name))
-        if book is None:
-            return ""
-        at = len(book.recent_ids) - 1 - (book.head_seq - seq)
-        return book.recent_ids[at] if 0 <= at < len(book.recent_ids) else ""
-
     # --- movements -------------------------------------------------------------------------------------------------
 
-    def move(self, entry: Input, lines: list[GoodsLine], touched: Touched) -> None:
+    def move(self, entry: Input, goods: Sequence[Goods], touched: Touched) -> None:
         """Post a movement's lines."""
         book = self.book_of(entry)
-        deltas = [self._delta(line, entry.body["direction"]) for line in lines]
-        event_ms = plausible_ms(entry.event_ms, entry.received_ms)
-        self._note_lines(book, entry.body, lines)
-        check_moves(self._state, entry, book, deltas)
-        self._remember(book, entry.record_id, Posted(event_ms, entry.index, deltas))
-        self._post(entry, book, event_ms, deltas, touched)
+        deltas = _deltas(entry, goods)
+        self._note_lines(book, entry.body, goods)
+        try:
+            check_moves(self._state, entry, book, deltas)
+        except RuleError:
+            book.unposted[entry.record_id] = entry.index
+            raise
+        self._post(entry, book, _happened_ms(entry), deltas, touched)
 
-    @staticmethod
-    def _delta(line: GoodsLine, direction: str) -> tuple[str, str, int, int]:
-        sign = 1 if direction == "in" else -1
-        return balance_key(line), line.store, sign * line.amount, sign * line.pieces
+    def correct(
+        self, before: Input, before_goods: Sequence[Goods], entry: Input, goods: Sequence[Goods], touched: Touched
+    ) -> None:
+        """Post the difference between what the corrected movement did and what it should have done."""
+        book = self.book_of(entry)
+        self._note_lines(book, entry.body, goods)
+        net = _net(_undone(book, before, before_goods) + _deltas(entry, goods))
+        check_moves(self._state, entry, book, net)
+        book.unposted.pop(before.record_id, None)
+        self._post(entry, book, _happened_ms(before), net, touched)
 
-    def _note_lines(self, book: Book, body: dict[str, Any], lines: list[GoodsLine]) -> None:
+    def undo(self, before: Input, goods: Sequence[Goods], touched: Touched, *, at: Input) -> None:
+        """Take out what a movement did; `at` is the correction."""
+        book = self.book_of(at)
+        net = _net(_undone(book, before, goods))
+        check_moves(self._state, at, book, net)
+        self._post(at, book, _happened_ms(before), net, touched)
+
+    def _note_lines(self, book: Book, body: dict[str, Any], goods: Sequence[Goods]) -> None:
         """Make the accounts of these lines; keep their categories and the resolution they were measured with."""
         resolution = body.get("measurement", {}).get("resolution")
-        for line in lines:
+        for line, listing in goods:
             key = balance_key(line)
             account = book.accounts.get(key)
             if account is None:
                 account = book.accounts[key] = accounts.new_account([])
-            found = self._categories(line.code, line.concentration, line.form)
+            found = listing.categories
             if not found.issubset(account.categories):
                 account.categories = sorted(found.union(account.categories))
             if resolution is not None:
@@ -118,6 +97,8 @@ class Books:
     ) -> None:
         for key, store, amount, pieces in deltas:
             account = book.accounts[key]
+            if event_ms <= book.previous_base_ms:
+                continue  # settled by the count before the last: neither balance nor last count knows of it
             if event_ms <= book.base_ms:
                 # The count saw this move and the book did not; a key that the count did not list was counted as zero.
                 if account.last is None:
@@ -141,31 +122,23 @@ class Books:
         store.stock[dimension] = store.stock.get(dimension, 0) + amount
         touched.stores[at] = None
 
-    def _remember(self, book: Book, record_id: str, posted: Posted) -> None:
-        book.posted[record_id] = posted
-        if len(book.posted) > MAX_POSTED:
-            oldest = next(iter(book.posted))
-            # What still lies after the last but one count can be corrected for longer, up to twice the number.
-            if book.posted[oldest].index < book.previous_base_index or len(book.posted) > 2 * MAX_POSTED:
-                del book.posted[oldest]
-
     # --- stock-takes -----------------------------------------------------------------------------------------------
 
-    def stocktake(self, entry: Input, lines: list[GoodsLine], touched: Touched) -> None:
+    def stocktake(self, entry: Input, goods: Sequence[Goods], touched: Touched) -> None:
         """Re-base the book on a complete stock-take; a partial one changes nothing."""
         if not entry.body["complete"]:
             return
-        check_counted(self._state, entry, _sums(lines))
+        counted = _sums(goods)
+        check_counted(self._state, entry, counted)
         book = self.book_of(entry)
         # A cut-off before the last one would count over what is settled; it counts as the last one's.
         cutoff_ms = max(plausible_ms(unix_ms(entry.body["cut_off"]), entry.received_ms), book.base_ms)
         if book.base_ms < 0:
             self._take_over(entry, book)
         opening = book.base_ms < 0
-        self._note_lines(book, entry.body, lines)
+        self._note_lines(book, entry.body, goods)
         measurement = entry.body.get("measurement", {})
         errors_ppm = (measurement.get("random_ppm", 0), measurement.get("systematic_ppm", 0))
-        counted = _sums(lines)
         for key, account in book.accounts.items():
             amount, pieces, stores = counted.get(key, (0, 0, {}))
             dimension = key.rsplit("|", 1)[1]
@@ -186,9 +159,9 @@ class Books:
             touched.balances[key] = None
             touched.counts[key] = None
         book.previous_base_index, book.base_index = book.base_index, entry.index
-        book.base_ms, book.base_record = cutoff_ms, entry.record_id
-        for record_id in [r for r, p in book.posted.items() if p.index < book.previous_base_index]:
-            del book.posted[record_id]
+        if cutoff_ms > book.base_ms:  # a second count at the same cut-off settles nothing more
+            book.previous_base_ms, book.base_ms = book.base_ms, cutoff_ms
+        book.base_record = entry.record_id
 
     def _take_over(self, entry: Input, book: Book) -> None:
         """A book that continues a final one begins with that one's balances, so that its count is compared."""
@@ -204,47 +177,14 @@ class Books:
             taken.lowest_pieces = taken.start_lowest_pieces = account.total_pieces
             taken.last = account.last
 
-    # --- corrections -----------------------------------------------------------------------------------------------
-
-    def correct(self, entry: Input, touched: Touched) -> tuple[RecordId, UnixMs] | None:
-        """Apply the difference between what the corrected record did and what it should have done.
-
-        Returns the movement that was first corrected and its event time, None for a stock-take.
-
-        Raises: RuleError when the corrected record is older than what the engine still holds: the balance is then
-        wrong until the next complete stock-take, and that must be seen.
-        """
+    def recount(self, entry: Input, goods: Sequence[Goods], touched: Touched) -> None:
+        """Put the newest complete stock-take right; an older one, or a partial one, changes no balance any more."""
         book = self.book_of(entry)
-        kind, body, corrects = entry.body["kind"], entry.body["body"], entry.body["corrects"]
-        if kind == "stocktake":
-            self._correct_count(entry, book, body, corrects, touched)
-            return None
-        posted = book.posted.get(corrects)
-        if posted is not None and posted.alias:
-            corrects = posted.alias
-            posted = book.posted.get(corrects)
-        if posted is None:
-            raise RuleError(
-                f"the corrected record {corrects} is not held here: too old, or never was", code="correction-lost"
-            )
-        lines = goods_lines(body)
-        self._note_lines(book, body, lines)
-        deltas = [self._delta(line, body["direction"]) for line in lines]
-        undone = [(key, store, -amount, -pieces) for key, store, amount, pieces in posted.deltas]
-        net = _net(undone + deltas)
-        check_moves(self._state, entry, book, net)
-        posted.deltas = deltas
-        self._remember(book, entry.record_id, Posted(posted.event_ms, entry.index, [], corrects))
-        self._post(entry, book, UnixMs(posted.event_ms), net, touched)
-        return RecordId(corrects), UnixMs(posted.event_ms)
-
-    def _correct_count(self, entry: Input, book: Book, body: dict[str, Any], corrects: str, touched: Touched) -> None:
-        if corrects != book.base_record or not body["complete"]:
+        if entry.record_id != book.base_record or not entry.body["complete"]:
             return
-        lines = goods_lines(body)
-        check_counted(self._state, entry, _sums(lines))
-        self._note_lines(book, body, lines)
-        counted = _sums(lines)
+        counted = _sums(goods)
+        check_counted(self._state, entry, counted)
+        self._note_lines(book, entry.body, goods)
         for key, account in book.accounts.items():
             amount, pieces, _ = counted.get(key, (0, 0, {}))
             accounts.recount(account, amount, pieces)
@@ -287,10 +227,26 @@ class Books:
             yield "store", _store_row(base, at, self._state.stores[at])
 
 
-def _sums(lines: list[GoodsLine]) -> dict[str, tuple[int, int, dict[str, int]]]:
+def _happened_ms(entry: Input) -> UnixMs:
+    return plausible_ms(entry.event_ms, entry.received_ms)
+
+
+def _deltas(entry: Input, goods: Sequence[Goods]) -> list[tuple[str, str, int, int]]:
+    """(balance key, store, amount, pieces), signed, of a movement's lines."""
+    sign = 1 if entry.body["direction"] == "in" else -1
+    return [(balance_key(line), line.store, sign * line.amount, sign * line.pieces) for line, _ in goods]
+
+
+def _undone(book: Book, before: Input, goods: Sequence[Goods]) -> list[tuple[str, str, int, int]]:
+    if before.record_id in book.unposted:
+        return []
+    return [(key, store, -amount, -pieces) for key, store, amount, pieces in _deltas(before, goods)]
+
+
+def _sums(goods: Sequence[Goods]) -> dict[str, tuple[int, int, dict[str, int]]]:
     """Amount, pieces and amounts by store of each balance key that was counted."""
     sums: dict[str, tuple[int, int, dict[str, int]]] = {}
-    for line in lines:
+    for line, _ in goods:
         amount, pieces, stores = sums.get(balance_key(line), (0, 0, {}))
         if line.store:
             stores[line.store] = stores.get(line.store, 0) + line.amount

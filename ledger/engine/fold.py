@@ -5,40 +5,73 @@ Nothing is read but the inputs: no clock, no randomness, no IO. What the fold re
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
 from ledger.engine.alerts import AlertBook, Effects, Identity, Moment
-from ledger.engine.books import Books, Categories, Row, Touched, common
-from ledger.engine.inputs import GoodsLine, Input, goods_lines
-from ledger.engine.parties import DAY_MS, Licences, Refusals, Transfers
+from ledger.engine.goods import Classifier, goods_of
+from ledger.engine.inputs import Input
+from ledger.engine.register import Register
+from ledger.engine.registry import SUBJECTS, build_topics
 from ledger.engine.rules import Rule, RuleSet
 from ledger.engine.state import FoldState
-from ledger.engine.subjects import SUBJECTS
+from ledger.engine.topics.base import Row, Topic
+from ledger.engine.topics.refusals import Refusals
+from ledger.engine.topics.stock import Stock
 from ledger.errors import RuleError
-from ledger.model import StoredRecord, UnixMs
+from ledger.model import RecordId, StoredRecord, UnixMs
 
 ENGINE = "ENGINE"
 """The name under which the engine's own errors (an entry that does not fold) are shown beside the rules."""
+DAY_MS = 86_400_000
+_MAX_CHAIN = 1000
+"""Corrections of corrections that are followed; each was appended after the one it names, so there is no cycle."""
+_FAULTS = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
+"""These bytes passed the door's schema, so this is a fault of the engine: shown, contained, never skipped over."""
 
 
 class Fold:
     """A state, and the rules that work on it."""
 
-    def __init__(self, state: FoldState, rules: RuleSet, categories: Categories, identity: Identity) -> None:
+    def __init__(self, state: FoldState, rules: RuleSet, classifier: Classifier, identity: Identity) -> None:
         self.state = state
         self._by_subject: dict[str, tuple[Rule, ...]] = {name: rules.on(name) for name in SUBJECTS}
-        self._categories = categories
+        self._classifier = classifier
         self._alerts = AlertBook(state, identity, rules.rules)
-        self._books = Books(state, categories)
-        self._transfers = Transfers(state)
-        self._licences = Licences(state)
-        self._refusals = Refusals(state, self._books)
+        self._register = Register(state.register)
+        self._topics = build_topics(state, self._register)
+        self._by_kind: dict[str, list[Topic]] = {}
+        for topic in self._topics:
+            for kind in topic.kinds:
+                self._by_kind.setdefault(kind, []).append(topic)
+        self._stock = next(topic for topic in self._topics if isinstance(topic, Stock))
+        self._refusals = next(topic for topic in self._topics if isinstance(topic, Refusals))
 
     def next_due(self) -> UnixMs | None:
         """When the next timer is due; None when none is set."""
         return self._alerts.next_due()
+
+    def with_before(self, entry: Input, find: Callable[[RecordId], Input | None]) -> Input:
+        """The entry with `before` set when it is a correction: the record that it corrects, as it stands now.
+
+        `find` looks a record up in the log by its id. That is no other source than the log: what it finds lies below the
+        entry and never changes. Without a result the entry stays as it is, and `step` shows the error.
+        """
+        if entry.kind != "correction":
+            return entry
+        original = find(RecordId(entry.body["corrects"]))
+        for _ in range(_MAX_CHAIN):
+            if original is None or original.kind != "correction":
+                break
+            original = find(RecordId(original.body["corrects"]))
+        if original is None:
+            return entry
+        newest = self.state.corrected.get(original.record_id)
+        correction = find(RecordId(newest)) if newest is not None else None
+        if correction is not None:
+            original = replace(original, kind=correction.body["kind"], body=correction.body["body"])
+        return replace(entry, before=original)
 
     def step(self, entry: Input, to: Effects) -> None:
         """Fold one entry. Entries come in the order of their index, each once; `to` collects what is to be committed."""
@@ -59,8 +92,7 @@ class Fold:
         except RuleError as error:
             self._alerts.fail(ENGINE, f"{entry.record_id}: {error.detail}", moment, to)
             return
-        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
-            # These bytes passed the door's schema, so this is a fault of the engine: shown, contained, never skipped over.
+        except _FAULTS as error:
             self._alerts.fail(ENGINE, f"{entry.record_id}: {type(error).__name__}: {error}", moment, to)
             return
         for subject, row in rows:
@@ -82,110 +114,69 @@ class Fold:
         self._alerts.fire_due(moment, to)
         if moment.now_ms - self.state.pruned_ms >= DAY_MS:
             self.state.pruned_ms = moment.now_ms
-            self._transfers.prune(moment.now_ms)
+            for topic in self._topics:
+                topic.prune(moment.now_ms)
             self._alerts.prune(moment.now_ms)
 
     # --- entries to rows ---------------------------------------------------------------------------------------------
 
-    def _rows(self, entry: Input, to: Effects) -> Iterable[Row]:
-        kind, body = entry.kind, entry.body
+    def _rows(self, entry: Input, to: Effects) -> Iterator[Row]:
         if not entry.is_authority:
-            self.state.inside.setdefault(entry.holder, entry.index)
-            self._books.note_head(entry)
+            self._register.note(entry)
             yield from self._refusals.grown(entry)
-        if kind == "movement":
-            yield from self._movement(entry, to)
-        elif kind == "stocktake":
-            yield from self._stocktake(entry, to)
-        elif kind == "correction":
+        if entry.kind == "ruleset":
+            self.state.ruleset = entry.body["digest"]
+        elif entry.kind == "correction":
             yield from self._correction(entry, to)
-        elif kind == "place":
-            yield from self._place(entry, body)
-        elif kind == "licence":
-            self._licences.fold(entry, body)
-        elif kind == "endorse":
-            self._licences.endorse(body["record_id"])
-        elif kind == "grant" and body["role"] == 1:
-            self.state.inside.setdefault(body["holder"], entry.index)
-        elif kind == "ruleset":
-            self.state.ruleset = body["digest"]
-        elif kind == "refusal":
-            yield from self._refusals.fold(entry)
+        else:
+            yield from self._record(entry, to)
+        for at, index in self._stock.changed.items():
+            to.stock[at] = index
+        self._stock.changed.clear()
 
-    def _movement(self, entry: Input, to: Effects) -> Iterable[Row]:
-        lines = goods_lines(entry.body)
-        goods = [(line, self._categories(line.code, line.concentration, line.form)) for line in lines]
-        touched = Touched()
-        self._books.move(entry, lines, touched)
-        to.lines.append((entry, lines))
-        if self._by_subject["movement"]:
-            yield from _movement_rows(entry, goods)
-        yield from self._stock_rows(entry, touched, to)
-        yield from self._transfers.fold(entry, lines)
-        yield from self._licences.rows(entry, entry.body, goods)
+    def _record(self, entry: Input, to: Effects) -> Iterator[Row]:
+        if entry.kind in Register.kinds:
+            self._register.apply(entry)
+        topics = self._by_kind.get(entry.kind)
+        if not topics:
+            return
+        goods = goods_of(entry.body, self._classifier)
+        if goods:
+            to.lines.append((entry, [item.line for item in goods]))
+        for topic in topics:
+            yield from topic.apply(entry, goods)
 
-    def _stocktake(self, entry: Input, to: Effects) -> Iterable[Row]:
-        lines = goods_lines(entry.body)
-        touched = Touched()
-        self._books.stocktake(entry, lines, touched)
-        to.lines.append((entry, lines))
-        yield from self._stock_rows(entry, touched, to)
-
-    def _correction(self, entry: Input, to: Effects) -> Iterable[Row]:
-        kind, body = entry.body["kind"], entry.body["body"]
-        if kind == "place":
-            yield from self._place(entry, body)
-        elif kind == "licence":
-            self._licences.fold(entry, {"replaces": entry.body["corrects"]} | body)
-        elif kind in ("movement", "stocktake"):
-            lines = goods_lines(body)
-            to.lines.append((entry, lines))
-            touched = Touched()
-            original = self._books.correct(entry, touched)
-            yield from self._stock_rows(entry, touched, to)
-            if original is not None:
-                record_id, event_ms = original
-                corrected = replace(entry, record_id=record_id, event_ms=event_ms, body=body)
-                goods = [(line, self._categories(line.code, line.concentration, line.form)) for line in lines]
-                yield from self._transfers.withdraw(entry, record_id)
-                yield from self._transfers.fold(corrected, lines)
-                yield from self._licences.rows(corrected, body, goods)
-
-    def _place(self, entry: Input, body: dict[str, Any]) -> Iterable[Row]:
-        touched = Touched()
-        self._books.place(entry, body, touched)
-        return self._books.rows(entry, touched)
-
-    def _stock_rows(self, entry: Input, touched: Touched, to: Effects) -> Iterable[Row]:
-        for key in touched.balances:
-            to.stock[entry.holder, entry.site, entry.book, key] = entry.index
-        return self._books.rows(entry, touched)
-
-
-def _movement_rows(entry: Input, goods: list[tuple[GoodsLine, frozenset[str]]]) -> Iterable[Row]:
-    body = entry.body
-    other = body.get("counterparty", {})
-    shared = common(entry) | {
-        "direction": body["direction"],
-        "reason": body["reason"],
-        "consignment": body.get("consignment", ""),
-        "counterparty": other.get("uscc", ""),
-        "counterparty_type": other.get("type", ""),
-        "handlers": len(body.get("handlers", ())),
-        "ahead_ms": entry.event_ms - entry.received_ms,
-    }
-    for line, categories in goods:
-        yield (
-            "movement",
-            shared
-            | {
-                "code": line.code,
-                "form": line.form,
-                "packaging": line.packaging,
-                "dimension": line.dimension,
-                "categories": sorted(categories),
-                "amount": line.amount,
-                "pieces": line.pieces,
-                "store": line.store,
-            },
+    def _correction(self, entry: Input, to: Effects) -> Iterator[Row]:
+        """The record that was corrected, taken out as it stood and taken in as it stands from now on."""
+        before = entry.before
+        if before is None:
+            raise RuleError(f"the corrected record {entry.body['corrects']} is not in the log", code="correction-lost")
+        corrected = replace(
+            before,
+            index=entry.index,
+            received_ms=entry.received_ms,
+            kind=entry.body["kind"],
+            body=entry.body["body"],
+            facts=entry.facts,
+            signers=entry.signers,
+            before=before,
+            correction_id=entry.record_id,
         )
+        self.state.corrected[before.record_id] = entry.record_id
+        if corrected.kind in Register.kinds:
+            self._register.apply(corrected)
+        before_goods = goods_of(before.body, self._classifier)
+        goods = goods_of(corrected.body, self._classifier)
+        if goods:
+            to.lines.append((entry, [item.line for item in goods]))
+        for topic in self._topics:
+            took, takes = before.kind in topic.kinds, corrected.kind in topic.kinds
+            if took and takes and before.kind == corrected.kind:
+                yield from topic.correct(before, before_goods, corrected, goods)
+                continue
+            if took:
+                yield from topic.withdraw(before, before_goods, corrected)
+            if takes:
+                yield from topic.apply(corrected, goods)
+        for topic in self._by_kind.get("correction", ()):
+            yield from topic.apply(entry, goods)

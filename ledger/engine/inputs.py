@@ -40,6 +40,12 @@ class Input:
     is_authority: bool
     body: dict[str, Any]
     facts: dict[str, Any] = field(default_factory=dict)
+    signers: tuple[str, ...] = ()
+    """keyids, ascending."""
+    before: Input | None = None
+    """Of a correction, and of a corrected record: that record as it stood until now."""
+    correction_id: str = ""
+    """Of a corrected record: record_id of the correction's own entry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +61,12 @@ class GoodsLine:
     pieces: int
     store: str
     concentration: str
+    """Percent by mass as written, "" where it is not stated."""
+    batch: str = ""
+    expires: str = ""
+    """YYYY-MM-DD, "" where it is not stated."""
+    container: str = ""
+    attributes: dict[str, Any] = field(default_factory=dict)
 
 
 def plausible_ms(claimed_ms: int, received_ms: int) -> UnixMs:
@@ -70,6 +82,7 @@ class _Payload(msgspec.Struct):
     event_time: str
     body: dict[str, Any]
     issuer: str = ""
+    signers: tuple[str, ...] = ()
 
 
 _decode_dsse = msgspec.json.Decoder(_Dsse).decode
@@ -117,6 +130,7 @@ def parse_input(record: StoredRecord, facts: dict[str, Any] | None = None) -> In
         is_authority=bool(payload.issuer),
         body=payload.body,
         facts=facts or {},
+        signers=payload.signers,
     )
 
 
@@ -137,6 +151,10 @@ def goods_lines(body: dict[str, Any]) -> list[GoodsLine]:
                 pieces=line.get("pieces", amount if dimension == "count" else 0),
                 store=line.get("store", ""),
                 concentration=line.get("concentration", ""),
+                batch=line.get("batch", ""),
+                expires=line.get("expires", ""),
+                container=line.get("container", ""),
+                attributes=line.get("attributes", {}),
             )
         )
     return lines

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from ledger.engine.expressions import Bindings, Condition
 from ledger.engine.parameters import LegalParams, Parameter, read_parameters
-from ledger.engine.subjects import SUBJECTS, sample_rows
+from ledger.engine.registry import SUBJECTS
+from ledger.engine.subjects import sample_rows
 from ledger.engine.templates import Template
 from ledger.engine.yamlfile import Located, load_yaml
 from ledger.errors import RuleError
@@ -18,7 +19,7 @@ SEVERITIES = "critical high medium low info"
 STATUSES = "draft shadow live retired"
 MAX_BANDS = 64
 _REQUIRED = "schema id version status title severity legal_basis on bands episode tests"
-_OPTIONAL = "scope group_by parameters for keep_for"
+_OPTIONAL = "scope group_by parameters for keep_for sla order_template"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,14 @@ class Band:
 
 
 @dataclass(frozen=True, slots=True)
+class Sla:
+    """How soon an alert of a rule has to be acknowledged and handled, in ms; None: as its severity asks (core.life)."""
+
+    ack_ms: int | None = None
+    handle_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """One loaded rule. `digest` is hex SHA-256 of the file's text."""
 
@@ -62,6 +71,9 @@ class Rule:
     digest: str
     inputs: tuple[str, ...] = ()
     """Fields that an alert of it carries: what was compared, shown, and identified."""
+    sla: Sla = Sla()
+    order_template: str = ""
+    """Name of the form in which an order about such an alert is drawn up; "" for none."""
     tests: tuple[Located, ...] = field(default=(), compare=False)
     constants: dict[str, int] | None = None
     """The parameters' values, when none of them ever changed."""
@@ -159,6 +171,8 @@ def parse_rule(text: str, file: str, legal: LegalParams) -> Rule:
         parameters=parameters,
         digest=hashlib.sha256(text.encode()).hexdigest(),
         inputs=tuple(sorted(read | shown)),
+        sla=_sla(top["sla"]) if "sla" in top else Sla(),
+        order_template=_order_template(top["order_template"]) if "order_template" in top else "",
         tests=tuple(top["tests"].items()),
         constants=None
         if any(len(parameter.versions) > 1 for parameter in parameters.values())
@@ -172,6 +186,21 @@ def _rule_id(located: Located) -> str:
     text = located.text()
     if not text.replace("-", "").isalnum() or not text.isascii() or text != text.upper() or not 2 <= len(text) <= 32:
         raise located.wrong("an id is of upper-case letters, digits and hyphens")
+    return text
+
+
+def _sla(located: Located) -> Sla:
+    top = located.mapping("ack handle")
+    ack_ms, handle_ms = top["ack"].duration_ms(), top["handle"].duration_ms()
+    if not 0 < ack_ms <= handle_ms:
+        raise located.wrong("an alert is acknowledged before it is handled, and neither at once")
+    return Sla(ack_ms, handle_ms)
+
+
+def _order_template(located: Located) -> str:
+    text = located.text()
+    if not text.replace("-", "").isalnum() or not text.isascii() or text != text.upper() or len(text) > 32:
+        raise located.wrong("the name of an order's form is of upper-case letters, digits and hyphens")
     return text
 
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from ledger.core.times import format_utc
 from ledger.engine.alerts import Effects, Identity, Raised
-from ledger.engine.books import Categories
 from ledger.engine.fold import Fold
+from ledger.engine.goods import Classifier
 from ledger.engine.inputs import Input, unix_ms
 from ledger.engine.rules import Rule, RuleSet
 from ledger.engine.state import FoldState, decode_state, encode_state
@@ -41,7 +41,7 @@ class Outcome:
     detail: str
 
 
-def run_tests(rules: Iterable[Rule], categories: Categories) -> list[Outcome]:
+def run_tests(rules: Iterable[Rule], classifier: Classifier) -> list[Outcome]:
     """Run every test of these rules. A rule that lacks one of the four sorts of tests fails too."""
     outcomes = []
     for rule in rules:
@@ -51,7 +51,7 @@ def run_tests(rules: Iterable[Rule], categories: Categories) -> list[Outcome]:
                 top = located.mapping("name about events expect", "clock")
                 about = top["about"].text(" ".join(ABOUT))
                 seen.add(about)
-                detail = _run(rule, top, categories)
+                detail = _run(rule, top, classifier)
             except RuleError as error:
                 top, about, detail = {}, "", error.detail
             name = top["name"].text() if top else f"line {located.line}"
@@ -64,10 +64,10 @@ def run_tests(rules: Iterable[Rule], categories: Categories) -> list[Outcome]:
     return outcomes
 
 
-def _run(rule: Rule, top: dict[str, Located], categories: Categories) -> str:
+def _run(rule: Rule, top: dict[str, Located], classifier: Classifier) -> str:
     clock = unix_ms(top["clock"].text()) if "clock" in top else unix_ms(CLOCK)
     script = _script(top["events"].items(), clock)
-    raised = _fold(rule, script, categories, restart_at=None)
+    raised = _fold(rule, script, classifier, restart_at=None)
     expected = [_expectation(item, clock) for item in top["expect"].items()]
     if len(raised) != len(expected):
         return f"{len(expected)} alerts expected, {len(raised)} came: {[_said(r, clock) for r in raised]}"
@@ -84,7 +84,7 @@ def _run(rule: Rule, top: dict[str, Located], categories: Categories) -> str:
             if found[name] != value:
                 return f"{name}: {value} expected, {found[name]} came: {_said(got, clock)}"
     for split in range(1, len(script)):
-        again = _fold(rule, script, categories, restart_at=split)
+        again = _fold(rule, script, classifier, restart_at=split)
         if [r.payload for r in again] != [r.payload for r in raised]:
             return f"a restart after event {split} changes the alerts"
     return ""
@@ -102,18 +102,19 @@ def _expectation(located: Located, clock: UnixMs) -> dict[str, Any]:
     return want
 
 
-def _fold(rule: Rule, script: list[Input | None], categories: Categories, restart_at: int | None) -> list[Raised]:
+def _fold(rule: Rule, script: list[Input | None], classifier: Classifier, restart_at: int | None) -> list[Raised]:
     rules = RuleSet((rule,), "0" * 64)
-    fold = Fold(FoldState(), rules, categories, _IDENTITY)
+    fold = Fold(FoldState(), rules, classifier, _IDENTITY)
     to = Effects()
+    by_id = {entry.record_id: entry for entry in script if entry is not None}
     for at, entry in enumerate(script):
         if entry is None or at == restart_at:
             state = decode_state(encode_state(fold.state))
             if state is None:
                 raise RuleError("the state does not survive its own snapshot")
-            fold = Fold(state, rules, categories, _IDENTITY)
+            fold = Fold(state, rules, classifier, _IDENTITY)
         if entry is not None:
-            fold.step(entry, to)
+            fold.step(fold.with_before(entry, by_id.get), to)
     return to.raised
 
 

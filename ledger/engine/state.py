@@ -10,7 +10,12 @@ from typing import Any
 
 import msgspec
 
-STATE_VERSION = 1
+from ledger.engine.register import RegisterState
+from ledger.engine.topics.licences import LicencesState
+from ledger.engine.topics.refusals import RefusalsState
+from ledger.engine.topics.transfers import TransfersState
+
+STATE_VERSION = 2
 
 Move = tuple[int, int, int, int, int, str]
 """(event_ms, 0 for in and 1 for out, index, amount, pieces, store); sorts ins before outs of the same instant."""
@@ -59,17 +64,6 @@ class Account(msgspec.Struct, array_like=True):
     categories: list[str] = []
 
 
-class Posted(msgspec.Struct, array_like=True):
-    """What one record did to its book, so that a correction can undo it."""
-
-    event_ms: int
-    index: int
-    deltas: list[tuple[str, str, int, int]]
-    """(balance key, store, amount, pieces), signed."""
-    alias: str = ""
-    """Set on a correction: the record it corrects."""
-
-
 class Book(msgspec.Struct, array_like=True):
     """One stock register."""
 
@@ -78,11 +72,10 @@ class Book(msgspec.Struct, array_like=True):
     base_record: str = ""
     base_index: int = -1
     previous_base_index: int = -1
+    previous_base_ms: int = -1
     accounts: dict[str, Account] = {}
-    posted: dict[str, Posted] = {}
-    head_seq: int = 0
-    recent_ids: list[str] = []
-    """record_ids of the last seqs, the newest last."""
+    unposted: dict[str, int] = {}
+    """record_ids of movements beyond what can be summed, which the balance does not have -> their index."""
 
 
 class Store(msgspec.Struct, array_like=True):
@@ -93,50 +86,6 @@ class Store(msgspec.Struct, array_like=True):
     dimension: str = "mass"
     stock: dict[str, int] = {}
     """By dimension; mass and volume are never added."""
-
-
-class Transfer(msgspec.Struct, array_like=True):
-    """A seller's out movement that waits for the buyer's in."""
-
-    record_id: str
-    index: int
-    seller: str
-    site: str
-    book: str
-    buyer: str
-    consignment: str
-    code: str
-    sale_ms: int
-    due_ms: int
-    inside: bool
-    confirmed_by: str = ""
-    """record_id of the buyer's in movement."""
-
-
-class Licence(msgspec.Struct, array_like=True):
-    """One licence of one holder. `confirmed` when an authority issued or endorsed it."""
-
-    record_id: str
-    type: str
-    number: str
-    received_ms: int
-    valid_from: str
-    valid_to: str
-    status: str
-    confirmed: bool
-    activities: list[str] = []
-    """Empty: not stated, so every activity of its type."""
-    categories: list[str] = []
-    codes: list[str] = []
-    sites: list[str] = []
-    """Empty: every site of the holder."""
-
-
-class Gap(msgspec.Struct, array_like=True):
-    """A refused record whose predecessors have not come yet; `row` is what its rules saw."""
-
-    seq: int
-    row: dict[str, Any]
 
 
 class Pending(msgspec.Struct, array_like=True):
@@ -181,15 +130,13 @@ class FoldState(msgspec.Struct):
     """Greatest received time or tick seen."""
     books: dict[str, Book] = {}
     stores: dict[str, Store] = {}
-    inside: dict[str, int] = {}
-    """Enterprises that have a grant or records here -> index of the first."""
-    transfers: dict[str, list[Transfer]] = {}
-    """By buyer/consignment."""
-    arrivals: dict[str, list[tuple[str, int, str]]] = {}
-    """By buyer/consignment: (seller or "", received ms, record_id) of in movements."""
+    register: RegisterState = msgspec.field(default_factory=RegisterState)
+    transfers: TransfersState = msgspec.field(default_factory=TransfersState)
+    licences: LicencesState = msgspec.field(default_factory=LicencesState)
+    refusals: RefusalsState = msgspec.field(default_factory=RefusalsState)
+    corrected: dict[str, str] = {}
+    """record_id of a record that was corrected -> record_id of its newest correction."""
     pruned_ms: int = 0
-    licences: dict[str, list[Licence]] = {}
-    gaps: dict[str, Gap] = {}
     pending: dict[str, dict[str, Pending]] = {}
     timers: dict[str, Timer] = {}
     health: dict[str, Health] = {}

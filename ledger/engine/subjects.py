@@ -19,8 +19,7 @@ COMMON = {
     "received_ms": "int",
     "event_ms": "int",
 }
-_GOODS = {"code": "str", "form": "str", "packaging": "str", "dimension": "str", "categories": "list"}
-_REFUSAL = {"code": "str", "seq": "int", "refused_id": "str", "standing_id": "str", "open": "bool"}
+GOODS = {"code": "str", "form": "str", "packaging": "str", "dimension": "str", "categories": "list"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,117 +29,6 @@ class Subject:
     name: str
     level: bool
     fields: dict[str, str]
-
-
-SUBJECTS = {
-    subject.name: subject
-    for subject in (
-        # One goods line of a movement, as it was claimed.
-        Subject(
-            "movement",
-            level=False,
-            fields=COMMON
-            | _GOODS
-            | {
-                "direction": "str",
-                "reason": "str",
-                "amount": "int",
-                "pieces": "int",
-                "store": "str",
-                "consignment": "str",
-                "counterparty": "str",
-                "counterparty_type": "str",
-                "handlers": "int",
-                "ahead_ms": "int",
-            },
-        ),
-        # The book stock of one balance key after an entry.
-        Subject(
-            "balance",
-            level=True,
-            fields=COMMON
-            | _GOODS
-            | {
-                "key": "str",
-                "sealed": "bool",
-                "balance": "int",
-                "lowest": "int",
-                "pieces": "int",
-                "lowest_pieces": "int",
-                "tolerance": "int",
-            },
-        ),
-        # One store's stock against its stated capacity.
-        Subject(
-            "store",
-            level=True,
-            fields=COMMON
-            | {
-                "store": "str",
-                "dimension": "str",
-                "known": "bool",
-                "capacity": "int",
-                "stock": "int",
-                "fill_ppm": "int",
-            },
-        ),
-        # One balance key at the cut-off of a complete stock-take.
-        Subject(
-            "count",
-            level=False,
-            fields=COMMON
-            | _GOODS
-            | {
-                "key": "str",
-                "sealed": "bool",
-                "opening": "bool",
-                "book_amount": "int",
-                "counted": "int",
-                "difference": "int",
-                "shortage": "bool",
-                "book_pieces": "int",
-                "counted_pieces": "int",
-                "difference_pieces": "int",
-                "sigma": "int",
-                "stocktake": "str",
-            },
-        ),
-        # A sale to another enterprise, until the buyer's own record confirms it.
-        Subject(
-            "transfer",
-            level=True,
-            fields=COMMON
-            | {
-                "consignment": "str",
-                "code": "str",
-                "buyer": "str",
-                "inside": "bool",
-                "confirmed": "bool",
-                "sale_ms": "int",
-                "due_ms": "int",
-            },
-        ),
-        # A validly signed submission that was refused: a fork, a wrong prev, and all else but a gap.
-        Subject("refusal", level=False, fields=COMMON | _REFUSAL),
-        # One refused for a gap in its book, until what was missing has come.
-        Subject("gap", level=True, fields=COMMON | _REFUSAL),
-        # What a party to a movement of listed goods needs and has.
-        Subject(
-            "permit",
-            level=False,
-            fields=COMMON
-            | {
-                "code": "str",
-                "need": "str",
-                "act": "str",
-                "party": "str",
-                "own": "bool",
-                "state": "str",
-                "age_ms": "int",
-            },
-        ),
-    )
-}
 
 
 def sample_rows(fields: dict[str, str]) -> Iterator[dict[str, Any]]:

@@ -16,7 +16,7 @@ from ledger.engine.alerts import Effects, Identity
 from ledger.engine.fold import Fold
 from ledger.engine.inputs import parse_input
 from ledger.engine.state import FoldState, encode_state
-from ledger.evaluate import Evaluator, Platform, catalogue_categories, shipped_rules
+from ledger.evaluate import Evaluator, Platform, shipped_rules
 from ledger.model import LeafIndex, UnixMs
 from ledger.ports import EngineBatch
 from tests.bench.report import Report
@@ -75,10 +75,10 @@ def _line(code: str, kilograms: str) -> dict:
 
 def engine(report: Report, entries: int = 20_000) -> None:
     """Add the engine's rows. CPU seconds beside the wall's: other work on the machine does not count into the first."""
-    log, rules, categories = stream(entries), shipped_rules(), catalogue_categories(Catalogue.load())
+    log, rules, classifier = stream(entries), shipped_rules(), Catalogue.load()
     bare = _bare_cel(entries)
     state = FoldState()
-    fold = Fold(state, rules, categories, Identity("l", ISSUER, KEYID, rules.digest))
+    fold = Fold(state, rules, classifier, Identity("l", ISSUER, KEYID, rules.digest))
     to, wall_s, cpu_s = Effects(), time.perf_counter(), time.process_time()
     for record in log.entries:
         fold.step(parse_input(record), to)
@@ -101,7 +101,7 @@ def engine(report: Report, entries: int = 20_000) -> None:
                 appender=FakeAppender(log, lambda: log.entries[-1].received),
                 admit=admit,
                 rules=rules,
-                categories=categories,
+                classifier=classifier,
                 platform=Platform(ISSUER, KEYID),
                 clock=lambda: log.entries[-1].received,
             )

@@ -9,7 +9,7 @@ from ledger.core.keys import keyid_of
 from ledger.core.submission import SUBMISSION_TYPE
 from ledger.demo.world import World
 from ledger.errors import LedgerError
-from ledger.evaluate import Evaluator, Platform, catalogue_categories, shipped_rules
+from ledger.evaluate import Evaluator, Platform, shipped_rules
 from tests.kit import ISSUER, ORIGIN, Log
 
 SEED = 7
@@ -35,7 +35,7 @@ class Pushed:
             appender=self.log.sequencer,
             admit=lambda envelope: self.log.sequencer._own(envelope),
             rules=shipped_rules(),
-            categories=catalogue_categories(Catalogue.load()),
+            classifier=Catalogue.load(),
             platform=Platform(ISSUER, self.log.platform.keyid),
             clock=self.log.clock,
         )

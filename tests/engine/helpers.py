@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass, field
 
+from ledger.catalogue import Classification
 from ledger.core.times import format_utc
 from ledger.engine.alerts import Effects, Identity
 from ledger.engine.fold import Fold
@@ -19,8 +20,15 @@ NITRIC = "7697-37-2"
 KEY = f"{NITRIC}||bulk|mass"
 
 
-def categories(code, concentration="", form=""):
-    return frozenset({"explosive_precursor"}) if code == NITRIC else frozenset()
+class Classifier:
+    """Nitric acid is a precursor at any concentration, everything else is free."""
+
+    @staticmethod
+    def classify(code, concentration_ppm, form):
+        categories = frozenset({"explosive_precursor"} if code == NITRIC else ())
+        return Classification(
+            code, code, "", categories, known=True, listed=bool(categories), ambiguous=False, substance=None
+        )
 
 
 def line(kg, code=NITRIC, store="R1", **more):
@@ -35,9 +43,10 @@ class Run:
     state: FoldState = field(default_factory=FoldState)
     to: Effects = field(default_factory=Effects)
     seqs: dict = field(default_factory=dict)
+    by_id: dict = field(default_factory=dict)
 
     def __post_init__(self):
-        self.fold = Fold(self.state, self.rules, categories, IDENTITY)
+        self.fold = Fold(self.state, self.rules, Classifier(), IDENTITY)
 
     def entry(self, kind, body, *, at=0, event=None, holder="A", site="S1", book="B1", authority=False):
         place = (holder, site, book)
@@ -61,7 +70,8 @@ class Run:
 
     def put(self, kind, body, **more):
         entry = self.entry(kind, body, **more)
-        self.fold.step(entry, self.to)
+        self.by_id[entry.record_id] = entry
+        self.fold.step(self.fold.with_before(entry, self.by_id.get), self.to)
         return entry
 
     def stocktake(self, *lines, at=0, cut_off=None, complete=True, **more):
@@ -87,7 +97,7 @@ class Run:
 
     def restart(self):
         self.state = decode_state(encode_state(self.state))
-        self.fold = Fold(self.state, self.rules, categories, IDENTITY)
+        self.fold = Fold(self.state, self.rules, Classifier(), IDENTITY)
 
     def account(self, key=KEY, book="A/S1/B1"):
         return self.state.books[book].accounts[key]

@@ -97,18 +97,39 @@ def test_book__corrected_stocktake__everything_since_stands_on_it():
     assert run.account().last.counted == 100 * KG
 
 
-def test_book__correction_of_what_is_forgotten__is_an_error_that_is_seen():
+def test_book__correction_of_what_two_counts_settled__changes_no_balance():
     run = Run()
     run.stocktake(line(100))
     old = run.move("out", line(1), at=HOUR)
     run.stocktake(line(99), at=2 * HOUR)
     run.correct(old, line(2), at=3 * HOUR)
-    assert ("RULE-ERROR", 0) not in run.alerts
+    assert run.account().last.book == 98 * KG
     run.stocktake(line(99), at=4 * HOUR)
-    run.stocktake(line(99), at=5 * HOUR)
     run.correct(old, line(3), at=6 * HOUR)
+    assert (run.account().total, run.account().last.book) == (99 * KG, 99 * KG)
+    assert ("RULE-ERROR", 0) not in run.alerts
+
+
+def test_book__correction_of_what_is_not_in_the_log__is_an_error_that_is_seen():
+    run = Run()
+    run.stocktake(line(100))
+    old = run.move("out", line(1), at=HOUR)
+    run.by_id.clear()
+    run.correct(old, line(2), at=2 * HOUR)
     assert run.alerts[-1] == ("RULE-ERROR", 0)
-    assert "not held here" in run.state.health["ENGINE"].error
+    assert "is not in the log" in run.state.health["ENGINE"].error
+    assert run.account().total == 99 * KG
+
+
+def test_book__three_corrections_of_one_movement__the_last_one_counts():
+    run = Run()
+    run.stocktake(line(100))
+    old = run.move("out", line(1), at=HOUR)
+    first = run.correct(old, line(2), at=2 * HOUR)
+    run.correct(first, line(5), at=3 * HOUR)
+    run.restart()
+    run.correct(old, line(3), at=4 * HOUR)
+    assert run.account().total == 97 * KG
 
 
 def test_book__that_continues_a_final_one__is_compared_with_its_balance():

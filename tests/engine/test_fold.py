@@ -32,7 +32,7 @@ def test_fold__every_kind_of_record__folds_without_an_engine_error(kind):
     assert run.state.next_index == 1
     error = run.state.health["ENGINE"].error if "ENGINE" in run.state.health else ""
     # The sample correction names a record that is not there, which is all that may be wrong with any of them.
-    assert error == "" or (kind == "correction" and "not held here" in error)
+    assert error == "" or (kind == "correction" and "is not in the log" in error)
 
 
 def test_fold__entries_out_of_order__are_refused():

@@ -4,10 +4,10 @@ import pytest
 
 from ledger.catalogue import Catalogue
 from ledger.engine.ruletests import run_tests
-from ledger.evaluate import catalogue_categories, shipped_rules
+from ledger.evaluate import shipped_rules
 
 RULES = shipped_rules()
-OUTCOMES = run_tests(RULES.rules, catalogue_categories(Catalogue.load()))
+OUTCOMES = run_tests(RULES.rules, Catalogue.load())
 
 
 @pytest.mark.parametrize("outcome", OUTCOMES, ids=lambda o: f"{o.rule}: {o.name}")

@@ -18,7 +18,7 @@ from ledger.core.keys import load_public_key
 from ledger.core.merkle import Frontier, leaf_hash
 from ledger.core.note import VerifierKey
 from ledger.core.trust import parse_trust
-from ledger.evaluate import Evaluator, Platform, catalogue_categories, shipped_rules
+from ledger.evaluate import Evaluator, Platform, shipped_rules
 from ledger.adapters.keystore.signing import public_key_of
 from ledger.cli.compose import PLATFORM_KEY
 from ledger.core.submission import SUBMISSION_TYPE
@@ -154,7 +154,7 @@ def check_engine(here: Installation, raw: Raw, scratch: Path, size: int) -> int:
         appender=appender,
         admit=lambda envelope: checked(envelope, SUBMISSION_TYPE, door),
         rules=shipped_rules(),
-        categories=catalogue_categories(Catalogue.load()),
+        classifier=Catalogue.load(),
         platform=Platform(here.config.issuer, load_public_key(public_key_of(here.config.keys_dir / PLATFORM_KEY)).keyid),
         clock=lambda: 0,
     )

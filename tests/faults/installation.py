@@ -13,7 +13,7 @@ from ledger.cli.token import make_token
 from ledger.core.disclosure import make_disclosure, make_sd
 from ledger.core.ids import resident_id_for
 from ledger.core.keys import load_public_key
-from ledger.evaluate import Evaluator, Platform, catalogue_categories, shipped_rules
+from ledger.evaluate import Evaluator, Platform, shipped_rules
 from ledger.core.submission import SUBMISSION_TYPE
 from ledger.flow import Directory, Door, checked
 from ledger.model import UnixMs
@@ -120,7 +120,7 @@ def _fold(served: Served, monkeypatch) -> None:
         appender=here.appender,
         admit=lambda envelope: checked(envelope, SUBMISSION_TYPE, door),
         rules=shipped_rules(),
-        categories=catalogue_categories(Catalogue.load()),
+        classifier=Catalogue.load(),
         platform=platform,
         clock=lambda: UnixMs(0),
     )

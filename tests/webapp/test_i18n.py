@@ -110,7 +110,7 @@ def test_values__every_closed_list_of_the_schemas__is_in_chinese():
 
 
 def test_members__every_input_of_a_shipped_rule__has_a_chinese_label():
-    from ledger.engine.subjects import SUBJECTS
+    from ledger.engine.registry import SUBJECTS
 
     fields = {name for subject in SUBJECTS.values() for name in subject.fields}
     for path in (Path(schemas.__file__).parents[2] / "rules").glob("*.yml"):

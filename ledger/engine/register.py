@@ -1,0 +1,251 @@
+"""What is known of enterprises, sites and persons: the knowledge that topics share, folded before any of them.
+
+Profiles, places, handlers as the newest record (or its correction) states them, who is inside this jurisdiction's log, and
+what time it is at a site.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import cache, lru_cache
+from importlib.metadata import version
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import holidays
+import msgspec
+
+from ledger.engine.inputs import Input
+
+DEFAULT_ZONE = "Asia/Shanghai"
+"""Of a site without a `place` record."""
+CALENDAR = f"holidays {version('holidays')}"
+"""Where working days come from; part of the rule set's digest."""
+_COUNTRY = "CN"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Profile(msgspec.Struct, array_like=True):
+    """An enterprise as its newest profile says."""
+
+    record_id: str = ""
+    received_ms: int = 0
+    roles: list[str] = []
+    industry: str = ""
+    scope: list[str] = []
+    status: str = "active"
+    upload_windows: list[dict[str, Any]] = []
+
+
+class SiteStore(msgspec.Struct, array_like=True):
+    """A store as `place` states it; quantities as written."""
+
+    book: str
+    kind: str
+    """Its class: room, cabinet, tank, …"""
+    unit: str = ""
+    compartment: str = ""
+    design_max: dict[str, str] | None = None
+    capacity: dict[str, str] | None = None
+
+
+class Site(msgspec.Struct, array_like=True):
+    """A site as the newest `place` record that names it says."""
+
+    record_id: str = ""
+    zone: str = DEFAULT_ZONE
+    hours: list[dict[str, Any]] | None = None
+    """Weekly windows (formats.md); None where they are not stated."""
+    people_500m: int | None = None
+    categories: list[str] = []
+    stores: dict[str, SiteStore] = {}
+
+
+class Handler(msgspec.Struct, array_like=True):
+    """A person of an enterprise, under the enterprise's own reference."""
+
+    record_id: str
+    since_ms: int
+    """Received time of the first record that enrolled it."""
+    active: bool
+    role: str = ""
+    training_valid_to: str = ""
+    certificate_valid_to: str = ""
+    keyid: str = ""
+    facts: dict[str, Any] = {}
+    """What erasable data said of the person when it came (`ledger.core.facts`)."""
+
+
+class RegisterState(msgspec.Struct):
+    """All of it, by holder, holder/site, holder/ref."""
+
+    inside: dict[str, int] = {}
+    """Enterprises that have a grant or records here -> index of the first."""
+    profiles: dict[str, Profile] = {}
+    sites: dict[str, Site] = {}
+    handlers: dict[str, Handler] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class LocalTime:
+    """A moment at a site."""
+
+    day: str
+    """YYYY-MM-DD."""
+    weekday: int
+    """1 Monday to 7 Sunday."""
+    minute: int
+    """Since midnight, 0 to 1439."""
+    is_workday: bool
+    """By the public calendar, days moved for holidays included."""
+
+
+class Register:
+    """Reads and writes one RegisterState."""
+
+    kinds = frozenset({"profile", "place", "person", "grant"})
+
+    def __init__(self, state: RegisterState) -> None:
+        self._state = state
+
+    # --- folding -----------------------------------------------------------------------------------------------------
+
+    def note(self, entry: Input) -> None:
+        """Every record of an enterprise: it is inside from the first on."""
+        self._state.inside.setdefault(entry.holder, entry.index)
+
+    def apply(self, entry: Input) -> None:
+        """Take in one record of `kinds`, as it stands."""
+        body = entry.body
+        if entry.kind == "profile":
+            self._state.profiles[entry.holder] = Profile(
+                entry.record_id,
+                entry.received_ms,
+                body.get("roles", []),
+                body.get("industry", ""),
+                body.get("scope", []),
+                body.get("status", "active"),
+                body.get("upload_windows", []),
+            )
+        elif entry.kind == "place":
+            for site in body["sites"]:
+                self._state.sites[f"{entry.holder}/{site['site']}"] = _site(entry, site)
+        elif entry.kind == "person":
+            self._person(entry, body)
+        elif entry.kind == "grant" and body["role"] == 1:
+            self._state.inside.setdefault(body["holder"], entry.index)
+
+    def _person(self, entry: Input, body: dict[str, Any]) -> None:
+        at = f"{entry.holder}/{body['ref']}"
+        known = self._state.handlers.get(at)
+        self._state.handlers[at] = Handler(
+            entry.record_id,
+            known.since_ms if known is not None else entry.received_ms,
+            body["action"] != "leave",
+            body.get("role", known.role if known else ""),
+            body.get("training_valid_to", known.training_valid_to if known else ""),
+            body.get("certificate_valid_to", known.certificate_valid_to if known else ""),
+            body.get("keyid", known.keyid if known else ""),
+            entry.facts or (known.facts if known else {}),
+        )
+
+    # --- asking ------------------------------------------------------------------------------------------------------
+
+    def is_inside(self, holder: str) -> bool:
+        """Whether this enterprise has a grant or records in this log."""
+        return holder in self._state.inside
+
+    def profile(self, holder: str) -> Profile:
+        """The newest profile; an empty one where there is none (its record_id is "")."""
+        return self._state.profiles.get(holder) or Profile()
+
+    def site(self, holder: str, site: str) -> Site:
+        """The newest statement on a site; an empty one where there is none (its record_id is "")."""
+        return self._state.sites.get(f"{holder}/{site}") or Site()
+
+    def handler(self, holder: str, ref: str) -> Handler | None:
+        """The enterprise's handler of this reference; None when it was never enrolled."""
+        return self._state.handlers.get(f"{holder}/{ref}")
+
+    def local(self, holder: str, site: str, at_ms: int) -> LocalTime:
+        """The moment at this site, by its stated zone."""
+        return local_time(self.site(holder, site).zone, at_ms)
+
+    def day_end_ms(self, holder: str, site: str, day: str) -> int:
+        """Unix ms of the midnight that ends the local day YYYY-MM-DD."""
+        zone = _zone(self.site(holder, site).zone)
+        midnight = datetime.combine(date.fromisoformat(day) + timedelta(days=1), datetime.min.time(), zone)
+        return (midnight - _EPOCH) // timedelta(milliseconds=1)
+
+    def is_open(self, holder: str, site: str, at_ms: int) -> bool | None:
+        """Whether the moment lies in the site's stated hours (its shift plan); None where none are stated."""
+        stated = self.site(holder, site)
+        if stated.hours is None:
+            return None
+        now = local_time(stated.zone, at_ms)
+        return any(_holds(window, now) for window in stated.hours)
+
+
+def _site(entry: Input, site: dict[str, Any]) -> Site:
+    return Site(
+        entry.record_id,
+        site["zone"],
+        site.get("hours"),
+        site.get("people_500m"),
+        site.get("categories", []),
+        {
+            store["id"]: SiteStore(
+                store["book"],
+                store["class"],
+                store.get("unit", ""),
+                store.get("compartment", ""),
+                store.get("design_max"),
+                store.get("capacity"),
+            )
+            for store in site["stores"]
+        },
+    )
+
+
+def _holds(window: dict[str, Any], now: LocalTime) -> bool:
+    start, end = _minutes(window["from"]), _minutes(window["to"])
+    if end > start:
+        return now.weekday in window["days"] and start <= now.minute < end
+    yesterday = (now.weekday - 2) % 7 + 1
+    return (now.weekday in window["days"] and now.minute >= start) or (yesterday in window["days"] and now.minute < end)
+
+
+def _minutes(clock: str) -> int:
+    return int(clock[:2]) * 60 + int(clock[3:5])
+
+
+@cache
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        return ZoneInfo(DEFAULT_ZONE)  # the schema checks the form of a name, not that there is such a place
+
+
+@cache
+def _working_days() -> holidays.HolidayBase:
+    return holidays.country_holidays(_COUNTRY)
+
+
+@lru_cache(maxsize=4096)
+def is_workday(day: str) -> bool:
+    """Whether YYYY-MM-DD is a working day; public holidays and the days moved for them are counted."""
+    return bool(_working_days().is_working_day(date.fromisoformat(day)))
+
+
+def local_time(zone: str, at_ms: int) -> LocalTime:
+    """The moment in a zone; an unknown zone counts as the county's."""
+    return _local_minute(zone, at_ms // 60_000)
+
+
+@lru_cache(maxsize=16384)
+def _local_minute(zone: str, minute: int) -> LocalTime:
+    at = datetime.fromtimestamp(minute * 60, _zone(zone))
+    day = at.date().isoformat()
+    return LocalTime(day, at.isoweekday(), at.hour * 60 + at.minute, is_workday(day))

@@ -1,0 +1,31 @@
+"""All topics and their subjects. A new topic: its module in `topics/`, its state's field in `FoldState`, its line here."""
+
+from __future__ import annotations
+
+from ledger.engine.books import Books
+from ledger.engine.register import Register
+from ledger.engine.state import FoldState
+from ledger.engine.subjects import Subject
+from ledger.engine.topics.base import Topic
+from ledger.engine.topics.licences import Licences
+from ledger.engine.topics.movements import Movements
+from ledger.engine.topics.refusals import Refusals
+from ledger.engine.topics.stock import Stock
+from ledger.engine.topics.transfers import Transfers
+
+TOPICS: tuple[type[Topic], ...] = (Movements, Stock, Transfers, Licences, Refusals)
+"""In the order in which they see a record."""
+
+SUBJECTS: dict[str, Subject] = {subject.name: subject for topic in TOPICS for subject in topic.subjects}
+"""Everything that a rule can listen to, by name."""
+
+
+def build_topics(state: FoldState, register: Register) -> tuple[Topic, ...]:
+    """One of each, on this state, in the order of TOPICS."""
+    return (
+        Movements(),
+        Stock(Books(state)),
+        Transfers(state.transfers, register),
+        Licences(state.licences, register),
+        Refusals(state.refusals),
+    )

@@ -1,0 +1,58 @@
+"""What the fold asks of a topic."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar
+
+from ledger.engine.goods import Goods
+from ledger.engine.inputs import Input
+from ledger.engine.subjects import Subject
+
+Row = tuple[str, dict[str, Any]]
+"""(subject's name, row)."""
+
+
+class Topic:
+    """Rows out of records. One instance works on one state; the state is all that it remembers.
+
+    A record may come late (its event time lies before that of records already applied) and may be corrected. `apply` and
+    `withdraw` are each other's inverse on the state, so that the order in which books arrive changes no outcome.
+    """
+
+    subjects: ClassVar[tuple[Subject, ...]] = ()
+    kinds: ClassVar[frozenset[str]] = frozenset()
+    """Record kinds that it listens to."""
+
+    def apply(self, entry: Input, goods: Sequence[Goods]) -> Iterable[Row]:
+        """Take a record in. Of a correction, `entry` is the corrected record as it stands from now on: its own record_id,
+        event time, kind and body, but index and received time of the correction, and `before` set.
+        """
+        raise NotImplementedError
+
+    def withdraw(self, before: Input, goods: Sequence[Goods], entry: Input) -> Iterable[Row]:
+        """Take a record out again that `entry`, which is applied next, puts right. `before` is the record as it stood."""
+        raise NotImplementedError
+
+    def correct(
+        self, before: Input, before_goods: Sequence[Goods], entry: Input, goods: Sequence[Goods]
+    ) -> Iterable[Row]:
+        """A correction of the same kind: withdraw, then apply, unless a topic knows better."""
+        yield from self.withdraw(before, before_goods, entry)
+        yield from self.apply(entry, goods)
+
+    def prune(self, now_ms: int) -> None:
+        """Once a day, at a tick: forget what is settled."""
+
+
+def common(entry: Input) -> dict[str, Any]:
+    """The fields that every row has."""
+    return {
+        "holder": entry.holder,
+        "site": entry.site,
+        "book": entry.book,
+        "record_id": entry.record_id,
+        "index": entry.index,
+        "received_ms": entry.received_ms,
+        "event_ms": entry.event_ms,
+    }

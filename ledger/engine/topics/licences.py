@@ -1,0 +1,237 @@
+"""Declared and confirmed licences; what each party to a movement of listed goods has at its event time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+
+from ledger.engine.goods import Goods
+from ledger.engine.inputs import Input
+from ledger.engine.register import Register
+from ledger.engine.subjects import COMMON, Subject
+from ledger.engine.topics.base import Row, Topic, common
+
+NEEDS = ("highly_toxic", "explosive_precursor")
+"""Categories whose trade needs a licence (Decree 591 art. 37-40)."""
+_ACTS = {"purchase": "purchase", "sale": "sell", "production": "produce"}
+_COVERED_BY = {
+    "purchase": frozenset({"purchase", "use", "produce", "trade"}),
+    "sell": frozenset({"sell", "trade", "produce"}),
+    "produce": frozenset({"produce"}),
+}
+
+
+class Licence(msgspec.Struct, array_like=True):
+    """One licence of one holder. `confirmed` when an authority issued or endorsed it."""
+
+    record_id: str
+    """Of a corrected licence: of its correction, since an endorsement means these words."""
+    type: str
+    number: str
+    received_ms: int
+    valid_from: str
+    valid_to: str
+    status: str
+    confirmed: bool
+    activities: list[str] = []
+    """Empty: not stated, so every activity of its type."""
+    categories: list[str] = []
+    codes: list[str] = []
+    sites: list[str] = []
+    """Empty: every site of the holder."""
+    corrects: str = ""
+
+
+class LicencesState(msgspec.Struct):
+    """By holder."""
+
+    held: dict[str, list[Licence]] = {}
+
+
+class Licences(Topic):
+    """What each party to a purchase, sale or production needs and has."""
+
+    kinds = frozenset({"licence", "endorse", "movement"})
+    subjects = (
+        # What a party to a movement of listed goods needs and has.
+        Subject(
+            "permit",
+            level=False,
+            fields=COMMON
+            | {
+                "code": "str",
+                "need": "str",
+                "act": "str",
+                "party": "str",
+                "own": "bool",
+                "state": "str",
+                "age_ms": "int",
+            },
+        ),
+    )
+
+    def __init__(self, state: LicencesState, register: Register) -> None:
+        self._state = state
+        self._register = register
+
+    def apply(self, entry: Input, goods: Sequence[Goods]) -> Iterable[Row]:
+        """Take in a licence or its endorsement; the rows of a movement."""
+        if entry.kind == "movement":
+            return self._rows(entry, goods)
+        if entry.kind == "licence":
+            self._fold(entry, replaces="")
+        else:
+            self._endorse(entry.body["record_id"])
+        return ()
+
+    def withdraw(self, before: Input, goods: Sequence[Goods], entry: Input) -> Iterable[Row]:
+        """A licence is replaced in `correct`; a movement keeps nothing here."""
+        del before, goods, entry
+        return ()
+
+    def correct(
+        self, before: Input, before_goods: Sequence[Goods], entry: Input, goods: Sequence[Goods]
+    ) -> Iterable[Row]:
+        """A corrected licence takes the place of the one that stood."""
+        del before_goods
+        if entry.kind != "licence":
+            return self.apply(entry, goods)
+        self._fold(entry, replaces=before.record_id)
+        return ()
+
+    def held(self, holder: str) -> Sequence[Licence]:
+        """All licences of a holder that count, declared or confirmed, in force or not."""
+        return self._state.held.get(holder, ())
+
+    def _fold(self, entry: Input, *, replaces: str) -> None:
+        """Take in one licence. An authority's word about the same number stands above the enterprise's."""
+        body = entry.body
+        holder = body.get("holder", entry.holder)
+        items = body.get("items", ())
+        new = Licence(
+            record_id=entry.correction_id or entry.record_id,
+            corrects=entry.record_id if entry.correction_id else "",
+            type=body["type"],
+            number=body.get("number", ""),
+            received_ms=entry.received_ms,
+            valid_from=body["valid_from"],
+            valid_to=body["valid_to"],
+            status=body["status"],
+            confirmed=entry.is_authority,
+            activities=sorted(body.get("activities", ())),
+            categories=sorted(body.get("categories", ())),
+            codes=sorted(item["code"] for item in items),
+            sites=sorted(body.get("sites", ())),
+        )
+        kept = []
+        for old in self._state.held.get(holder, ()):
+            same = (replaces != "" and replaces in (old.record_id, old.corrects)) or (
+                new.number != "" and (old.type, old.number) == (new.type, new.number)
+            )
+            if same and old.confirmed and not new.confirmed:
+                return
+            if _says_the_same(old, new) and not old.confirmed:
+                # Declaring the same again does not put off its check.
+                new.received_ms = min(new.received_ms, old.received_ms)
+                same = True
+            if not same:
+                kept.append(old)
+        self._state.held[holder] = [*kept, new]
+
+    def _endorse(self, record_id: str) -> None:
+        """An authority confirmed a declared licence."""
+        for held in self._state.held.values():
+            for licence in held:
+                if licence.record_id == record_id:
+                    licence.confirmed = True
+
+    def _rows(self, entry: Input, goods: Sequence[Goods]) -> Iterator[Row]:
+        """One row for each code, need and party of a purchase, a sale, or a production."""
+        body = entry.body
+        act = _ACTS.get(body["reason"])
+        if act is None:
+            return
+        other = body.get("counterparty", {}).get("uscc", "")
+        parties = [(entry.holder, act)]
+        if act == "sell" and self._register.is_inside(other):
+            parties.append((other, "purchase"))
+        seen = set()
+        for line, listing in goods:
+            for need in NEEDS:
+                if need not in listing.categories or (line.code, need) in seen:
+                    continue
+                seen.add((line.code, need))
+                for party, does in parties:
+                    state, age_ms = self._assess(party, does, need, line.code, entry)
+                    yield (
+                        "permit",
+                        common(entry)
+                        | {
+                            "code": line.code,
+                            "need": need,
+                            "act": does,
+                            "party": party,
+                            "own": party == entry.holder,
+                            "state": state,
+                            "age_ms": age_ms,
+                        },
+                    )
+
+    def _assess(self, party: str, act: str, need: str, code: str, entry: Input) -> tuple[str, int]:
+        """(state, age of the declaration in ms): the best that any licence of the party gives."""
+        day = entry.event_time[:10]  # the signer's own local day
+        best, age_ms = "missing", 0
+        for licence in self.held(party):
+            if not _covers_act(licence, act, need):
+                continue
+            if not _covers_goods(licence, need, code) or not _covers_site(licence, party, entry):
+                state = "scope"
+            elif licence.status in ("revoked", "suspended"):
+                state = "revoked"
+            elif licence.status != "valid" or licence.valid_to < day:
+                state = "expired" if licence.status != "applied" else "missing"
+            elif licence.valid_from > day:
+                state = "not_yet"
+            else:
+                state = "valid" if licence.confirmed else "declared"
+            if _RANK[state] > _RANK[best]:
+                best = state
+                age_ms = entry.received_ms - licence.received_ms if state == "declared" else 0
+            elif state == best == "declared":
+                age_ms = min(age_ms, entry.received_ms - licence.received_ms)
+        return best, age_ms
+
+
+_RANK = {"missing": 0, "scope": 1, "not_yet": 2, "expired": 3, "revoked": 4, "declared": 5, "valid": 6}
+
+
+def _says_the_same(old: Licence, new: Licence) -> bool:
+    return (old.type, old.valid_from, old.valid_to, old.activities, old.categories, old.codes, old.sites) == (
+        new.type,
+        new.valid_from,
+        new.valid_to,
+        new.activities,
+        new.categories,
+        new.codes,
+        new.sites,
+    )
+
+
+def _covers_act(licence: Licence, act: str, need: str) -> bool:
+    if licence.type == "lawful_use_statement":
+        return act == "purchase" and need == "explosive_precursor"
+    if licence.type not in ("licence", "permit"):
+        return False
+    return not licence.activities or not _COVERED_BY[act].isdisjoint(licence.activities)
+
+
+def _covers_goods(licence: Licence, need: str, code: str) -> bool:
+    if not licence.categories and not licence.codes:
+        return True
+    return need in licence.categories or code in licence.codes
+
+
+def _covers_site(licence: Licence, party: str, entry: Input) -> bool:
+    # Of the other party only the enterprise is known, not the site the goods go to.
+    return not licence.sites or party != entry.holder or entry.site in licence.sites
