@@ -3,7 +3,7 @@
 import os
 import socket
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 from click.testing import CliRunner
@@ -11,7 +11,8 @@ from click.testing import CliRunner
 from ledger.cli.mirror import DirectorySource, HttpSource, SourceError
 from ledger.cli.rpc import RpcChainView
 from ledger.cli.verify import verify
-from ledger.errors import ChainError
+from ledger.errors import ChainError, ChainUnreachableError
+from tests.world import World
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
 
@@ -66,6 +67,58 @@ def test_endpoint__any_answer__is_a_chain_error(raw):
         for ask in (lambda: view.state_proof([]), view.chain_id):
             with pytest.raises(ChainError):
                 ask()
+
+
+@contextmanager
+def dripping(head):
+    """A server that answers `head`, then a byte now and then for as long as the test runs."""
+    stop = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def drip(connection):
+            with connection, suppress(OSError):
+                connection.recv(65536)
+                connection.sendall(head)
+                while not stop.wait(0.05):
+                    connection.sendall(b" ")
+
+        def serve():
+            with suppress(OSError):
+                while True:
+                    threading.Thread(target=drip, args=(server.accept()[0],), daemon=True).start()
+
+        threading.Thread(target=serve, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        finally:
+            stop.set()
+            for thread in [t for t in threading.enumerate() if t.name == "rpc"]:
+                thread.join(10)
+            server.shutdown(socket.SHUT_RDWR)
+
+
+DRIPS = pytest.mark.parametrize("head", [b"HTTP/1.1 200 OK\r\nX:", OK % 10**7], ids=["in its headers", "in its body"])
+
+
+@DRIPS
+def test_endpoint__that_drips_for_ever__is_given_up_at_the_deadline(head):
+    with dripping(head) as url, pytest.raises(ChainUnreachableError, match="within 0.3 s|line 1"):
+        RpcChainView(url, deadline_s=0.3).chain_id()
+
+
+@DRIPS
+def test_verify_bundle__endpoint_that_drips__exit_4_and_one_clear_line(head, monkeypatch, tmp_path):
+    monkeypatch.setattr("ledger.cli.rpc.DEADLINE_S", 0.3)
+    (tmp_path / "trust.json").write_bytes(World().trust_bytes())
+    world = World()
+    world.append()
+    world.anchor()
+    (tmp_path / "record.hzb.json").write_bytes(world.bundle_bytes())
+    with dripping(head) as url:
+        words = ["bundle", str(tmp_path / "record.hzb.json"), "--trust", str(tmp_path / "trust.json"), "--rpc", url]
+        done = CliRunner().invoke(verify, words)
+    assert done.exit_code == 4, done.output
+    assert "does not answer" in done.output
 
 
 @pytest.mark.parametrize("raw", [b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"])
