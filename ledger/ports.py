@@ -470,6 +470,9 @@ class PortalStore(Protocol):
 class TableReader(Protocol):
     """Every row and column of every store as it stands, in constant memory. For the audit only: nothing is interpreted."""
 
+    def hold(self, store: str) -> None:
+        """From now on this store's rows are those of this moment, whatever is written meanwhile."""
+
     def names(self, store: str) -> list[str]: ...
     def count(self, store: str, table: str) -> int: ...
     def rows(

@@ -7,6 +7,10 @@ file and the contract, anchors with their trie proofs, the engine's tables with 
 the row, the record and the check. Memory does not grow with the log: heads of books, grants, erased digests, and in the
 fresh fold what the engine itself holds (stock keys, open transfers, waiting rules).
 
+The log may grow meanwhile. Each store is read as of one moment, and the moments are taken in an order in which whoever
+points at another is looked at first: anchors, then the contract's head and the engine's tables, the guard, the log, the
+guard once more, the portal. So nothing points beyond what is read because it is newer.
+
 Not evidence, and not looked at: accounts, sessions and tokens of the portal; when a checkpoint was signed by our own
 clock; settings; what runs. Nothing is written, and nothing is repaired.
 """
@@ -29,9 +33,9 @@ from ledger.ports import TableReader
 
 __all__ = ["Audited", "Finding", "Refold", "Report", "audit"]
 
-Refold = Callable[[int | None], "tuple[TableReader, bytes | None] | str"]
-"""Fold the log from index 0 into empty tables: (the tables, the state at this cursor when one is asked for), or why that
-cannot be done."""
+Refold = Callable[[int | None, int], "tuple[TableReader, bytes | None] | str"]
+"""Fold the log from index 0 up to the second cursor into empty tables: (the tables, the state at the first cursor when
+one is asked for), or why that cannot be done."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +59,21 @@ def audit(what: Audited, *, check: Checker, progress: Progress) -> Report:
         StoreError: a database cannot be read at all.
     """
     report = Report()
-    log = LogTables(what.tables, what.trust, report)
+    what.tables.hold("anchor")
     side: ChainSide | None = None
+    head: tuple[int, bytes] | None = None
     try:
         side = side_of(what.chain, what.trust, report)
+        head = None if side is None else _chain_head(side, report)
     except ChainError as error:
         report.unreachable = error.detail
+        side = None
+    what.tables.hold("engine")
+    before = _guard(what)
+    what.tables.hold("log")
+    log = LogTables(what.tables, what.trust, report)
+    after = _guard(what)
+    what.tables.hold("portal")
     anchors = AnchorTables(
         what.tables,
         what.trust,
@@ -71,7 +84,7 @@ def audit(what: Audited, *, check: Checker, progress: Progress) -> Report:
         side=side,
     )
     try:
-        _heads(what, log, anchors, side, report)
+        _heads(what, log, report, anchors, head=head, guards=(before, after))
         log.run(check, progress)
         if side is not None:
             _grants(log, side, report)
@@ -86,29 +99,49 @@ def audit(what: Audited, *, check: Checker, progress: Progress) -> Report:
     return report
 
 
-def _heads(what: Audited, log: LogTables, anchors: AnchorTables, side: ChainSide | None, report: Report) -> None:
-    """Every root that the leaves must have, before they are read."""
+def _chain_head(side: ChainSide, report: Report) -> tuple[int, bytes] | None:
+    try:
+        size, root, _ = side.head()
+    except VerificationError as error:
+        Row(report, "chain", "", error.check).differs("", error.detail, code=error.code)
+        return None
+    return size, root
+
+
+def _guard(what: Audited) -> TreeHead | str | None:
+    """The last signed head, or why it cannot be read."""
+    try:
+        return what.guard()
+    except RollbackError as error:
+        return error.detail
+
+
+def _heads(
+    what: Audited,
+    log: LogTables,
+    report: Report,
+    anchors: AnchorTables,
+    *,
+    head: tuple[int, bytes] | None,
+    guards: tuple[TreeHead | str | None, TreeHead | str | None],
+) -> None:
+    """Every root that the leaves must have, before they are read. `head` is the contract's."""
     newest = 0
     for row in what.tables.rows("log", "checkpoint"):
         newest = row["size"]
-    try:
-        guard_says(log, what.guard(), newest, report)
-    except RollbackError as error:
-        Row(report, "guard/signed-head", "", 8).differs("", error.detail, code="guard-unreadable")
-    if side is not None:
-        try:
-            size, root, _ = side.head()
-        except VerificationError as error:
-            Row(report, "chain", "", error.check).differs("", error.detail, code=error.code)
-        else:
-            if size > log.size:
-                Row(report, "chain", "", 9).differs(
-                    "",
-                    f"the contract holds size {size}, the log has {log.size}: it was rolled back",
-                    code="size-missing",
-                )
-            else:
-                log.expect(size, root, "the contract's head", 9)
+    before, after = guards
+    if isinstance(before, str):
+        Row(report, "guard/signed-head", "", 8).differs("", before, code="guard-unreadable")
+    elif isinstance(after, str):
+        Row(report, "guard/signed-head", "", 8).differs("", after, code="guard-unreadable")
+    else:
+        guard_says(log, before, after, newest, report)
+    if head is not None and head[0] > log.size:
+        Row(report, "chain", "", 9).differs(
+            "", f"the contract holds size {head[0]}, the log has {log.size}: it was rolled back", code="size-missing"
+        )
+    elif head is not None:
+        log.expect(*head, "the contract's head", 9)
     anchors.expect(log)
 
 
@@ -122,10 +155,11 @@ def _grants(log: LogTables, side: ChainSide, report: Report) -> None:
 
 def _engine(what: Audited, refold: Refold, report: Report) -> None:
     kept = next(what.tables.rows("engine", "snapshot"), None)
-    folded = refold(None if kept is None else kept["cursor"])
+    state = next(what.tables.rows("engine", "state"), None)
+    folded = refold(None if kept is None else kept["cursor"], 0 if state is None else state["cursor"])
     if isinstance(folded, str):
         report.skipped.append(f"the engine's tables: {folded}")
         return
-    fresh, state = folded
+    fresh, reached = folded
     engine_tables(what.tables, fresh, report)
-    snapshot(what.tables, state, report)
+    snapshot(what.tables, reached, report)

@@ -262,18 +262,24 @@ class LogTables:
             )
 
 
-def guard_says(log: LogTables, guard: TreeHead | None, newest: int, report: Report) -> None:
-    """The last signed head in the guard's file: never behind a stored checkpoint, and of this very history."""
+def guard_says(log: LogTables, before: TreeHead | None, after: TreeHead | None, newest: int, report: Report) -> None:
+    """The last signed head in the guard's file: never behind a stored checkpoint, and of this very history.
+
+    Read `before` the log was and `after`, because both go on: the log has all that was signed before, and the guard
+    knows of every checkpoint that the log has.
+    """
     name = Row(report, "guard/signed-head", "", 8)
-    size = 0 if guard is None else int(guard.size)
+    size = 0 if after is None else int(after.size)
     if size < newest:
         name.differs(
             "", f"holds size {size}, a checkpoint of {newest} is stored: the guard was put back", code="guard-behind"
         )
-    elif guard is not None and size > log.size:
-        name.differs("", f"size {size} was signed, the log has {log.size}: it was rolled back", code="size-missing")
-    elif guard is not None:
-        log.expect(size, guard.root, "the last signed head (guard/signed-head)", 8)
+    elif before is not None and before.size > log.size:
+        name.differs(
+            "", f"size {before.size} was signed, the log has {log.size}: it was rolled back", code="size-missing"
+        )
+    elif before is not None:
+        log.expect(before.size, before.root, "the last signed head (guard/signed-head)", 8)
 
 
 def _bundle(encode: Callable[[list[bytes]], bytes], rows: list[dict[str, Any]], column: str) -> bytes:

@@ -58,8 +58,8 @@ def audit_command(
 
     Every column of every store is compared with its evidence: payloads, signatures, receipts, tiles, checkpoints, the
     guard's file, trie proofs, contract storage, and the engine's tables with a fresh fold of the log. A finding names the
-    row, the record and the check. Run it beside the stopped service or on a copy; a log that grows meanwhile shows up as
-    differences. It changes nothing.
+    row, the record and the check. The service may go on meanwhile: what is read is of the moment when it began. It changes
+    nothing.
 
     \b
     Exit code: 0 nothing found, 1 findings, 2 usage, 4 the endpoint did not answer.
@@ -74,7 +74,7 @@ def audit_command(
             Audited(
                 tables=here.stores.tables,
                 trust=here.trust,
-                stored_proof=here.stores.anchor.stored_proof,
+                stored_proof=here.stores.tables.stored_proof,
                 read_transaction=read_transaction,
                 guard=here.guard().read,
                 access_start=ACCESS_START,

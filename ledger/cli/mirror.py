@@ -29,6 +29,10 @@ class SourceError(LedgerError):
 class TileSource(Protocol):
     """A mirror of one log."""
 
+    @property
+    def live(self) -> bool:
+        """Whether it answers with the log's newest checkpoint, or with one of the day when it was taken."""
+
     def read(self, path: str) -> bytes:
         """The file of this path; NotFoundError when there is none, SourceError when the mirror does not answer."""
 
@@ -37,6 +41,8 @@ class TileSource(Protocol):
 
 class DirectorySource:
     """A mirror on disk."""
+
+    live = False
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -62,6 +68,8 @@ class DirectorySource:
 
 class HttpSource:
     """A mirror at an address; `token` is an auditor's bearer token (entries and records need one)."""
+
+    live = True
 
     def __init__(self, url: str, token: str | None) -> None:
         self._url = url.rstrip("/")

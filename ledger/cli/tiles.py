@@ -52,9 +52,10 @@ def mirror(here: Installation, directory: Path) -> int:
             if not path.exists():
                 _write(path, log.hash_tile(level, n, width))
         count, level = count // TILE_WIDTH, level + 1
-    for known in _checkpoints(here):
-        _write(directory / "checkpoints" / f"{known[0]:015d}", known[1])
+    # The newest first: whoever reads the mirror now finds no older checkpoint that is beyond it.
     _write(directory / "checkpoint", checkpoint.note)
+    for known in _checkpoints(here, size):
+        _write(directory / "checkpoints" / f"{known[0]:015d}", known[1])
     return size
 
 
@@ -68,13 +69,13 @@ def _write_bundles(here: Installation, directory: Path, start: int, width: int) 
     _write(records, encode_record_bundle([row.envelope for row in rows]))
 
 
-def _checkpoints(here: Installation) -> list[tuple[int, bytes]]:
-    """Every anchored one; the store gives its anchors a page at a time."""
+def _checkpoints(here: Installation, size: int) -> list[tuple[int, bytes]]:
+    """Every anchored one up to `size`; the store gives its anchors a page at a time, and has newer ones meanwhile."""
     found: list[tuple[int, bytes]] = []
     after = TreeSize(0)
     while page := here.stores.anchor.anchors(after=after):
         after = page[-1].size
-        checkpoints = (here.stores.log.checkpoint(anchor.size) for anchor in page)
+        checkpoints = (here.stores.log.checkpoint(anchor.size) for anchor in page if anchor.size <= size)
         found += [(int(c.size), c.note) for c in checkpoints if c is not None]
     return found
 

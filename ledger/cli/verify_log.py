@@ -205,6 +205,7 @@ def _planned(
             source.older_checkpoints(),
             stored_tile=stored_tile,
             only=only,
+            live=source.live,
         )
     except (SourceError, NotFoundError) as error:
         exit_unreachable(context, error.detail)

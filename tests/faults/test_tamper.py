@@ -98,6 +98,12 @@ def test_untouched__commands__exit_0(installed, tmp_path):
     assert _verify_log(installed.state, tmp_path, installed.service.rpc_url).exit_code == 0
 
 
+def test_outbox__sent_and_not_noted_as_sent__is_what_a_crash_leaves_and_no_finding(installed, copy):
+    Raw("sqlite", copy).execute("engine", 'UPDATE outbox SET "index" = NULL WHERE n = (SELECT max(n) FROM outbox)')
+    report = _audit(copy, installed.service.rpc_url, fold=True)
+    assert report.total == 0, [f.line() for f in report.findings]
+
+
 def test_altered__command__exit_1_and_names_the_record(installed, copy):
     record_id = _row(copy, "log", "entry", "middle")["record_id"].hex()
     _write(copy, "log", "entry", _row(copy, "log", "entry", "middle"), "kind", "close")

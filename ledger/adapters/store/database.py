@@ -115,6 +115,20 @@ class Database:
                 raw.close()
         return row
 
+    def frozen(self) -> FrozenDatabase:
+        """The store as it stands now, for reading; `close` it. Whatever is committed meanwhile does not show."""
+        self._check_process()
+        with translated(self.store):
+            connection = self._reader.connect()
+            # The moment is that of the first row read, not that of BEGIN.
+            if self.is_sqlite:
+                begin, first = "BEGIN", "SELECT 1 FROM sqlite_master LIMIT 1"
+            else:
+                begin, first = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", "SELECT 1"
+            connection.exec_driver_sql(begin)
+            connection.exec_driver_sql(first)
+        return FrozenDatabase(self.store, self._reader, connection)
+
     def close(self) -> None:
         # After a fork the connections are the parent's: forget them, do not say good-bye to the server on them.
         ours = os.getpid() == self._pid
@@ -126,6 +140,26 @@ class Database:
         # A connection shared over fork corrupts SQLite's locks and PostgreSQL's protocol without any error.
         if os.getpid() != self._pid:
             raise StoreError(f"the {self.store} store was opened before a fork; open it in each process")
+
+
+class FrozenDatabase(Database):
+    """One moment of a store: a read transaction held open. SQLite's write-ahead log grows until it is closed."""
+
+    def __init__(self, store: str, reader: Engine, connection: Connection) -> None:
+        super().__init__(store, reader, None)
+        self._connection = connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """The one connection that sees this moment; for one thread."""
+        self._check_process()
+        with translated(self.store):
+            yield self._connection
+
+    def close(self) -> None:
+        with translated(self.store):
+            self._connection.exec_driver_sql("ROLLBACK")
+            self._connection.close()
 
 
 @contextmanager

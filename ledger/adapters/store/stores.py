@@ -45,6 +45,7 @@ class SqlStores:
         return ExclusiveLock(name, self._state_dir, self._lock_engine)
 
     def close(self) -> None:
+        self.tables.close()
         for database in self._databases.values():
             database.close()
         if self._lock_engine is not None:

@@ -7,8 +7,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Table, and_, func, or_, select
 
-from ledger.adapters.store.database import Database
+from ledger.adapters.store.anchor_store import AnchorStore
+from ledger.adapters.store.database import Database, FrozenDatabase
 from ledger.adapters.store.schema import STORES
+from ledger.model import StateProof, TreeSize
 
 ROWS_AT_ONCE = 256
 """Envelopes may have 72 KiB each; 18 MiB is what one page of them may take."""
@@ -18,7 +20,21 @@ class Tables:
     """Implements ports.TableReader over the four stores of one installation."""
 
     def __init__(self, databases: dict[str, Database]) -> None:
-        self._databases = databases
+        self._databases = dict(databases)
+        self._frozen: list[FrozenDatabase] = []
+
+    def hold(self, store: str) -> None:
+        frozen = self._databases[store].frozen()
+        self._frozen.append(frozen)
+        self._databases[store] = frozen
+
+    def stored_proof(self, size: TreeSize) -> StateProof | None:
+        """AnchorStore.stored_proof, of the moment that is held."""
+        return AnchorStore(self._databases["anchor"]).stored_proof(size)
+
+    def close(self) -> None:
+        while self._frozen:
+            self._frozen.pop().close()
 
     def names(self, store: str) -> list[str]:
         """The tables of a store."""

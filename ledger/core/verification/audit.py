@@ -1,7 +1,8 @@
 """`verify log` and `verify book` without their IO: who is asked what, in which order, and what the lines then say.
 
 The chain is asked for its head *before* the mirror for its checkpoint, so that a log that grows meanwhile never looks
-rolled back. Grants are compared last, when the log has stated all of them.
+rolled back. A mirror that was taken earlier may well end before that head: then what it holds is checked, and the verdict
+is PENDING, because nobody can see from here whether the rest was not copied or does not exist. Grants are compared last, when the log has stated all of them.
 """
 
 from __future__ import annotations
@@ -36,6 +37,9 @@ class AuditPlan:
     newest: ExpectedRoot
     side: ChainSide | None = None
     anchored_size: int = 0
+    """The largest size, of those that this mirror has, whose root the contract holds."""
+    ahead: int = 0
+    """The contract's head, where it is beyond a mirror that was taken earlier."""
     older: list[ExpectedRoot] = field(default_factory=list)
 
     @property
@@ -52,8 +56,11 @@ def plan_audit(
     *,
     stored_tile: StoredTile | None = None,
     only: Place | None = None,
+    live: bool = True,
 ) -> AuditPlan | Outcome:
     """Open checkpoints and ask the chain. An Outcome instead of a plan when the audit cannot begin.
+
+    `live`: `read_checkpoint` gives the log's newest, so the contract's head cannot lie beyond it.
 
     Raises:
         LedgerError: `read_checkpoint` does.
@@ -72,7 +79,7 @@ def plan_audit(
     for note in older_notes:
         _add_older(plan, note)
     if side is not None and head is not None:
-        _add_stored(plan, side, head)
+        _add_stored(plan, side, head, live=live)
     return plan
 
 
@@ -100,9 +107,14 @@ def conclude(plan: AuditPlan, report: LogReport, reader: HashReader | None) -> O
     if plan.side is not None and plan.anchored_size:
         outcome.ok(9, f"the contract holds the root of {plan.anchored_size} entries, and it is theirs")
     elif plan.side is not None:
-        outcome.skip(9, "nothing is anchored yet")
+        outcome.skip(9, "the contract holds no root of this mirror" if plan.ahead else "nothing is anchored yet")
     else:
         outcome.skip(9, "name an endpoint with --rpc to compare with contract storage")
+    if plan.ahead:
+        outcome.pending = (
+            f"the contract holds size {plan.ahead}, this mirror ends at {size}: entries {size} to {plan.ahead - 1} are "
+            "not in it; take the mirror again, and if they never come the log was rolled back"
+        )
     outcome.skip(10, "name an endpoint with --rpc")
     outcome.skip(11, "a mirror holds no disclosures: verify a bundle")
     outcome.skip(12, "a mirror holds no receipts: hazledger verify receipt")
@@ -176,16 +188,22 @@ def _add_older(plan: AuditPlan, note: bytes) -> None:
         plan.audit.expect(older)
 
 
-def _add_stored(plan: AuditPlan, side: ChainSide, head: tuple[int, bytes]) -> None:
+def _add_stored(plan: AuditPlan, side: ChainSide, head: tuple[int, bytes], *, live: bool) -> None:
     """The contract's head and its roots for the checkpoints at hand, as roots that the leaves must have."""
     size, root = head
     if not size:
         return
-    plan.anchored_size = size
-    plan.audit.expect(ExpectedRoot(size, root, "the contract's head", 9))
+    sizes = {plan.newest.size, *(older.size for older in plan.older)}
+    if size > plan.size and not live:
+        plan.ahead = size
+    else:
+        plan.anchored_size = size
+        plan.audit.expect(ExpectedRoot(size, root, "the contract's head", 9))
+        sizes.add(size)
     try:
-        for stored in side.stored_roots({size, plan.newest.size, *(older.size for older in plan.older)}):
+        for stored in side.stored_roots(sizes):
             plan.audit.expect(stored)
+            plan.anchored_size = max(plan.anchored_size, stored.size)
     except VerificationError as error:
         plan.outcome.fail(error)
     except ChainError as error:

@@ -23,7 +23,7 @@ def reader_of(files, size):
     return TileReader(get_tile)
 
 
-def audited(world, files=None, *, rpc=None, older=(), only=None, trust=None):
+def audited(world, files=None, *, rpc=None, older=(), only=None, trust=None, live=True):
     """The Outcome of an audit of `files` (the world's own mirror when None)."""
     files = world.mirror() if files is None else files
     plan = plan_audit(
@@ -33,6 +33,7 @@ def audited(world, files=None, *, rpc=None, older=(), only=None, trust=None):
         older,
         stored_tile=lambda level, n, width: files.get(tile_path(level, n, width)),
         only=only,
+        live=live,
     )
     if isinstance(plan, Outcome):
         return plan

@@ -10,7 +10,7 @@ from ledger.core.encoding import b64_decode, b64_encode, sha256
 from ledger.core.merkle import leaf_hash
 from ledger.core.tiles import tile_path
 from ledger.core.verification.evidence import check_evidence
-from ledger.core.verification.verdict import EXIT_EQUIVOCATION, EXIT_FAILED, EXIT_OK, EXIT_UNREACHABLE
+from ledger.core.verification.verdict import EXIT_EQUIVOCATION, EXIT_FAILED, EXIT_OK, EXIT_PENDING, EXIT_UNREACHABLE
 from ledger.model import Role
 from tests.core.verification.audits import audited, edit_entry, edit_record, found
 from tests.world import HOLDER, OTHER_HOLDER, STRANGER, World, seeded, unreachable
@@ -274,6 +274,31 @@ def test_log__contract_is_ahead_of_the_mirror__check_9():
     world.fill(5)
     world.anchor()
     assert (None, 9, "size-missing") in found(audited(world, files, rpc=world.view()))
+
+
+def test_log__mirror_taken_before_the_contracts_head__pending_and_says_what_is_missing():
+    world = World().open()
+    world.fill(5)
+    world.checkpoint()
+    world.anchor()
+    files = world.mirror()
+    end = len(world.logged)
+    world.fill(5)
+    world.anchor()
+    outcome = audited(world, files, rpc=world.view(), live=False)
+    assert (outcome.exit_code, outcome.findings, outcome.lines[9].status) == (EXIT_PENDING, [], "ok")
+    assert f"entries {end} to {end + 4} are not in it" in outcome.verdict_line
+
+
+def test_log__mirror_taken_before_the_contracts_head_with_another_root__check_9():
+    world = World().open()
+    world.fill(5)
+    world.checkpoint()
+    world.anchor(root=sha256(b"another history"))
+    files = world.mirror()
+    world.fill(5)
+    world.anchor()
+    assert (None, 9, "other-root") in found(audited(world, files, rpc=world.view(), live=False))
 
 
 def test_log__nothing_anchored_yet__skipped():
