@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import tzinfo
 from typing import Any
 
 from ledger.core.disclosure import parse_disclosure
@@ -37,6 +38,7 @@ from ledger.model import (
 )
 from ledger.places import Bindings, Places, bound_by, check_stores
 from ledger.ports import AppendBatch, BookState, LogWriter, NewEntry, NewTile, Refused
+from ledger.surrogates import Surrogates
 
 # Kinds that open a book's stock account; the first of them must be a complete stock-take (formats.md section 2, Books).
 STOCK_KINDS = frozenset({"movement", "stocktake", "close"})
@@ -98,6 +100,10 @@ class Draft:
     origin: str
     now: UnixMs
     merge_delay_ms: int
+    lookup_key: bytes = field(repr=False)
+    """Finds the surrogate of a disclosed value again (ledger/core/facts.py)."""
+    zone: tzinfo
+    """Of the county: the day on which somebody is of age."""
     entries: list[NewEntry] = field(default_factory=list)
     books: dict[BookKey, BookState] = field(default_factory=dict)
     grants: dict[str, tuple[Grant, LeafIndex]] = field(default_factory=dict)
@@ -109,6 +115,10 @@ class Draft:
     drafted: dict[RecordId, StoredRecord] = field(default_factory=dict)
     brought: dict[RecordId, list[str]] = field(default_factory=dict)
     """Disclosures that this commit takes in, by record: they are not in the store yet."""
+    surrogates: Surrogates = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.surrogates = Surrogates(self.store, self.lookup_key, self.erased)
 
     def book(self, key: BookKey) -> BookState | None:
         """The book's head as this batch would leave it."""
@@ -136,6 +146,7 @@ def append(records: Sequence[AuthenticRecord], draft: Draft) -> list[Appended | 
     Answers, not raises: ConflictError (409), PayloadError, DisclosureError (422), GrantError (403).
     """
     known = _known(records, draft)
+    draft.surrogates.read_ahead(disclosure for record in records for disclosure in record.disclosures)
     broken: set[BookKey] = set()
     answers: list[Appended | LedgerError] = []
     for record in records:
@@ -172,6 +183,7 @@ def commit(draft: Draft) -> None:
         refused=tuple(draft.refused),
         late_disclosures=tuple(draft.late_disclosures),
         erased=tuple(sorted(draft.erased)),
+        lookups=draft.surrogates.fresh(),
     )
     if batch == AppendBatch(entries=()):
         return
@@ -239,8 +251,8 @@ def _append_one(record: AuthenticRecord, key: BookKey, draft: Draft) -> Appended
             record=stored,
             leaf_hash=leaf,
             event_time_ms=record.event_time_ms,
-            disclosures=tuple((d.digest, d.text, "") for d in record.disclosures),
-            facts=facts_of(record.disclosures, record.event_time_ms) if record.disclosures else None,
+            disclosures=tuple((d.digest, d.text, draft.surrogates.lookup_of(d)) for d in record.disclosures),
+            facts=facts_of(record.disclosures, record.event_time_ms, draft.zone, draft.surrogates.take),
         )
     )
     draft.drafted[record.record_id] = stored
@@ -262,6 +274,9 @@ def _append_one(record: AuthenticRecord, key: BookKey, draft: Draft) -> Appended
 def _repeat(record: AuthenticRecord, stored: StoredRecord, draft: Draft) -> Appended:
     """The first receipt; disclosures that the record does not have yet are taken in.
 
+    They give it no facts: the fold has read the record without them, and a tick may have sealed that already. What was
+    not said in time stays unsaid to the rules (C04 tells), so nothing is gained by bringing a name late.
+
     Raises: DisclosureError when one of them stands at a name that is disclosed already: a bundle with both would fail.
     """
     if record.disclosures:
@@ -277,11 +292,10 @@ def _repeat(record: AuthenticRecord, stored: StoredRecord, draft: Draft) -> Appe
                 )
         gone = draft.store.is_erased([d.digest for d in fresh])
         # A client that re-sends its exact bytes after an erasure is not at fault; the erased strings just stay out.
-        draft.late_disclosures.extend(
-            (record.record_id, d.digest, d.text, "")
-            for d in fresh
-            if d.digest not in gone and d.digest not in draft.erased
-        )
+        for d in fresh:
+            if d.digest not in gone and d.digest not in draft.erased:
+                draft.surrogates.take(d)
+                draft.late_disclosures.append((record.record_id, d.digest, d.text, draft.surrogates.lookup_of(d)))
         draft.brought.setdefault(record.record_id, []).extend(d.text for d in fresh)
     return Appended(Receipt(record.record_id, stored.index, stored.received, stored.receipt), repeat=True)
 

@@ -95,6 +95,8 @@ class AppendBatch:
     """(record_id, digest, disclosure string, lookup digest) brought by a repeat."""
     erased: tuple[str, ...] = ()
     """Digests whose strings, salts and lookup digests go, never to be accepted again."""
+    lookups: tuple[tuple[str, str], ...] = ()
+    """(keyed lookup digest, surrogate) of values disclosed for the first time, or again after their erasure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +154,15 @@ class LogReader(Protocol):
     def checkpoint(self, size: TreeSize) -> StoredCheckpoint | None: ...
     def disclosures(self, record_id: RecordId) -> tuple[str, ...]: ...
     def is_erased(self, digests: Sequence[str]) -> set[str]: ...
+    def surrogates(self, lookups: Sequence[str]) -> dict[str, str]:
+        """Keyed lookup digest → surrogate; what was never disclosed, or erased since, is missing."""
+
+    def disclosed_under(self, lookup: str) -> set[str]:
+        """Digests of the disclosures held under this keyed lookup digest."""
+
+    def lookup_sample(self) -> tuple[str, str] | None:
+        """(disclosure string, its lookup digest) of any one that has one: whether a key is the one that made them."""
+
     def facts(self, start: LeafIndex, end: LeafIndex) -> dict[LeafIndex, dict[str, Any]]: ...
     def refused(self, record_id: RecordId) -> Refused | None: ...
     def refused_since(self, keyid: str, since: UnixMs) -> int: ...

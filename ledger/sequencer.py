@@ -16,6 +16,7 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import tzinfo
 from typing import Any
 
 from ledger.append import Draft, WriterState, append, commit
@@ -51,6 +52,7 @@ from ledger.model import (
 from ledger.ports import HeadGuard, LogWriter, Refused, Signer, StoredCheckpoint
 from ledger.receive import receive
 from ledger.roots import check_against
+from ledger.surrogates import check_key
 
 _log = logging.getLogger(__name__)
 
@@ -77,6 +79,10 @@ class Identity:
     platform: Signer
     log: NoteSigner
     receipt: NoteSigner
+    lookup_key: bytes = field(repr=False)
+    """Finds the surrogates of disclosed values again; kept apart from the database."""
+    zone: tzinfo
+    """Of the county."""
     merge_delay_ms: int = HOUR_MS
 
 
@@ -113,6 +119,7 @@ class Sequencer:
         self._uncounted: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._jobs: queue.Queue[_Job | None] = queue.Queue(MAX_WAITING_JOBS)
+        check_key(store, identity.lookup_key)
         self._state = WriterState.load(store)
         self._check_rollback()
         self._last_tick = self._find_last_tick()
@@ -272,6 +279,8 @@ class Sequencer:
             origin=self._identity.origin,
             now=self._clock(),
             merge_delay_ms=self._identity.merge_delay_ms,
+            lookup_key=self._identity.lookup_key,
+            zone=self._identity.zone,
         )
         for job in jobs:
             try:

@@ -6,6 +6,7 @@ import base64
 import json
 import secrets
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from ledger.adapters.store import open_stores
 from ledger.core.dsse import PAYLOAD_TYPE, encode_envelope, pae
@@ -108,6 +109,8 @@ class Log:
             platform=self.platform,
             log=NoteSigner(ORIGIN, self.log_key),
             receipt=NoteSigner(receipt_key_name(ORIGIN), self.receipt_key),
+            lookup_key=b"k" * 32,
+            zone=ZoneInfo("Asia/Shanghai"),
         )
         self.sequencer = Sequencer(self.stores.log, self.identity, self.guard, clock=self.clock, chain_head=chain_head)
         self.door = Door(ORIGIN, Directory(self.stores.log), self.stores.log, self.sequencer)

@@ -384,42 +384,6 @@ def test_tick__not_due_or_within_a_minute__none(log):
     assert now[1] > now[0]
 
 
-def test_append__disclosed_id_numbers__facts_are_kept_and_survive_erasure(log):
-    from ledger.core.disclosure import make_disclosure, make_sd
-    from ledger.core.ids import resident_id_for
-
-    book = log.enterprise()
-    log.submit(book.next("stocktake"))
-    adult, child, wrong = resident_id_for("11010519491231002"), resident_id_for("11010520150101002"), "11010519491231002A"
-    shown = [
-        make_disclosure(f"/body/handlers/{n}/id_number", value, bytes([n]) * 16)
-        for n, value in enumerate((adult, child, wrong))
-    ]
-    payload = book.payload(_sd=make_sd(shown, __import__("secrets").token_bytes), _sd_alg="sha-256")
-    book.took(payload)
-    submission = b'{"envelope":%b,"disclosures":%b}' % (
-        book.sign(payload),
-        __import__("json").dumps([d.text for d in shown]).encode(),
-    )
-    index = log.submit(submission).receipt.index
-    expected = {
-        "/body/handlers/0/id_number": {"valid": True, "minor": False},
-        "/body/handlers/1/id_number": {"valid": True, "minor": True},
-        "/body/handlers/2/id_number": {"valid": False, "minor": None},
-    }
-    assert log.stores.log.facts(index, index + 1) == {index: {"ids": expected}}
-    before = log.sequencer.tick(0)
-    digests = [d.digest for d in shown]
-    log.sequencer.append_platform("erasure", "erasures", {"digests": sorted(digests), "basis": "cn591.retention.sales"})
-    assert log.stores.log.disclosures(record_id_of(payload)) == ()
-    assert log.stores.log.facts(index, index + 1) == {index: {"ids": expected}}
-    again = log.submit(submission)
-    assert again.repeat and log.stores.log.disclosures(record_id_of(payload)) == ()
-    assert document_of(log.stores.log.record_by_id(before.receipt.record_id).envelope)["body"]["facts"] != (
-        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-    )
-
-
 def test_watch__access_log_grows__one_entry_with_the_chains_digest(log):
     from ledger.flow import watch_once
     from tests.kit import ISSUER

@@ -18,7 +18,8 @@ clock; settings; what runs. Nothing is written, and nothing is repaired.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import tzinfo
 
 from ledger.audit.anchors import AnchorTables, ReadTransaction, StoredProof, side_of
 from ledger.audit.log import Checker, LogTables, Progress, guard_says
@@ -48,6 +49,10 @@ class Audited:
     read_transaction: ReadTransaction
     guard: Callable[[], TreeHead | None]
     access_start: bytes
+    zone: tzinfo
+    """The county's, in which ages are reckoned."""
+    lookup_key: bytes | None = field(default=None, repr=False)
+    """With it the lookup digests are made again; without it only their surrogates are compared."""
     refold: Refold | None = None
     chain: ChainView | None = None
 
@@ -71,7 +76,7 @@ def audit(what: Audited, *, check: Checker, progress: Progress) -> Report:
     what.tables.hold("engine")
     before = _guard(what)
     what.tables.hold("log")
-    log = LogTables(what.tables, what.trust, report)
+    log = LogTables(what.tables, what.trust, report, zone=what.zone, lookup_key=what.lookup_key)
     after = _guard(what)
     what.tables.hold("portal")
     anchors = AnchorTables(

@@ -11,8 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import tzinfo
 from typing import Any
 
+from ledger.audit.disclosed import DisclosedTables
 from ledger.audit.records import RecordTables
 from ledger.audit.report import Report, Row
 from ledger.core.checkpoint import open_checkpoint
@@ -38,13 +40,15 @@ Progress = Callable[[int, int], None]
 class LogTables:
     """One pass over the log store. `run` once; afterwards `audit.grants` are the grants that the log states."""
 
-    def __init__(self, tables: TableReader, trust: TrustFile, report: Report) -> None:
+    def __init__(
+        self, tables: TableReader, trust: TrustFile, report: Report, *, zone: tzinfo, lookup_key: bytes | None
+    ) -> None:
         self._tables = tables
         self._trust = trust
         self._report = report
         self.size = tables.count("log", "entry")
         self.audit = LogAudit(trust, self.size)
-        self._records = RecordTables(tables, trust, report)
+        self._records = RecordTables(tables, trust, report, DisclosedTables(tables, report, zone, lookup_key))
         self._levels: list[list[bytes]] = []
         self._tiles = 0
         self._books: dict[tuple[str, str, str], list[Any]] = {}

@@ -1,4 +1,4 @@
-"""What stands or falls with single records: receipts, disclosures, erased digests, facts, refusals."""
+"""What stands or falls with single records: receipts, erased digests, the digest of the facts, refusals."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import hashlib
 import json
 from typing import Any
 
+from ledger.audit.disclosed import DisclosedTables
 from ledger.audit.report import Report, Row
-from ledger.core.disclosure import digest_of, parse_disclosure
 from ledger.core.dsse import PAYLOAD_TYPE, pae, parse_envelope
 from ledger.core.encoding import b64_decode
-from ledger.core.facts import facts_of
 from ledger.core.keys import load_public_key
 from ledger.core.merkle import leaf_hash
 from ledger.core.note import open_note
@@ -18,7 +17,7 @@ from ledger.core.receipt import parse_receipt
 from ledger.core.record import record_id_of
 from ledger.core.trust import TrustFile
 from ledger.errors import VerificationError
-from ledger.model import Disclosure, Payload
+from ledger.model import Payload
 from ledger.ports import TableReader
 
 REFUSAL_FORMAT = "hazledger/refusal/v1"
@@ -27,12 +26,12 @@ REFUSAL_FORMAT = "hazledger/refusal/v1"
 class RecordTables:
     """Fed with the log's records in order."""
 
-    def __init__(self, tables: TableReader, trust: TrustFile, report: Report) -> None:
+    def __init__(self, tables: TableReader, trust: TrustFile, report: Report, disclosed: DisclosedTables) -> None:
         self._tables = tables
         self._trust = trust
         self._report = report
+        self._disclosed = disclosed
         self._erased: dict[str, int] = {}
-        self._disclosed = 0
         self._refused = 0
         self._facts_from = 0
         self._spkis: dict[str, bytes] = {}
@@ -56,53 +55,19 @@ class RecordTables:
 
     def tile(self, first: int, rows: list[dict[str, Any]]) -> None:
         """The disclosures and the facts of these records."""
-        held: dict[int, list[Disclosure]] = {}
-        for row in self._tables.rows("log", "disclosure", by="index", start=first, end=first + len(rows)):
-            self._disclosed += 1
-            record_id = rows[row["index"] - first]["record_id"].hex()
-            name = Row(self._report, "log.disclosure", row["digest"], 11, row["index"], record_id)
-            # The text is personal data: no finding repeats it.
-            if digest_of(row["text"]) != row["digest"]:
-                name.differs("text", "the string does not have this digest")
-            else:
-                held.setdefault(row["index"], []).append(parse_disclosure(row["text"]))
-            if row["digest"] not in self._sd.get(row["index"], frozenset()):
-                name.differs("digest", "not in the record's _sd")
-            if row["lookup"]:
-                name.differs("lookup", "this version makes no keyed digests for searching")
-        for row in self._tables.rows("log", "facts", by="index", start=first, end=first + len(rows)):
-            self._fact(row, rows[row["index"] - first], held.get(row["index"], []))
+        self._disclosed.tile(first, rows, self._sd)
         self._sd.clear()
-
-    def _fact(self, facts: dict[str, Any], row: dict[str, Any], held: list[Disclosure]) -> None:
-        """Facts outlive the strings that gave them; those that are still held must give the same."""
-        name = Row(self._report, "log.facts", f"index {facts['index']}", 11, facts["index"], row["record_id"].hex())
-        try:
-            stated = json.loads(facts["facts"])["ids"]
-        except (ValueError, LookupError, TypeError):
-            name.differs("facts", "not of its form")
-            return
-        derived = (facts_of(held, row["event_time_ms"]) or {"ids": {}})["ids"]
-        for pointer, fact in derived.items():
-            if pointer in stated and stated[pointer] != fact:
-                name.differs("facts", f"{pointer}: the disclosed string says otherwise")
 
     def finish(self, size: int) -> None:
         """What remains when every record was seen."""
         report = self._report
-        report.saw("log.disclosure", self._disclosed)
-        for start, end in ((size, None), (None, 0)):
-            for row in self._tables.rows("log", "disclosure", by="index", start=start, end=end):
-                Row(report, "log.disclosure", row["digest"], 11).differs(
-                    "index", f"{row['index']} is no record of this log", code="extra-row"
-                )
+        self._disclosed.finish(size)
         self._compare_erased()
         report.saw("log.refused", self._refused)
         strays = self._tables.count("log", "refused") - self._refused
         if strays:
             for row in self._tables.rows("log", "refused"):
                 self._stray_refusal(row)
-        report.saw("log.facts", self._tables.count("log", "facts"))
 
     def _receipt(self, index: int, row: dict[str, Any]) -> None:
         name = Row(self._report, "log.entry", f"index {index}", 12, index, row["record_id"].hex())

@@ -78,6 +78,8 @@ def audit_command(
                 read_transaction=read_transaction,
                 guard=here.guard().read,
                 access_start=ACCESS_START,
+                zone=here.zone(),
+                lookup_key=here.lookup_key(),
                 refold=refold,
                 chain=chain,
             ),

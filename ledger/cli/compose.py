@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 
 from ledger.adapters.enrolments import EnrolmentDirectory
 from ledger.adapters.ipc import SequencerClient
 from ledger.adapters.keystore.guard import FileHeadGuard
+from ledger.adapters.keystore.lookup import load_lookup_key
 from ledger.adapters.keystore.signing import load_signer
 from ledger.adapters.store.stores import SqlStores, open_stores
 from ledger.config import Config, load, state_dir_from_environment
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 PLATFORM_KEY = "platform.key"
 LOG_KEY = "log.key"
 RECEIPT_KEY = "receipt.key"
+LOOKUP_KEY = "lookup.key"
 SUBMITTER_ACCOUNT = "submitter.account"
 AUTHORITY_ACCOUNT = "authority.account"
 DEPLOYER_ACCOUNT = "deployer.account"
@@ -160,8 +163,21 @@ class Installation:
             platform=load_signer(keys / PLATFORM_KEY, passphrase),
             log=NoteSigner(origin, load_signer(keys / LOG_KEY, passphrase)),
             receipt=NoteSigner(receipt_key_name(origin), load_signer(keys / RECEIPT_KEY, passphrase)),
+            lookup_key=self.lookup_key(),
+            zone=self.zone(),
             merge_delay_ms=self.config.merge_delay_ms,
         )
+
+    def lookup_key(self) -> bytes:
+        """Finds surrogates again. Raises: ConfigError. For the sequencer and the audit only."""
+        return load_lookup_key(self.config.keys_dir / LOOKUP_KEY, self.config.passphrase())
+
+    def zone(self) -> ZoneInfo:
+        """The county's time zone. Raises: ConfigError."""
+        try:
+            return ZoneInfo(self.config.timezone)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ConfigError(f"[portal] timezone: {self.config.timezone!r} is no time zone") from error
 
     def guard(self) -> FileHeadGuard:
         """The last signed head, in a file apart from the database."""

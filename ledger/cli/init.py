@@ -15,11 +15,13 @@ from ledger.adapters.chain.rpc import Rpc
 from ledger.adapters.enrolments import save_enrolment
 from ledger.adapters.files import PUBLIC, write_whole
 from ledger.adapters.keystore.ethereum import create_account, load_account
+from ledger.adapters.keystore.lookup import create_lookup_key
 from ledger.adapters.keystore.signing import create_key, load_signer
 from ledger.cli.compose import (
     AUTHORITY_ACCOUNT,
     DEPLOYER_ACCOUNT,
     LOG_KEY,
+    LOOKUP_KEY,
     PLATFORM_KEY,
     RECEIPT_KEY,
     SUBMITTER_ACCOUNT,
@@ -169,6 +171,8 @@ def _make_keys(config: Config) -> None:
     for name in (PLATFORM_KEY, LOG_KEY, RECEIPT_KEY):
         if not (keys / name).exists():
             create_key(keys / name, "Ed25519", passphrase)
+    if not (keys / LOOKUP_KEY).exists():
+        create_lookup_key(keys / LOOKUP_KEY, passphrase)
     for name in (DEPLOYER_ACCOUNT, SUBMITTER_ACCOUNT, AUTHORITY_ACCOUNT):
         if not (keys / name).exists():
             create_account(keys / name, passphrase)

@@ -73,6 +73,10 @@ CASES: dict[tuple[str, str], dict[str, Case]] = {
         "text": Case(11),
         "lookup": Case(11, value="abc"),
     },
+    ("log", "lookup"): {
+        "digest": Case(11, "extra-row", value="0" * 64, row="{altered}"),
+        "surrogate": Case(11, value="0" * 32),
+    },
     ("log", "erased"): {"digest": Case(11, "row-missing")},
     ("log", "facts"): {
         "index": Case(3, "facts-differ", "facts", row="{facts}"),
@@ -169,6 +173,7 @@ NAMES = {
     "log.book": "{holder}/{site}/{book}",
     "log.grant": "{g}",
     "log.disclosure": "{digest}",
+    "log.lookup": "{digest}",
     "log.erased": "{digest}",
     "log.facts": "index {index}",
     "log.refused": "{record_id}",

@@ -54,7 +54,7 @@ def copy(installed, tmp_path):
     return state
 
 
-def _audit(state, rpc, *, fold=False):
+def _audit(state, rpc, *, fold=False, key=True):
     here = Installation(load(state, {"HAZLEDGER_CHAIN_ENDPOINTS": rpc}))
 
     def run(refold=None):
@@ -65,6 +65,8 @@ def _audit(state, rpc, *, fold=False):
             read_transaction=read_transaction,
             guard=here.guard().read,
             access_start=ACCESS_START,
+            zone=here.zone(),
+            lookup_key=here.lookup_key() if key else None,
             refold=refold,
             chain=RpcChainView(rpc, depth=0),
         )
@@ -146,10 +148,10 @@ def test_rows__access_log_cut_off__the_entry_that_covers_it_says_so(installed, c
 
 @pytest.mark.parametrize(
     ("table", "check"),
-    [("checkpoint", None), ("tile", 7), ("book", 3), ("grant", 4), ("disclosure", None), ("erased", 11), ("refused", 3)],
+    [("checkpoint", None), ("tile", 7), ("book", 3), ("grant", 4), ("erased", 11), ("refused", 3)],
 )
 def test_rows__one_deleted__is_missed_where_something_names_it(installed, copy, table, check):
-    """Checkpoints and disclosures may go: the one is signed again, the other is what erasure deletes."""
+    """A checkpoint may go: it is signed again."""
     row = _row(copy, "log", table, "middle")
     keys = [c.name for c in STORES["log"].tables[table].primary_key.columns]
     where = " AND ".join(f'"{key}" = ?' for key in keys)
@@ -157,6 +159,51 @@ def test_rows__one_deleted__is_missed_where_something_names_it(installed, copy, 
     report = _audit(copy, installed.service.rpc_url)
     assert {f.check for f in report.findings} == ({check} if check else set()), [f.line() for f in report.findings]
     assert {f.place for f in report.findings} <= {f"log.{table}"}
+
+
+def test_rows__disclosure_deleted__leaves_a_lookup_that_an_erasure_had_taken_along(installed, copy):
+    Raw("sqlite", copy).execute("log", "DELETE FROM disclosure")
+    report = _audit(copy, installed.service.rpc_url)
+    assert {(f.place, f.check, f.code) for f in report.findings} == {("log.lookup", 11, "extra-row")}
+
+
+def test_rows__lookup_deleted__the_disclosure_and_its_facts_miss_it(installed, copy):
+    Raw("sqlite", copy).execute("log", "DELETE FROM lookup")
+    report = _audit(copy, installed.service.rpc_url)
+    assert {("log.disclosure", 11, "lookup"), ("log.facts", 11, "facts")} <= {
+        (f.place, f.check, f.column) for f in report.findings
+    }
+
+
+def test_rows__a_person_given_another_surrogate__the_facts_say_otherwise(installed, copy):
+    """Two persons made one, or one made two: the rules would count wrongly from the next record on."""
+    Raw("sqlite", copy).execute("log", "UPDATE lookup SET surrogate = ?", ("ab" * 16,))
+    report = _audit(copy, installed.service.rpc_url, key=False)
+    assert {(f.place, f.check, f.column) for f in report.findings} == {
+        ("log.facts", 11, "facts"),
+        ("log.lookup", 11, "surrogate"),
+    }
+
+
+def test_rows__lookup_moved_in_both_tables__only_the_key_tells(installed, copy):
+    """The next disclosure of this person would find nothing and make him another."""
+    raw = Raw("sqlite", copy)
+    raw.execute("log", "UPDATE disclosure SET lookup = ? WHERE lookup <> ''", ("ab" * 32,))
+    raw.execute("log", "UPDATE lookup SET digest = ?", ("ab" * 32,))
+    assert _audit(copy, installed.service.rpc_url, key=False).total == 0
+    report = _audit(copy, installed.service.rpc_url)
+    assert {(f.place, f.check, f.column) for f in report.findings} == {("log.disclosure", 11, "lookup")}
+
+
+def test_rows__facts_rewritten_to_match__the_tick_says_otherwise(installed, copy):
+    raw = Raw("sqlite", copy)
+    facts = _row(copy, "log", "facts", "first")
+    ((surrogate,),) = raw.query("log", "SELECT surrogate FROM lookup")
+    assert surrogate in facts["facts"]
+    raw.execute("log", "UPDATE lookup SET surrogate = ?", ("ab" * 16,))
+    raw.execute("log", "UPDATE facts SET facts = replace(facts, ?, ?)", (surrogate, "ab" * 16))
+    report = _audit(copy, installed.service.rpc_url)
+    assert {(f.place, f.check, f.code) for f in report.findings} == {("log.facts", 3, "facts-differ")}
 
 
 def test_rows__last_entries_deleted__rolled_back(installed, copy):
@@ -348,7 +395,7 @@ def test_file__guard_altered__check_8_and_no_more_signatures(installed, copy, ch
     assert said
 
 
-@pytest.mark.parametrize("name", ["log.key", "receipt.key", "platform.key"])
+@pytest.mark.parametrize("name", ["log.key", "receipt.key", "platform.key", "lookup.key"])
 def test_file__key_altered__the_sequencer_does_not_start(copy, name):
     _flip(copy / "keys" / name)
     with pytest.raises(LedgerError):

@@ -1,36 +1,20 @@
-"""Signing keys (P-256, Ed25519) encrypted at rest: scrypt (RFC 7914) and AES-256-GCM, in a small JSON file.
-
-Not PKCS #8's own encryption: it stretches a passphrase with PBKDF2 only, and a wrong passphrase shows as broken
-padding, which cannot be told from a broken file.
-"""
+"""Signing keys (P-256, Ed25519) encrypted at rest (keystore/sealing.py), each in a small JSON file."""
 
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
-
 from ledger.adapters.files import read_private, write_whole
+from ledger.adapters.keystore.sealing import SCRYPT_N, SEALED_MEMBERS, check_sealed, seal, unseal
 from ledger.core import strictjson
 from ledger.core.encoding import b64_decode, b64_encode
 from ledger.core.keys import PrivateKey
-from ledger.core.members import MemberError, base64_bytes, exact_object, integer
+from ledger.core.members import MemberError, base64_bytes, exact_object
 from ledger.errors import ConfigError, MalformedRecordError
 
 FORMAT = "hazledger/key/v1"
-
-SCRYPT_N = 2**15
-"""With r = 8: 32 MB and about 80 ms a guess, once per process start for us."""
-_R, _P = 8, 1
-
-# A file that asks for more would stop the process by its memory, not by its passphrase.
-_MAX_N = 2**20
-_SALT, _NONCE = 16, 12
 
 
 class FileSigner:
@@ -82,15 +66,11 @@ def store_key(path: Path, key: PrivateKey, passphrase: str, *, scrypt_n: int = S
     """As `create_key`, for a key that exists already (an import, a demo's fixed one)."""
     if not passphrase:
         raise ConfigError(f"{path}: an empty passphrase protects nothing")
-    salt, nonce = os.urandom(_SALT), os.urandom(_NONCE)
     spki = key.public.spki
-    secret = AESGCM(_stretch(passphrase, salt, scrypt_n, _R, _P)).encrypt(nonce, key.to_pkcs8(), _bound(spki))
     document = {
         "format": FORMAT,
         "spki": b64_encode(spki),
-        "kdf": {"name": "scrypt", "n": scrypt_n, "r": _R, "p": _P, "salt": b64_encode(salt)},
-        "cipher": {"name": "AES-256-GCM", "nonce": b64_encode(nonce)},
-        "secret": b64_encode(secret),
+        **seal(key.to_pkcs8(), _bound(spki), passphrase, scrypt_n=scrypt_n),
     }
     try:
         write_whole(path, (json.dumps(document, indent=1) + "\n").encode(), replace=False)
@@ -106,17 +86,8 @@ def load_signer(path: Path, passphrase: str) -> FileSigner:
         ConfigError: It is missing, open to others, no key file of this version, or the passphrase is wrong.
     """
     document = _read(path)
-    kdf, spki = document["kdf"], b64_decode(document["spki"])
-    stretched = _stretch(passphrase, b64_decode(kdf["salt"]), kdf["n"], kdf["r"], kdf["p"])
-    try:
-        opened = AESGCM(stretched).decrypt(
-            b64_decode(document["cipher"]["nonce"]), b64_decode(document["secret"]), _bound(spki)
-        )
-    except InvalidTag:
-        raise ConfigError(
-            f"{path}: wrong passphrase, or the file was changed. Check the file that names the passphrase; without it "
-            "the key is lost: make a new one and have it enrolled"
-        ) from None
+    spki = b64_decode(document["spki"])
+    opened = unseal(path, document, _bound(spki), passphrase, if_lost="make a new one and have it enrolled")
     key = PrivateKey.from_pkcs8(opened)
     if key.public.spki != spki:
         raise ConfigError(f"{path}: the file names another public key than it holds")
@@ -138,26 +109,12 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _checked(document: Any) -> dict[str, Any]:
     """MemberError unless `document` has the members of FORMAT, with values that may be worked with."""
-    exact_object(document, "", frozenset({"format", "spki", "kdf", "cipher", "secret"}))
-    kdf = exact_object(document["kdf"], "/kdf", frozenset({"name", "n", "r", "p", "salt"}))
-    cipher = exact_object(document["cipher"], "/cipher", frozenset({"name", "nonce"}))
-    named = (document["format"], kdf["name"], cipher["name"])
-    if named != (FORMAT, "scrypt", "AES-256-GCM"):
-        raise MemberError(f"another format or algorithm: {named}", "/format")
-    n = integer(kdf["n"], "/kdf/n", least=2, most=_MAX_N)
-    if n & (n - 1):
-        raise MemberError("not a power of two", "/kdf/n")
-    integer(kdf["r"], "/kdf/r", least=1, most=32)
-    integer(kdf["p"], "/kdf/p", least=1, most=16)
-    base64_bytes(kdf["salt"], "/kdf/salt", length=_SALT)
-    base64_bytes(cipher["nonce"], "/cipher/nonce", length=_NONCE)
+    exact_object(document, "", frozenset({"format", "spki", *SEALED_MEMBERS}))
+    if document["format"] != FORMAT:
+        raise MemberError(f"another format: {document['format']}", "/format")
     base64_bytes(document["spki"], "/spki")
-    base64_bytes(document["secret"], "/secret")
+    check_sealed(document)
     return dict(document)
-
-
-def _stretch(passphrase: str, salt: bytes, n: int, r: int, p: int) -> bytes:
-    return Scrypt(salt=salt, length=32, n=n, r=r, p=p).derive(passphrase.encode())
 
 
 def _bound(spki: bytes) -> bytes:

@@ -12,6 +12,7 @@ from ledger.adapters.store.database import Database, chunks
 from ledger.adapters.store.schema.log import book as book_table
 from ledger.adapters.store.schema.log import checkpoint, disclosure, entry, erased, grant, meta, tile
 from ledger.adapters.store.schema.log import facts as facts_table
+from ledger.adapters.store.schema.log import lookup as lookup_table
 from ledger.adapters.store.schema.log import refused as refused_table
 from ledger.core.tiles import TILE_WIDTH
 from ledger.errors import NotFoundError, StoreError
@@ -173,6 +174,22 @@ class LogReadStore:
             for part in chunks(digests)
             for row in self._db.rows(select(erased.c.digest).where(erased.c.digest.in_(part)))
         }
+
+    def surrogates(self, lookups: Sequence[str]) -> dict[str, str]:
+        return {
+            row[0]: row[1]
+            for part in chunks(lookups)
+            for row in self._db.rows(
+                select(lookup_table.c.digest, lookup_table.c.surrogate).where(lookup_table.c.digest.in_(part))
+            )
+        }
+
+    def disclosed_under(self, lookup: str) -> set[str]:
+        return {row[0] for row in self._db.rows(select(disclosure.c.digest).where(disclosure.c.lookup == lookup))}
+
+    def lookup_sample(self) -> tuple[str, str] | None:
+        row = self._db.row(select(disclosure.c.text, disclosure.c.lookup).where(disclosure.c.lookup > "").limit(1))
+        return None if row is None else (row[0], row[1])
 
     def facts(self, start: LeafIndex, end: LeafIndex) -> dict[LeafIndex, dict[str, Any]]:
         span = and_(facts_table.c.index >= start, facts_table.c.index < end)

@@ -19,6 +19,7 @@ from ledger.adapters.store.schema.log import (
     erased,
     facts,
     grant,
+    lookup,
     meta,
     refused,
     tile,
@@ -36,6 +37,7 @@ _BOOK = Insert(book, upsert=("holder", "site", "book"))
 _GRANT = Insert(grant, upsert=("g",))
 _FACTS = Insert(facts)
 _DISCLOSURE = Insert(disclosure, conflict="ON CONFLICT DO NOTHING")
+_LOOKUP = Insert(lookup)
 _ERASED = Insert(erased, conflict="ON CONFLICT DO NOTHING")
 _REFUSED = Insert(refused, conflict="ON CONFLICT DO NOTHING")
 _CHECKPOINT = Insert(checkpoint)
@@ -114,8 +116,10 @@ class LogStore(LogReadStore):
                     for r in batch.refused
                 ],
             )
+            orphaned = _erase(connection, batch.erased)
+            _add_lookups(connection, batch)
             _add_disclosures(connection, batch)
-            _erase(connection, batch.erased)
+            _forget(connection, [*orphaned, *(digest for digest, _ in batch.lookups)])
             fault("append.committing")
         if batch.erased:
             self._clear_erased()
@@ -124,7 +128,7 @@ class LogStore(LogReadStore):
         """Take what was erased out of the files now: SQLite's write-ahead log, PostgreSQL's dead rows. The erasure is
         committed whatever happens here; upkeep that fails is done by the databases' own, later.
         """
-        statement = "PRAGMA wal_checkpoint(TRUNCATE)" if self._db.is_sqlite else "VACUUM disclosure"
+        statement = "PRAGMA wal_checkpoint(TRUNCATE)" if self._db.is_sqlite else "VACUUM disclosure, lookup"
         try:
             done = self._db.upkeep(statement)
         except StoreError as error:
@@ -198,7 +202,28 @@ def _indexes(connection: Connection, record_ids: Sequence[RecordId]) -> dict[Rec
     }
 
 
-def _erase(connection: Connection, digests: Sequence[str]) -> None:
+def _erase(connection: Connection, digests: Sequence[str]) -> list[str]:
+    """The lookup digests under which the erased strings stood."""
     _ERASED.run(connection, [(digest,) for digest in digests])
+    lookups: set[str] = set()
     for part in chunks(digests):
-        connection.execute(delete(disclosure).where(disclosure.c.digest.in_(part)))
+        erasing = disclosure.c.digest.in_(part)
+        lookups.update(row[0] for row in connection.execute(select(disclosure.c.lookup).where(erasing)) if row[0])
+        connection.execute(delete(disclosure).where(erasing))
+    return sorted(lookups)
+
+
+def _add_lookups(connection: Connection, batch: AppendBatch) -> None:
+    """A value disclosed anew in the commit that erases all there was of it: its old surrogate is taken away first.
+
+    One that somebody still holds stays, and the insertion fails: there are no two surrogates for one value.
+    """
+    _forget(connection, [digest for digest, _ in batch.lookups] if batch.erased else [])
+    _LOOKUP.run(connection, list(batch.lookups))
+
+
+def _forget(connection: Connection, lookups: Sequence[str]) -> None:
+    """Delete those under which no disclosure stands any more."""
+    held = select(disclosure.c.digest).where(disclosure.c.lookup == lookup.c.digest).exists()
+    for part in chunks(lookups):
+        connection.execute(delete(lookup).where(lookup.c.digest.in_(part), ~held))

@@ -109,3 +109,56 @@ def test_erasure__while_a_reader_reads__is_done_and_says_what_stays(stores, read
         rows.close()
     assert stores.log.disclosures(record_id(0)) == ()
     assert "erased strings stay" in caplog.text
+
+
+LOOKUPS = tuple((name * 64, name * 32) for name in "abc")
+
+
+def under(name, lookup):
+    return (f"digest-{name}", f"text-of-{name}", lookup * 64)
+
+
+def test_lookups__given_once__are_found_by_their_digest(stores, reader, make):
+    stores.log.append(batch([make.entry(disclosures=(under("1", "a"), under("2", "b")))], lookups=LOOKUPS[:2]))
+    assert reader.log.surrogates(["a" * 64, "b" * 64, "c" * 64]) == dict(LOOKUPS[:2])
+    assert reader.log.surrogates([]) == {}
+    assert reader.log.disclosed_under("a" * 64) == {"digest-1"}
+    assert reader.log.lookup_sample() in {("text-of-1", "a" * 64), ("text-of-2", "b" * 64)}
+
+
+def test_lookups__given_twice__refuse_the_whole_batch(stores, make):
+    stores.log.append(batch([make.entry(disclosures=(under("1", "a"),))], lookups=LOOKUPS[:1]))
+    with pytest.raises(StoreError):
+        stores.log.append(batch(make.entries(1), lookups=(("a" * 64, "f" * 32),)))
+    assert stores.log.surrogates(["a" * 64]) == {"a" * 64: "a" * 32}
+    assert stores.log.size() == 1
+
+
+def test_erasure__of_the_last_disclosure__takes_the_lookup_along(stores, make):
+    stores.log.append(batch([make.entry(disclosures=(under("1", "a"), under("2", "b")))], lookups=LOOKUPS[:2]))
+    stores.log.append(batch([make.entry(disclosures=(under("3", "a"),))]))
+    stores.log.append(AppendBatch((), erased=("digest-1", "digest-2")))
+    assert stores.log.surrogates(["a" * 64, "b" * 64]) == {"a" * 64: "a" * 32}
+    stores.log.append(AppendBatch((), erased=("digest-3",)))
+    assert stores.log.surrogates(["a" * 64, "b" * 64]) == {}
+    assert stores.log.lookup_sample() is None
+
+
+def test_erasure__with_a_new_disclosure_in_one_batch__another_surrogate_stands(stores, make):
+    stores.log.append(batch([make.entry(disclosures=(under("1", "a"),))], lookups=LOOKUPS[:1]))
+    again = (("a" * 64, "f" * 32),)
+    stores.log.append(batch([make.entry(disclosures=(under("2", "a"),))], lookups=again, erased=("digest-1",)))
+    assert stores.log.surrogates(["a" * 64]) == dict(again)
+
+
+def test_erasure__with_an_older_one_still_held__gives_no_other_surrogate(stores, make):
+    held = (under("1", "a"), under("2", "a"))
+    stores.log.append(batch([make.entry(disclosures=held)], lookups=LOOKUPS[:1]))
+    with pytest.raises(StoreError):
+        stores.log.append(AppendBatch((), lookups=(("a" * 64, "f" * 32),), erased=("digest-1",)))
+    assert stores.log.is_erased(["digest-1"]) == set()
+
+
+def test_erasure__of_what_the_same_batch_brings__leaves_no_lookup(stores, make):
+    stores.log.append(batch([make.entry(disclosures=(under("1", "a"),))], lookups=LOOKUPS[:1], erased=("digest-1",)))
+    assert stores.log.surrogates(["a" * 64]) == {}

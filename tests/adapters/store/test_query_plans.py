@@ -12,6 +12,7 @@ GROWING = {
     "tile",
     "checkpoint",
     "disclosure",
+    "lookup",
     "facts",
     "refused",
     "alert",
@@ -51,6 +52,9 @@ def _questions(stores):
     yield lambda: log.checkpoint(5)
     yield lambda: log.disclosures(record_id(5))
     yield lambda: log.is_erased(["a", "b"])
+    yield lambda: log.surrogates(["a", "b"])
+    yield lambda: log.disclosed_under("a")
+    yield log.lookup_sample
     yield lambda: log.facts(5, 9)
     yield lambda: log.refused(record_id(5))
     yield lambda: log.refused_since("aa", 5)

@@ -117,6 +117,17 @@ disclosure = Table(
     # Two records may carry the same digest (a sender who reuses a salt); that must not stop a batch.
     PrimaryKeyConstraint("digest", "index"),
     Index(None, "index"),
+    Index(None, "lookup"),
+)
+
+# No foreign key from `disclosure`: most disclosures have no lookup. A row goes with the last disclosure under it.
+lookup = Table(
+    "lookup",
+    LOG,
+    Column("digest", Text, primary_key=True),
+    Column("surrogate", Text, nullable=False),
+    CheckConstraint("length(digest) = 64", name="digest"),
+    CheckConstraint("length(surrogate) = 32", name="surrogate"),
 )
 
 erased = Table("erased", LOG, Column("digest", Text, primary_key=True))
