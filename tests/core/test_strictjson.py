@@ -209,7 +209,7 @@ _AROUND = st.sampled_from(
 )
 
 
-@given(st.lists(_AROUND, min_size=10, max_size=18), st.sampled_from(["1", '""', '"["', "[]", "{}", '[1,"]"]']))
+@given(st.lists(_AROUND, min_size=5, max_size=18), st.sampled_from(["1", '""', '"["', "[]", "{}", '[1,"]"]']))
 def test_loads__compact_and_about_as_deep_as_allowed__quick_and_exact_reader_agree(
     around: list[str], text: str
 ) -> None:
