@@ -23,6 +23,9 @@ from ledger.model import NEVER, Anchor, Enrolment, Role, TreeHead
 from ledger.ports import AnchorStore, Appender, Chain, LogReader, StoredCheckpoint
 from ledger.roots import check_against
 
+SIZES_A_PROOF = 100
+"""A proof of a few megabytes at most."""
+
 
 def anchor(*, log: LogReader, chain: Chain, store: AnchorStore) -> Anchor | None:
     """Bring the contract's head up to the latest signed checkpoint; None when nothing is new.
@@ -42,18 +45,30 @@ def anchor(*, log: LogReader, chain: Chain, store: AnchorStore) -> Anchor | None
     return reached
 
 
-def forget_reorged(*, chain: Chain, store: AnchorStore) -> list[Anchor]:
-    """Anchors that the chain no longer holds fall back to LOGGED; returns those that fell, newest first.
+def forget_reorged(*, chain: Chain, store: AnchorStore, log: LogReader) -> list[Anchor]:
+    """Anchors whose block is gone fall back to LOGGED; returns those that fell, newest first.
 
-    A chain loses its newest blocks first, so the walk from the newest anchor ends at the first that still stands.
+    A chain loses its newest blocks first, so the walk from the newest anchor ends at the first that still stands. A root
+    that the chain holds again, sent once more into another block, is kept with that block: no anchor ever names one that
+    is gone. A crash between leaves older sizes without a row; the newest covers their records.
     """
     fallen: list[Anchor] = []
+    again: list[Anchor] = []
     while (newest := store.latest_anchor()) is not None:
-        stored = chain.root_at(newest.size)
-        if stored is not None and stored[0] == newest.root:
+        stands = chain.anchored(newest.size)
+        if stands is not None and (stands.root, stands.block) == (newest.root, newest.block):
             break
         store.drop_anchor(newest.size)
-        fallen.append(newest)
+        if stands is not None and stands.root == newest.root:
+            again.append(stands)
+        else:
+            fallen.append(newest)
+    fault("anchor.reorged")
+    for at in range(0, len(again), SIZES_A_PROOF):
+        part = again[at : at + SIZES_A_PROOF]
+        proof = chain.state_proof(sizes=[one.size for one in part], gs=_names(log))
+        for one in part:
+            store.save_anchor(one, proof)
     return fallen
 
 

@@ -32,6 +32,7 @@ POINTS = {
     "chain.after-mine": "anchor: the block is mined, nobody waits for it any more",
     "chain.replaying": "anchor: a transaction of the journal was sent again, its block is not mined",
     "anchor.after-final": "anchor: the root is in a final block, the anchor is not stored",
+    "anchor.reorged": "anchor: anchors in blocks that are gone were dropped, those that stand elsewhere not yet kept",
     "anchor.after-save": "anchor: anchor and proof are stored",
 }
 

@@ -139,15 +139,17 @@ def anchor_once(
     Raises: ChainError's family (try again), RollbackError (stop and tell the operator).
     """
     chain.recover()
-    forget_reorged(chain=chain, store=store)
+    forget_reorged(chain=chain, store=store, log=log)
     mirror_grants(enrolments, log=log, chain=chain, appender=appender)
     return anchor(log=log, chain=chain, store=store)
 
 
 def mirror_once(
-    *, log: LogReader, chain: Chain, appender: Appender, enrolments: Iterable[Enrolment]
+    *, log: LogReader, chain: Chain, store: AnchorStore, appender: Appender, enrolments: Iterable[Enrolment]
 ) -> list[dict[str, Any]]:
-    """Only the grants, between two anchors: a new key should not wait for the anchoring cadence."""
+    """Between two anchors: what the chain lost, and the grants. Neither waits for the anchoring cadence."""
+    if chain.recover():
+        forget_reorged(chain=chain, store=store, log=log)
     return mirror_grants(enrolments, log=log, chain=chain, appender=appender)
 
 

@@ -241,6 +241,9 @@ class Chain(Protocol):
     def root_at(self, size: TreeSize) -> tuple[bytes, int, int] | None:
         """(root, unix seconds, block number) stored for `size` at the final block, or None."""
 
+    def anchored(self, size: TreeSize) -> Anchor | None:
+        """As `root_at`, with the block and the transaction that it is in now."""
+
     def anchor(self, old: TreeSize, new: TreeHead, note_hash: bytes, proof: Sequence[bytes]) -> Anchor:
         """eth_call first, send, wait for final depth. Safe to call again after any failure."""
 

@@ -69,6 +69,10 @@ class FakeChain:
         self.contracts.fault()
         return self.contracts.roots.get(size)
 
+    def anchored(self, size: TreeSize) -> Anchor | None:
+        found = self.root_at(size)
+        return None if found is None else self._anchor(TreeHead(size, found[0]))
+
     def anchor(self, old: TreeSize, new: TreeHead, note_hash: bytes, proof: Sequence[bytes]) -> Anchor:
         on = self.contracts
         on.fault()
@@ -119,7 +123,7 @@ class FakeChain:
     def _anchor(self, new: TreeHead) -> Anchor:
         _, timestamp_s, number = self.contracts.roots[new.size]
         block = self.contracts.blocks[number]
-        return Anchor(new.size, new.root, block, self.contracts.transactions[new.size], timestamp_s)
+        return Anchor(new.size, new.root, block, self.contracts.transactions.get(new.size, bytes(32)), timestamp_s)
 
 
 class FakeAuthority:

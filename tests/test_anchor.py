@@ -125,15 +125,32 @@ def test_anchor__reorg_took_the_root__falls_back_and_is_anchored_again(worker):
 
 def test_forget_reorged__more_anchors_than_one_page_of_the_store__the_newest_fall(worker):
     """The store lists 1,000 anchors at a time, and at one a minute that is less than a day."""
+    worker.contracts.mine()
     proof = worker.chain.state_proof(sizes=[], gs=[])
     for size in range(1, 1011):
         root = size.to_bytes(32, "big")
         worker.anchors.save_anchor(Anchor(TreeSize(size), root, proof.block, bytes(32), 0), proof)
         if size <= 1006:
-            worker.contracts.roots[size] = (root, 0, 0)
-    fallen = forget_reorged(chain=worker.chain, store=worker.anchors)
+            worker.contracts.roots[size] = (root, 0, proof.block.number)
+    fallen = forget_reorged(chain=worker.chain, store=worker.anchors, log=worker.log.stores.log)
     assert [a.size for a in fallen] == [1010, 1009, 1008, 1007]
     assert worker.anchors.latest_anchor().size == 1006
+
+
+def test_forget_reorged__the_root_stands_in_another_block__no_anchor_names_the_one_that_is_gone(worker):
+    for _ in range(3):
+        worker.log.batch([worker.log.book.next()])
+        worker.log.sequencer.checkpoint_once()
+        worker.once()
+    first, second, third = worker.anchors.anchors()
+    for size in (second.size, third.size):
+        root, timestamp_s, _ = worker.contracts.roots[size]
+        worker.contracts.roots[size] = (root, timestamp_s, worker.contracts.mine().number)
+    assert forget_reorged(chain=worker.chain, store=worker.anchors, log=worker.log.stores.log) == []
+    kept = worker.anchors.anchors()
+    assert [a.root for a in kept] == [first.root, second.root, third.root]
+    assert [a.block.number for a in kept] == [first.block.number, *(worker.contracts.roots[s][2] for s in (second.size, third.size))]
+    assert all(a.block == worker.contracts.blocks[a.block.number] for a in kept)
 
 
 def enrol(worker: Worker, holder: str, role: Role = Role.ENTERPRISE) -> Enrolment:
@@ -148,6 +165,7 @@ def mirror(worker: Worker):
     return mirror_once(
         log=worker.log.stores.log,
         chain=worker.chain,
+        store=worker.anchors,
         appender=worker.log.sequencer,
         enrolments=worker.enrolments,
     )

@@ -108,7 +108,11 @@ def run_anchor(config: Config) -> None:
                         _log.info("anchored size %d in block %d", anchor.size, anchor.block.number)
                 else:
                     flow.mirror_once(
-                        log=here.stores.log, chain=chain, appender=here.appender, enrolments=here.enrolments.all()
+                        log=here.stores.log,
+                        chain=chain,
+                        store=here.stores.anchor,
+                        appender=here.appender,
+                        enrolments=here.enrolments.all(),
                     )
                 said.clear()
                 status.write(None, chain.status())

@@ -137,9 +137,27 @@ def test_reorg__anchors_fall_back_and_are_anchored_again(served, client):
         os.kill(anchor, signal.SIGCONT)
     here.stores.close()
     served.wait_for(lambda: _on_chain(served) == before, 30, "the same roots and grants again")
+    served.wait_for(lambda: not _gone(served), 30, "anchors in blocks that stand")
     client.push()
     _anchored(served)
     assert _on_chain(served)["roots"].items() >= before["roots"].items()
+    assert not _gone(served)
+
+
+def _gone(served: Served) -> list:
+    """Anchors whose block is not on the chain, or whose transaction is not in it."""
+    here = served.installation()
+    chain = here.chain()
+    anchors = here.stores.anchor.anchors()
+    here.stores.close()
+    receipts = {a.size: chain.rpc.call("eth_getTransactionReceipt", "0x" + a.tx_hash.hex()) for a in anchors}
+    return [
+        a
+        for a in anchors
+        if not chain.blocks.stands(a.block)
+        or receipts[a.size] is None
+        or receipts[a.size]["blockHash"] != "0x" + a.block.hash.hex()
+    ]
 
 
 @pytest.mark.parametrize("dumps", ["none", "torn", "older"])

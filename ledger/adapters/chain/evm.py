@@ -87,6 +87,14 @@ class EvmChain:
         found = self._at_final(lambda block: self._stored(size, block.number))
         return None if found is None else (found[0], found[1].timestamp_s, found[1].block)
 
+    def anchored(self, size: TreeSize) -> Anchor | None:
+        """ports.Chain.anchored."""
+        found = self.root_at(size)
+        if found is None:
+            return None
+        root, timestamp_s, block = found
+        return Anchor(size, root, self.blocks.ref(block), self._anchoring_transaction(size, block), timestamp_s)
+
     def grant_words(self, gs: Sequence[bytes]) -> list[bytes]:
         """ports.Chain.grant_words."""
         address = self.trusted.key_registry.address
@@ -211,14 +219,10 @@ class EvmChain:
             sender.wait_final(Mined(tx_hash, self.blocks.ref(stored[1].block), succeeded=True))
 
     def _anchored(self, new: TreeHead) -> Anchor | None:
-        found = self.root_at(new.size)
-        if found is None:
-            return None
-        root, timestamp_s, block = found
-        if root != new.root:
+        found = self.anchored(new.size)
+        if found is not None and found.root != new.root:
             raise ChainRevertedError(f"the chain holds another root for size {new.size}", reason="Fork")
-        ref = self.blocks.ref(block)
-        return Anchor(new.size, root, ref, self._anchoring_transaction(new.size, block), timestamp_s)
+        return found
 
     def _anchoring_transaction(self, size: TreeSize, block: int) -> bytes:
         """Its hash by the contract's event; 32 zero bytes when the node no longer has the event."""
