@@ -1,0 +1,2 @@
+def plant(world):
+    pass
