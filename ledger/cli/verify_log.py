@@ -6,9 +6,8 @@ import json
 import os
 import sys
 import time
-from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -25,12 +24,13 @@ from ledger.cli.common import (
     trust_option,
 )
 from ledger.cli.mirror import SourceError, TileSource, open_tiles, read_tile
+from ledger.cli.tileworkers import TileWorkers
 from ledger.core.tiles import ENTRIES, RECORDS, TILE_WIDTH, TileReader, width_at
 from ledger.core.trust import TrustFile
 from ledger.core.verification.audit import AuditPlan, conclude, conclude_book, plan_audit, tile_numbers
 from ledger.core.verification.leaves import AuditFinding
 from ledger.core.verification.outcome import Outcome
-from ledger.core.verification.tile import Place, TileResult, TileTask, check_tile
+from ledger.core.verification.tile import Place, TileTask, check_tile
 from ledger.errors import NotFoundError
 
 tiles_option = click.option(
@@ -46,8 +46,6 @@ jobs_option = click.option(
     help="Processes that check signatures. Default: one a core.",
 )
 
-_TILES_AHEAD_PER_JOB = 3
-"""Enough that no process waits; few enough that memory does not grow with the log."""
 _PROGRESS_EVERY_S = 1.0
 
 
@@ -224,23 +222,24 @@ def _run(context: click.Context, plan: AuditPlan, source: TileSource, jobs: int)
 
 
 def _folded(plan: AuditPlan, source: TileSource, jobs: int) -> Iterator[list[AuditFinding]]:
-    tasks = (_task(plan, source, n, width) for n, width in tile_numbers(plan.size, TILE_WIDTH))
-    if jobs == 1 or plan.size <= TILE_WIDTH:
-        for task in tasks:
-            yield plan.audit.fold(task, check_tile(task))
-        return
-    with ProcessPoolExecutor(max_workers=jobs) as pool:
-        waiting: deque[tuple[TileTask, Future[TileResult]]] = deque()
-        for task in tasks:
-            waiting.append((task, pool.submit(check_tile, task)))
-            if len(waiting) > jobs * _TILES_AHEAD_PER_JOB:
-                first, future = waiting.popleft()
-                yield plan.audit.fold(first, future.result())
-        for first, future in waiting:
-            yield plan.audit.fold(first, future.result())
+    audit, widths = plan.audit, dict(tile_numbers(plan.size, TILE_WIDTH))
+
+    def task_of(n: int, keys: Mapping[str, bytes] | None = None) -> TileTask:
+        return audit.unread_task(n, partial(_read, source, n, widths[n]), keys)
+
+    tiles = list(widths)
+    # The first tile here: it states the first keys, which the others need, and what it makes ready the processes inherit.
+    alone = tiles if jobs == 1 else tiles[:1]
+    for n in alone:
+        task = task_of(n)
+        yield audit.fold(task, check_tile(task))
+    if len(tiles) > len(alone):
+        with TileWorkers(min(jobs, len(tiles) - 1), task_of, audit.grants.keys) as workers:
+            for n, result in workers.checked(tiles[1:]):
+                yield audit.fold(task_of(n), result)
 
 
-def _task(plan: AuditPlan, source: TileSource, n: int, width: int) -> TileTask:
+def _read(source: TileSource, n: int, width: int) -> tuple[bytes, bytes]:
     """A missing tile is a finding about its records, not a reason to stop: an empty bundle says so."""
 
     def read(level: str) -> bytes:
@@ -249,7 +248,7 @@ def _task(plan: AuditPlan, source: TileSource, n: int, width: int) -> TileTask:
         except NotFoundError:
             return b""
 
-    return plan.audit.task(n, read(ENTRIES), read(RECORDS))
+    return read(ENTRIES), read(RECORDS)
 
 
 class _Progress:

@@ -11,7 +11,7 @@ mirror), 13 (reserved).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ledger.core.merkle import HASH_BYTES, Frontier
@@ -107,6 +107,15 @@ class LogAudit:
         first = n * TILE_WIDTH
         width = min(TILE_WIDTH, self.report.size - first)
         return TileTask(self._origin, first, width, entries, records, dict(self.grants.keys), self._only)
+
+    def unread_task(
+        self, n: int, read: Callable[[], tuple[bytes, bytes]], keys: Mapping[str, bytes] | None = None
+    ) -> TileTask:
+        """As `task`, for bytes that are read where and when they are needed; `keys` where others are known there."""
+        first = n * TILE_WIDTH
+        width = min(TILE_WIDTH, self.report.size - first)
+        known = self.grants.keys if keys is None else keys
+        return TileTask(self._origin, first, width, b"", b"", known, self._only, read)
 
     def fold(self, task: TileTask, result: TileResult) -> list[AuditFinding]:
         """Take in the next tile, in order. Returns the findings that it brought."""

@@ -6,14 +6,14 @@ order of the log (books across tiles, grants, roots) is `ledger.core.verificatio
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ledger.core import dsse, record
 from ledger.core.dsse import PAYLOAD_TYPE
 from ledger.core.entry import JWS_SUFFIX
-from ledger.core.merkle import Frontier, leaf_hash
+from ledger.core.merkle import leaf_hash, node_hash
 from ledger.core.tiles import TILE_WIDTH, decode_entry_bundle, decode_record_bundle
 from ledger.core.verification.leaves import (
     AuditFinding,
@@ -35,6 +35,7 @@ Place = tuple[str, str, str]
 Use = tuple[str, str, str, str, str, bool]
 """(keyid, holder, site, book, kind, is_authority): what a signature needs a grant for."""
 
+AT_ONCE = 32
 _JWS_LINE = f"\n{PAYLOAD_TYPE}{JWS_SUFFIX}\n".encode()
 
 
@@ -50,6 +51,12 @@ class TileTask:
     keys: Mapping[str, bytes]
     only: Place | None = None
     """When set, only this book's records (and grants) are checked in full; every leaf is hashed all the same."""
+    read: Callable[[], tuple[bytes, bytes]] | None = None
+    """(entries, records) where they are read only when asked for, and the members of these names are empty."""
+
+    def stored(self) -> tuple[bytes, bytes]:
+        """(entries, records) as they are stored."""
+        return (self.entries, self.records) if self.read is None else self.read()
 
 
 Head = tuple[int, str | None]
@@ -93,15 +100,16 @@ class TileResult:
 def check_tile(task: TileTask) -> TileResult:
     """Check every leaf of a tile by itself. Never raises for what the bytes say: findings say it."""
     result = TileResult()
+    stored_entries, stored_records = task.stored()
     try:
-        entries = decode_entry_bundle(task.entries)
+        entries = decode_entry_bundle(stored_entries)
     except ValueError as error:
         # Without entries there are no leaves, so the roots will not come out either; this says where to look.
         result.findings.append(AuditFinding(task.first, "", 6, "entry-bundle", f"entry bundle: {error}"))
         return result
     records: list[bytes] | None = None
     try:
-        records = decode_record_bundle(task.records)
+        records = decode_record_bundle(stored_records)
     except ValueError as error:
         result.findings.append(AuditFinding(task.first, "", 1, "record-bundle", f"record bundle: {error}"))
     if len(entries) < task.width or (records is not None and len(records) < len(entries)):
@@ -120,7 +128,8 @@ def check_tile(task: TileTask) -> TileResult:
 
 def check_deferred(task: TileTask, keys: Mapping[str, bytes], offsets: Sequence[int]) -> TileResult:
     """The deferred leaves of a tile once more, now with every key that earlier tiles granted."""
-    entries, records = decode_entry_bundle(task.entries), decode_record_bundle(task.records)
+    stored_entries, stored_records = task.stored()
+    entries, records = decode_entry_bundle(stored_entries), decode_record_bundle(stored_records)
     result = TileResult()
     for offset in offsets:
         index, entry = task.first + offset, entries[offset]
@@ -150,13 +159,27 @@ def chain_break(seq: int, prev: str | None, heads: Iterable[Head]) -> str | None
 
 
 def _check_leaves(task: TileTask, result: TileResult, entries: Sequence[bytes], records: Sequence[bytes]) -> None:
-    """All of a tile's leaves, one kind of work at a time: that is a fifth faster than one leaf at a time, because
-    neither the parser nor the curve's tables have to be fetched again for each of them.
+    """All of a tile's leaves, some at a time and one kind of work after the other: that is a fifth faster than one leaf
+    after the other, because neither the parser nor the curve's tables have to be fetched again for each of them, and
+    faster than all at once, because what was parsed is still at hand when its signature is verified.
     """
-    leaves: list[Leaf | VerificationError | None] = []
     keys = dict(task.keys)
-    for offset, entry in enumerate(entries):
-        leaf = _read(task, entry, records[offset] if offset < len(records) else b"")
+    for start in range(0, len(entries), AT_ONCE):
+        _check_some(task, result, range(start, min(start + AT_ONCE, len(entries))), entries, records, keys)
+
+
+def _check_some(
+    task: TileTask,
+    result: TileResult,
+    offsets: range,
+    entries: Sequence[bytes],
+    records: Sequence[bytes],
+    keys: dict[str, bytes],
+) -> None:
+    """Some leaves of a tile, in order. Keys that they grant are added to `keys`."""
+    leaves: list[Leaf | VerificationError | None] = []
+    for offset in offsets:
+        leaf = _read(task, entries[offset], records[offset] if offset < len(records) else b"")
         leaves.append(leaf)
         if isinstance(leaf, Leaf) and leaf.payload.kind == "grant":
             # A grant proves its own key: the digest is in the record that names it. (The platform's first grant is
@@ -165,7 +188,7 @@ def _check_leaves(task: TileTask, result: TileResult, entries: Sequence[bytes], 
     signed: list[list[str] | VerificationError | None] = [
         _attempt_signed(leaf, keys) if isinstance(leaf, Leaf) else None for leaf in leaves
     ]
-    for offset, (leaf, algorithms) in enumerate(zip(leaves, signed, strict=True)):
+    for offset, leaf, algorithms in zip(offsets, leaves, signed, strict=True):
         index, entry = task.first + offset, entries[offset]
         error = leaf if isinstance(leaf, VerificationError) else algorithms
         if leaf is None:
@@ -227,7 +250,7 @@ def _note_sound(task: TileTask, result: TileResult, offset: int, leaf: Leaf, *, 
 
 def name_records(task: TileTask, found: Iterable[AuditFinding]) -> list[AuditFinding]:
     """The same findings, with the record_id that the entry at their index states where they had none."""
-    entries = decode_entry_bundle(task.entries)
+    entries = decode_entry_bundle(task.stored()[0])
     named = []
     for item in found:
         offset = -1 if item.index is None else item.index - task.first
@@ -317,8 +340,10 @@ def _note_uses(result: TileResult, payload: Payload, index: int) -> None:
 
 
 def tile_root(hashes: Iterable[bytes]) -> bytes:
-    """Root of a full tile's hashes."""
-    frontier = Frontier()
-    for item in hashes:
-        frontier.append(item)
-    return frontier.root()
+    """Root of a full tile's hashes: a row of 2^n folds in pairs (RFC 9162 section 2.1.1)."""
+    row = list(hashes)
+    if len(row) != TILE_WIDTH:
+        raise ValueError(f"a full tile has {TILE_WIDTH} hashes")
+    while len(row) > 1:
+        row = [node_hash(left, right) for left, right in zip(row[::2], row[1::2], strict=True)]
+    return row[0]
