@@ -80,7 +80,7 @@ class Licences(Topic):
         if entry.kind == "movement":
             return self._rows(entry, goods)
         if entry.kind == "licence":
-            self._fold(entry, replaces="")
+            self._fold(entry, replaces=entry.body.get("replaces", ""))
         else:
             self._endorse(entry.body["record_id"])
         return ()
