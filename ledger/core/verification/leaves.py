@@ -126,9 +126,15 @@ def claimed_entry(entry: bytes) -> Entry | None:
         return None
 
 
-def entry_id(entry: bytes) -> str:
+def stated_id(entry: bytes, raw: bytes) -> str:
+    """The record_id that the entry states; where it cannot be read, that of the envelope's payload; else ""."""
     parsed = claimed_entry(entry)
-    return "" if parsed is None else parsed.record_id
+    if parsed is not None:
+        return parsed.record_id
+    try:
+        return record.record_id_of(dsse.parse_envelope(raw).payload)
+    except VerificationError:
+        return ""
 
 
 def received_of(entry: bytes) -> int:

@@ -21,11 +21,11 @@ from ledger.core.verification.leaves import (
     check_signed,
     check_stored_entry,
     claimed_entry,
-    entry_id,
     finding,
     granted_key,
     read_leaf,
     received_of,
+    stated_id,
 )
 from ledger.errors import GrantError, VerificationError
 from ledger.model import Payload
@@ -141,7 +141,7 @@ def check_deferred(task: TileTask, keys: Mapping[str, bytes], offsets: Sequence[
                 raise GrantError(f"key {unknown[:16]}…: no grant entry names it", code="no-grant")
             check_stored_entry(leaf, entry, received_of(entry), algorithms)
         except VerificationError as error:
-            result.findings.append(finding(index, entry_id(entry), error))
+            result.findings.append(finding(index, stated_id(entry, records[offset]), error))
         else:
             _note_uses(result, leaf.payload, index)
     return result
@@ -204,7 +204,7 @@ def _check_some(
             except VerificationError as differs:
                 error = differs
         if isinstance(error, VerificationError):
-            result.findings.append(finding(index, entry_id(entry), error))
+            result.findings.append(finding(index, stated_id(entry, records[offset]), error))
             _note_damaged(task, result, index, entry, records[offset])
         elif isinstance(leaf, Leaf):
             _note_sound(task, result, offset, leaf, received=received, deferred=algorithms is None)
@@ -249,13 +249,19 @@ def _note_sound(task: TileTask, result: TileResult, offset: int, leaf: Leaf, *, 
 
 
 def name_records(task: TileTask, found: Iterable[AuditFinding]) -> list[AuditFinding]:
-    """The same findings, with the record_id that the entry at their index states where they had none."""
-    entries = decode_entry_bundle(task.stored()[0])
+    """The same findings, with the record_id that entry or envelope at their index states where they had none."""
+    stored_entries, stored_records = task.stored()
+    entries = decode_entry_bundle(stored_entries)
+    try:
+        records = decode_record_bundle(stored_records)
+    except ValueError:
+        records = []
     named = []
     for item in found:
         offset = -1 if item.index is None else item.index - task.first
         if not item.record_id and 0 <= offset < len(entries):
-            item = replace(item, record_id=entry_id(entries[offset]))  # noqa: PLW2901 - the same finding, named
+            raw = records[offset] if offset < len(records) else b""
+            item = replace(item, record_id=stated_id(entries[offset], raw))  # noqa: PLW2901 - the same finding, named
         named.append(item)
     return named
 

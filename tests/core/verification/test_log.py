@@ -9,6 +9,7 @@ import pytest
 from ledger.core.encoding import b64_decode, b64_encode, sha256
 from ledger.core.merkle import leaf_hash
 from ledger.core.tiles import tile_path
+from ledger.core.record import record_id_of
 from ledger.core.verification.evidence import check_evidence
 from ledger.core.verification.verdict import EXIT_EQUIVOCATION, EXIT_FAILED, EXIT_OK, EXIT_PENDING, EXIT_UNREACHABLE
 from ledger.model import Role
@@ -140,6 +141,22 @@ def test_log__altered_leaf__the_exact_record_and_check(world, files, index, defe
         assert len(outcome.findings) == 1
 
 
+@pytest.mark.parametrize("index", [100, 300])
+def test_log__entry_cannot_be_read__findings_name_the_record_by_its_envelope(world, files, index):
+    edit_entry(files, SIZE, index, lambda _: b"garbage")
+    outcome = audited(world, files)
+    mine = [item for item in outcome.findings if item.index == index]
+    assert {item.check for item in mine} == {6, 7}
+    assert {item.record_id for item in mine} == {record_id_of(world.logged[index].payload)}
+
+
+def test_log__neither_entry_nor_envelope_can_be_read__no_record_is_named(world, files):
+    edit_entry(files, SIZE, 100, lambda _: b"garbage")
+    edit_record(files, SIZE, 100, lambda _: b"garbage")
+    outcome = audited(world, files)
+    assert {item.record_id for item in outcome.findings if item.index == 100} == {""}
+
+
 def test_log__received_changed__leaf_differs_at_that_record(world, files):
     # `received` stands in the entry only: the entry agrees with itself, but its hash is not the one that was signed.
     edit_entry(files, SIZE, 300, lambda entry: entry[:-2] + b"1\n")
@@ -165,7 +182,7 @@ def test_log__record_resigned_by_its_owner__entry_differs(world, files):
 def test_log__record_and_entry_rewritten_together__leaf_and_roots_differ(world, files):
     from ledger.core.dsse import parse_envelope
     from ledger.core.entry import entry_of
-    from ledger.core.record import parse_payload, record_id_of
+    from ledger.core.record import parse_payload
 
     item = world.logged[100]
     payload = item.payload.replace(b'"12.5"', b'"11.5"')
