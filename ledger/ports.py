@@ -5,7 +5,7 @@ Nothing here does anything. Each method says what is true when it returns, becau
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -452,8 +452,6 @@ class User:
     username: str
     password_hash: str
     must_change: bool
-    failed: int
-    locked_until_ms: UnixMs
 
 
 class PortalStore(Protocol):
@@ -461,6 +459,14 @@ class PortalStore(Protocol):
 
     def user(self, username: str) -> User | None: ...
     def save_user(self, user: User) -> None: ...
+    def count_attempt(
+        self, client: str, now: UnixMs, wait_after: Callable[[int], int], quiet_ms: int
+    ) -> UnixMs | None:
+        """Count one more failure of the client, which then waits `wait_after(failures in a row)` ms; None. Or, while it
+        has to wait, count nothing: until when. Who was quiet for `quiet_ms` after a wait begins anew.
+        """
+
+    def forget_attempts(self, client: str) -> None: ...
     def create_session(self, session_hash: str, username: str, now: UnixMs, expires: UnixMs) -> None: ...
     def session(self, session_hash: str) -> tuple[str, UnixMs, UnixMs, UnixMs] | None:
         """(username, created, last seen, expires); None when unknown or revoked."""

@@ -16,7 +16,6 @@ from typing import Literal
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from ledger.model import UnixMs
 from ledger.ports import User
 
 MIN_LENGTH = 12
@@ -74,10 +73,7 @@ def weakness_of(password: str, *, username: str, old: str) -> Weakness | None:
 def new_account(username: str) -> tuple[User, str]:
     """(the account, its one-time code). The code is shown once; the first sign-in forces a new password."""
     code = "-".join("".join(secrets.choice(ONE_TIME_CODE_ALPHABET) for _ in range(5)) for _ in range(4))
-    account = User(
-        username=username, password_hash=hash_password(code), must_change=True, failed=0, locked_until_ms=UnixMs(0)
-    )
-    return account, code
+    return User(username=username, password_hash=hash_password(code), must_change=True), code
 
 
 @cache

@@ -8,20 +8,24 @@ from pathlib import Path
 
 from ledger.catalogue import Catalogue
 from ledger.adapters.keystore.signing import public_key_of
-from ledger.cli.compose import PLATFORM_KEY
+from ledger.adapters.chain.authority import EvmAuthority
+from ledger.adapters.enrolments import save_enrolment
+from ledger.cli.compose import AUTHORITY_ACCOUNT, PLATFORM_KEY
 from ledger.cli.token import make_token
 from ledger.core.disclosure import make_disclosure, make_sd
 from ledger.core.ids import resident_id_for
-from ledger.core.keys import load_public_key
+from ledger.core.dsse import PAYLOAD_TYPE, encode_envelope, pae
+from ledger.core.keys import PrivateKey, load_public_key
+from ledger.core.record import record_id_of
 from ledger.evaluate import Evaluator, Platform, shipped_rules
 from ledger.core.submission import SUBMISSION_TYPE
 from ledger.flow import Directory, Door, checked
-from ledger.model import UnixMs
+from ledger.model import Enrolment, Role, Signature, UnixMs
 from ledger.watch import watch
 from tests import factories
 from tests.faults.load import _after_the_count, _cas
 from tests.kit import Book
-from tests.served import NDJSON, Served
+from tests.served import NDJSON, ORIGIN, Served
 
 RECORDS = 300
 # One more than a tile holds, so that a full tile stands beside a partial one.
@@ -52,6 +56,8 @@ def fill(served: Served, monkeypatch) -> None:
     _final(served, books[1])
     tick(served)
     _look_around(served, first.prev)
+    _fold(served, monkeypatch)
+    _supervise(served)
     _fold(served, monkeypatch)
     served.wait_for(lambda: _anchored(served), 30, "an anchor over everything")
 
@@ -108,6 +114,33 @@ def _final(served: Served, book: Book) -> None:
     _ok(served.post("/api/v1/records", book.next("close", body=body, event_time=_after_the_count(1000)), SUBMISSION_TYPE), 201)
 
 
+def _supervise(served: Served) -> None:
+    """A supervisor puts the newest alert under an order."""
+    here = served.installation()
+    key, issuer = PrivateKey.generate("Ed25519"), "supervisor.test"
+    enrolment = Enrolment(key.keyid, key.spki, issuer, "", Role.SUPERVISOR)
+    save_enrolment(served.config.enrolments_dir, ORIGIN, enrolment)
+    authority = EvmAuthority(here.chain(account=here.account(AUTHORITY_ACCOUNT), journal=here.stores.anchor))
+    authority.enrol_many([enrolment])
+    served.wait_for(lambda: key.keyid in {g.keyid for g in here.stores.log.grants()}, 20, "the grant")
+    ((_, alert),) = here.stores.engine.newest_alerts(limit=1)
+    order = factories.body("order", holder=alert.holder, alerts=[alert.alert_id], due="2026-03-09T18:00:00+08:00")
+    order_id = _signed(served, key, issuer, "order", order)
+    move = {"alert": alert.alert_id, "from": "open", "to": "order_issued", "order": order_id}
+    _signed(served, key, issuer, "alert_transition", move)
+    here.stores.close()
+
+
+def _signed(served: Served, key: PrivateKey, issuer: str, kind: str, body: dict) -> str:
+    """Push the first record of a book of its own; its record_id."""
+    document = factories.payload(kind, log=ORIGIN, issuer=issuer, signers=[key.keyid], body=body)
+    document.pop("seen", None)
+    payload = factories.encode(document)
+    envelope = encode_envelope(payload, [Signature(key.keyid, key.sign(pae(PAYLOAD_TYPE, payload)))])
+    _ok(served.post("/api/v1/records", envelope, SUBMISSION_TYPE), 201)
+    return record_id_of(payload)
+
+
 def _fold(served: Served, monkeypatch) -> None:
     monkeypatch.setattr("ledger.evaluate.SNAPSHOT_ENTRIES", 100)
     here = served.installation()
@@ -135,6 +168,7 @@ def _look_around(served: Served, record_id: str) -> None:
     here = served.installation()
     now = time.time_ns() // 1_000_000
     token = make_token(here, "auditor", None, 1)
+    here.stores.portal.count_attempt("address:203.0.113.9", now, lambda failed: 0, 1000)
     here.stores.portal.create_session("5" * 64, "supervisor", now, now + 10**6)
     served.wait_for(lambda: here.stores.anchor.latest_anchor(), 20, "an anchor")
     for _ in range(3):

@@ -155,7 +155,10 @@ CREDENTIAL = "a credential, not evidence: whoever writes the database could as w
 NOT_EVIDENCE: dict[tuple[str, str], dict[str, str]] = {
     ("log", "checkpoint"): {"signed_ms": "when, by our own clock; nothing is derived from it, anchoring gives the time"},
     ("anchor", "journal"): {"block_timestamp_s": "read by nobody: the anchor's own time is proven from metaAt"},
-    ("portal", "user"): dict.fromkeys("username password_hash must_change failed locked_until_ms".split(), CREDENTIAL),
+    ("portal", "user"): dict.fromkeys("username password_hash must_change".split(), CREDENTIAL),
+    ("portal", "attempt"): dict.fromkeys(
+        "client failed until_ms".split(), "how long a guesser still waits: forgotten within the hour, and read by nothing but the sign-in"
+    ),
     ("portal", "session"): dict.fromkeys(
         "session_hash username created_ms seen_ms expires_ms revoked".split(), CREDENTIAL
     ),

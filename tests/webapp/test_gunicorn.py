@@ -177,7 +177,7 @@ def test_session__made_in_one_worker__counts_in_all_and_so_does_its_end(server):
     import http.cookiejar
 
     server.desk.stores.portal.save_user(
-        User("supervisor", hash_password(PASSWORD), must_change=False, failed=0, locked_until_ms=UnixMs(0))
+        User("supervisor", hash_password(PASSWORD), must_change=False)
     )
     jar = http.cookiejar.CookieJar()
     opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))

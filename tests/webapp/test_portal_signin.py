@@ -161,7 +161,8 @@ def test_sign_in__after_the_wait__opens_and_the_count_begins_anew(desk, code):
     assert sign_in(browser, "supervisor", code).status_code == 429
     desk.clock.forward(1)
     assert sign_in(browser, "supervisor", code).status_code == 302
-    assert desk.stores.portal.user("supervisor").failed == 0
+    for _ in range(throttle.FREE_FAILURES):
+        assert sign_in(desk.client(), "supervisor", "wrong").status_code == 401
 
 
 def test_sign_in__lock__holds_in_another_worker(desk, code, tmp_path_factory):
@@ -174,30 +175,106 @@ def test_sign_in__lock__holds_in_another_worker(desk, code, tmp_path_factory):
     assert sign_in(another, "supervisor", code).status_code == 429
 
 
+def test_sign_in__lock__holds_after_a_restart(desk, code, tmp_path):
+    browser = desk.client()
+    for _ in range(throttle.FREE_FAILURES):
+        sign_in(browser, "supervisor", "wrong")
+    from ledger.adapters.store import open_stores
+    from webapp import create_app
+
+    stores = open_stores("sqlite", tmp_path)
+    again = create_app(replace(desk.services, portal=stores.portal)).test_client()
+    assert sign_in(again, "supervisor", code).status_code == 429
+    stores.close()
+
+
 def test_wait__doubles__to_a_quarter_of_an_hour_at_most():
-    waits = [throttle.wait_after(n, 5) // 1000 for n in range(4, 14)]
+    waits = [throttle.wait_after(n) // 1000 for n in range(4, 14)]
     assert waits == [0, 30, 60, 120, 240, 480, 900, 900, 900, 900]
-    assert throttle.wait_after(10**6, 5) == throttle.LONGEST_WAIT_MS
+    assert throttle.wait_after(10**6) == throttle.LONGEST_WAIT_MS
 
 
 def test_sign_in__many_names_from_one_address__the_address_waits(desk, code):
-    for n in range(throttle.FREE_FAILURES_ADDRESS):
+    for n in range(throttle.FREE_FAILURES):
         assert sign_in(desk.client(), f"name{n}", "wrong").status_code == 401
     assert sign_in(desk.client(), "supervisor", code).status_code == 429
+
+
+STRANGER = {"REMOTE_ADDR": "203.0.113.9"}
+
+
+def left(browser):
+    """The browser after its session's end: what stays is the device's cookie."""
+    browser.delete_cookie("hz_session")
+    return browser
+
+
+def guess(desk, address=STRANGER, name="supervisor"):
+    browser = desk.client()
+    token = form_token(browser.get("/sign-in", environ_overrides=address))
+    data = {"csrf": token, "username": name, "password": "wrong"}
+    return browser.post("/sign-in", data=data, environ_overrides=address).status_code
+
+
+def test_sign_in__a_stranger_who_never_stops__locks_himself_out_and_not_the_supervisor(desk, code):
+    for _ in range(throttle.FREE_FAILURES):
+        assert guess(desk) == 401
+    assert guess(desk) == 429
+    for _ in range(40):
+        desk.clock.forward(throttle.LONGEST_WAIT_MS)
+        assert guess(desk) == 401
+        assert guess(desk) == 429
+    assert sign_in(desk.client(), "supervisor", code).status_code == 302
+
+
+def test_sign_in__a_stranger_at_the_same_address__does_not_lock_out_a_known_device(desk):
+    browser = left(desk.supervisor())
+    for _ in range(throttle.FREE_FAILURES + 1):
+        stranger = sign_in(desk.client(), "supervisor", "wrong")
+    assert stranger.status_code == 429
+    assert sign_in(browser, "supervisor", PASSWORD).status_code == 302
+    assert sign_in(desk.client(), "supervisor", PASSWORD).status_code == 429
+
+
+def test_sign_in__known_device__has_a_budget_of_its_own_and_not_a_free_one(desk):
+    browser = left(desk.supervisor())
+    for _ in range(throttle.FREE_FAILURES):
+        assert sign_in(browser, "supervisor", "wrong").status_code == 401
+    assert sign_in(browser, "supervisor", PASSWORD).status_code == 429
+    assert sign_in(desk.client(), "supervisor", PASSWORD).status_code == 302, "its address is another client"
+
+
+@pytest.mark.parametrize("forged", ["", "A" * 22 + "." + "0" * 64, "A" * 87, "."])
+def test_device_cookie__forged__is_no_known_device(desk, code, forged):
+    browser = desk.client()
+    for _ in range(throttle.FREE_FAILURES):
+        browser.set_cookie(throttle.DEVICE_COOKIE, forged, path="/sign-in")
+        assert sign_in(browser, "supervisor", "wrong").status_code == 401
+    browser.set_cookie(throttle.DEVICE_COOKIE, forged, path="/sign-in")
+    assert sign_in(browser, "supervisor", code).status_code == 429
+
+
+def test_device_cookie__of_one_account__is_none_for_another_name(desk):
+    browser = left(desk.supervisor())
+    for n in range(throttle.FREE_FAILURES):
+        assert sign_in(browser, "deputy", "wrong").status_code == 401
+    assert sign_in(browser, "deputy", "wrong").status_code == 429
+    assert sign_in(desk.client(), "deputy", "wrong").status_code == 429, "counted at the address"
+
+
+def test_device_cookie__is_httponly_strict_and_sent_to_the_sign_in_page_alone(desk, code):
+    answer = sign_in(desk.client(), "supervisor", code)
+    (cookie,) = [c for c in answer.headers.getlist("Set-Cookie") if c.startswith("hz_device=")]
+    for part in ("HttpOnly", "SameSite=Strict", "Path=/sign-in", "Max-Age=31536000"):
+        assert part in cookie
+    refused = sign_in(desk.client(), "supervisor", "wrong")
+    assert not [c for c in refused.headers.getlist("Set-Cookie") if c.startswith("hz_device=")]
 
 
 def test_address_key__ipv6__is_its_network():
     assert throttle.address_key("2001:db8::1") == throttle.address_key("2001:db8::2") != throttle.address_key("2001:db8:1::")
     assert throttle.address_key("10.0.0.1") != throttle.address_key("10.0.0.2")
     assert throttle.address_key(None) == throttle.address_key("nonsense")
-
-
-def test_throttle__full_table__forgets_the_oldest(monkeypatch):
-    monkeypatch.setattr(throttle, "TABLE_SIZE", 3)
-    table = throttle.Throttle()
-    for n in range(10):
-        table.failed(f"k{n}", 0, 1)
-    assert len(table._rows) == 3
 
 
 def test_password_changed_meanwhile__an_old_sign_in_does_not_put_it_back(desk, code, monkeypatch):
@@ -341,7 +418,8 @@ def test_every_post_route_of_the_portal__is_behind_the_check(desk):
 def test_sign_in__without_token__refused_and_nothing_tried(desk, code):
     answer = desk.client().post("/sign-in", data={"username": "supervisor", "password": code})
     assert answer.status_code == 400
-    assert desk.stores.portal.user("supervisor").failed == 0
+    for _ in range(throttle.FREE_FAILURES):
+        assert sign_in(desk.client(), "supervisor", "wrong").status_code == 401, "none was counted before"
 
 
 @pytest.mark.parametrize("target", ["//evil.example", "https://evil.example", "/\\evil.example", "javascript:x", "", "records"])

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 
-from sqlalchemy import func, insert, select, text, update
+from sqlalchemy import Connection, delete, func, insert, select, text, update
 
 from ledger.adapters.store.database import Database, Insert
-from ledger.adapters.store.schema.portal import access, session, user
+from ledger.adapters.store.schema.portal import access, attempt, session, user
 from ledger.adapters.store.schema.portal import token as token_table
 from ledger.model import UnixMs
 from ledger.ports import Token, User
@@ -19,6 +20,7 @@ ACCESS_START = bytes(32)
 """The digest before the first row of the access log."""
 
 _USER = Insert(user, upsert=("username",))
+_ATTEMPT = Insert(attempt, upsert=("client",))
 _TOKEN = Insert(token_table)
 _ACCESS = Insert(access)
 
@@ -38,13 +40,31 @@ class PortalStore:
 
     def user(self, username: str) -> User | None:
         row = self._db.row(select(*user.c).where(user.c.username == username))
-        return None if row is None else User(row[0], row[1], bool(row[2]), row[3], row[4])
+        return None if row is None else User(row[0], row[1], bool(row[2]))
 
     def save_user(self, user: User) -> None:
         """Insert or replace the account of that name."""
-        row = (user.username, user.password_hash, user.must_change, user.failed, user.locked_until_ms)
         with self._db.write() as connection:
-            _USER.run(connection, [row])
+            _USER.run(connection, [(user.username, user.password_hash, user.must_change)])
+
+    def count_attempt(self, client: str, now: UnixMs, wait_after: Callable[[int], int], quiet_ms: int) -> UnixMs | None:
+        """As the port says, in one transaction that no other worker's can cross."""
+        with self._db.write() as connection:
+            self._alone(connection, "attempt")
+            connection.execute(delete(attempt).where(attempt.c.until_ms < now - quiet_ms))
+            held = connection.execute(
+                select(attempt.c.failed, attempt.c.until_ms).where(attempt.c.client == client)
+            ).first()
+            if held is not None and now < held[1]:
+                return UnixMs(held[1])
+            failed = 1 if held is None else held[0] + 1
+            _ATTEMPT.run(connection, [(client, failed, now + wait_after(failed))])
+        return None
+
+    def forget_attempts(self, client: str) -> None:
+        """After a right password."""
+        with self._db.write() as connection:
+            connection.execute(delete(attempt).where(attempt.c.client == client))
 
     def create_session(self, session_hash: str, username: str, now: UnixMs, expires: UnixMs) -> None:
         with self._db.write() as connection:
@@ -137,15 +157,18 @@ class PortalStore:
         """Append a row to the chain, in one transaction that no other worker's can cross; its digest in hex."""
         actor, action, target = _storable(actor), _storable(action), _storable(target)
         with self._db.write() as connection:
-            if not self._db.is_sqlite:
-                # SQLite's BEGIN IMMEDIATE is this lock; PostgreSQL would let two read the same last row.
-                connection.execute(text("LOCK TABLE access IN SHARE ROW EXCLUSIVE MODE"))
+            self._alone(connection, "access")
             last = connection.execute(select(access.c.n, access.c.digest).order_by(access.c.n.desc()).limit(1)).first()
             n, before = (1, ACCESS_START) if last is None else (last[0] + 1, last[1])
             row = (n, now, actor, action, target)
             digest = access_digest(before, row)
             _ACCESS.run(connection, [(*row, digest)])
         return digest.hex()
+
+    def _alone(self, connection: Connection, table: str) -> None:
+        """SQLite's BEGIN IMMEDIATE is this lock; PostgreSQL would let two read the same row and both write it."""
+        if not self._db.is_sqlite:
+            connection.execute(text(f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE"))
 
     def access_log(self, *, after: int, limit: int) -> list[tuple[int, UnixMs, str, str, str, str]]:
         """(n, unix ms, actor, action, target, digest in hex), ascending by n, those with n > `after`."""

@@ -171,10 +171,10 @@ def test_question__number_no_database_holds__finds_nothing(stores):
 
 def test_written__text_no_database_holds__is_a_store_error(stores):
     with pytest.raises(StoreError) as error:
-        stores.portal.save_user(User("name", "secret-hash\ud800", False, 0, 0))
+        stores.portal.save_user(User("name", "secret-hash\ud800", False))
     assert "secret-hash" not in str(error.value)
     with pytest.raises(StoreError):
-        stores.portal.save_user(User("name", "x", False, 2**70, 0))
+        stores.portal.count_attempt("a", 2**70, lambda failed: 0, 0)
     assert stores.portal.user("name") is None
 
 

@@ -18,14 +18,49 @@ def portal(stores):
 
 def test_user__saved_and_changed__comes_back(portal, reader):
     assert portal.user("wang") is None
-    first = User("wang", "$argon2id$x", True, 0, 0)
+    first = User("wang", "$argon2id$x", True)
     portal.save_user(first)
     assert reader.portal.user("wang") == first
-    changed = User("wang", "$argon2id$y", False, 3, 1_700_000_000_000)
+    changed = User("wang", "$argon2id$y", False)
     portal.save_user(changed)
-    portal.save_user(User("li", "z", True, 0, 0))
+    portal.save_user(User("li", "z", True))
     assert reader.portal.user("wang") == changed
     assert type(reader.portal.user("wang").must_change) is bool
+
+
+def wait(failed):
+    return 0 if failed < 3 else 100 * failed
+
+
+def test_attempts__one_client__counts_waits_and_is_forgotten(portal, reader):
+    assert [portal.count_attempt("a", 10, wait, 1000) for _ in range(3)] == [None] * 3
+    assert portal.count_attempt("a", 10, wait, 1000) == 310
+    assert portal.count_attempt("a", 309, wait, 1000) == 310
+    assert portal.count_attempt("b", 309, wait, 1000) is None
+    assert portal.count_attempt("a", 310, wait, 1000) is None
+    assert portal.count_attempt("a", 311, wait, 1000) == 710, "the fourth in a row"
+    portal.forget_attempts("a")
+    assert portal.count_attempt("a", 311, wait, 1000) is None
+
+
+def test_attempts__quiet_for_long__begin_anew_and_leave_no_row(portal):
+    for _ in range(3):
+        portal.count_attempt("a", 10, wait, 1000)
+    assert portal.count_attempt("b", 310 + 1000, wait, 1000) is None
+    assert [portal.count_attempt("a", 310 + 1001, wait, 1000) for _ in range(3)] == [None] * 3
+    assert portal.count_attempt("a", 310 + 1001, wait, 1000) is not None
+
+
+def test_attempts__from_many_workers_at_once__none_is_free(backend):
+    def guess(_):
+        stores = backend.open()
+        answers = [stores.portal.count_attempt("a", 10, wait, 1000) for _ in range(3)]
+        stores.close()
+        return answers
+
+    with ThreadPoolExecutor(6) as pool:
+        answers = [answer for found in pool.map(guess, range(6)) for answer in found]
+    assert sorted(answers, key=str) == [310] * 15 + [None] * 3
 
 
 def test_session__used__remembers_when(portal, reader):

@@ -3,76 +3,51 @@
 from __future__ import annotations
 
 import re
-import threading
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from flask import Response, current_app, request
+from flask import Response, request
 
 from ledger.model import UnixMs
 from ledger.ports import User
 from webapp.auth import IDLE_MS, LIFETIME_MS, SESSION_COOKIE, Session
 from webapp.context import services
 from webapp.passwords import hash_password, password_matches
-from webapp.portal.signin.throttle import (
-    FREE_FAILURES,
-    FREE_FAILURES_ADDRESS,
-    Throttle,
-    address_key,
-    check_account,
-    count_before_trying,
-)
+from webapp.portal.signin.throttle import client_of, count_before_trying
 from webapp.security import hash_secret, new_secret
 from webapp.services import SessionRow
 
 USERNAME = re.compile(r"[a-z][a-z0-9._-]{0,31}")
-THROTTLE = "hazledger.signin_throttle"
-_counting = threading.Lock()
-"""One turn at a time in a worker; n workers let at most n guesses at once count as one."""
 
 
 def authenticate(username: str, password: str) -> User | None:
     """The account when name and password are right, else None; either way it takes the time of one Argon2id run.
 
-    Raises: HttpError too-many-requests (429) while the account or the address has to wait.
+    Raises: HttpError too-many-requests (429) while the device or the address has to wait.
     """
-    now = services().clock()
-    throttle: Throttle = current_app.extensions[THROTTLE]
-    address, name = address_key(request.remote_addr), f"name:{hash_secret(username)}"
-    throttle.check(address, now)
     user = services().portal.user(username) if USERNAME.fullmatch(username) else None
-    if user is None:
-        throttle.check(name, now)
-        password_matches(None, password)
-        throttle.failed(name, now, FREE_FAILURES)
-        throttle.failed(address, now, FREE_FAILURES_ADDRESS)
-        return None
-    if not confirm_password(user, password):
-        throttle.failed(address, now, FREE_FAILURES_ADDRESS)
-        return None
-    throttle.forget(address)
-    return user
+    return _matched(user, password, client_of(username))
 
 
-def confirm_password(user: User, password: str) -> bool:
-    """Whether the password is the account's; a wrong one counts.
+def confirm_password(session: Session, password: str) -> bool:
+    """Whether the password is that of the session's account; a wrong one counts against the session.
 
-    Raises: HttpError too-many-requests (429) while the account has to wait, even for the right password.
+    Raises: HttpError too-many-requests (429) while the session has to wait, even for the right password.
     """
-    now = services().clock()
-    with _counting:
-        # Read again inside the turn: of guesses sent all at once, each has to see the count of the one before.
-        user = services().portal.user(user.username) or user
-        check_account(user, now)
-        count_before_trying(user, now)
-    if not password_matches(user.password_hash, password):
-        return False
-    # Read again: Argon2id took a while, and a password changed meanwhile must not be put back.
+    user = services().portal.user(session.username)
+    return _matched(user, password, f"session:{session.session_hash}") is not None
+
+
+def _matched(user: User | None, password: str, client: str) -> User | None:
+    count_before_trying(client)
+    if not password_matches(user.password_hash if user else None, password) or user is None:
+        return None
+    # Read again: Argon2id took a while, and a password changed meanwhile must not count.
     fresh = services().portal.user(user.username)
     if fresh is None or fresh.password_hash != user.password_hash:
-        return False
-    services().portal.save_user(replace(fresh, failed=0, locked_until_ms=UnixMs(0)))
-    return True
+        return None
+    services().portal.forget_attempts(client)
+    return fresh
 
 
 def set_password(username: str, password: str) -> None:
@@ -80,9 +55,7 @@ def set_password(username: str, password: str) -> None:
     user = services().portal.user(username)
     if user is None:
         return
-    services().portal.save_user(
-        replace(user, password_hash=hash_password(password), must_change=False, failed=0, locked_until_ms=UnixMs(0))
-    )
+    services().portal.save_user(replace(user, password_hash=hash_password(password), must_change=False))
     services().portal.revoke_sessions_of(username)
 
 

@@ -1,19 +1,22 @@
-"""Slows down guessing, per account and per address.
+"""Slows down guessing, per client: a known device, or an address.
 
-The account's count stands in the portal's store, so it holds over all workers and restarts. Addresses and names that do
-not exist are counted in this worker's memory, in a bounded table: with n workers an address has up to n times as many
-tries, which the account's own count still bounds.
+OWASP's device cookies (Slow Down Online Guessing Attacks with Device Cookies). A browser in which somebody signed in keeps
+a cookie that says so, and has a budget of guesses of its own. All others share the budget of their address. Nothing is
+counted against the account: whoever knows its name could keep its owner out that way, and strangers' guesses against a
+strong password are slow enough from each address. The counts stand in the portal's store: they hold over all workers
+and restarts.
 """
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import ipaddress
-import threading
-from collections import OrderedDict
-from dataclasses import replace
+import re
+import secrets
 
-from ledger.model import UnixMs
-from ledger.ports import User
+from flask import Response, request
+
 from webapp.api.problems import HttpError
 from webapp.context import services
 
@@ -21,58 +24,51 @@ FREE_FAILURES = 5
 """Five honest mistakes cost nothing."""
 FIRST_WAIT_MS = 30_000
 LONGEST_WAIT_MS = 15 * 60_000
-"""Doubling stops here, so nobody can lock the supervisor out for longer than a quarter of an hour."""
-FREE_FAILURES_ADDRESS = 20
-"""A whole office may come from one address."""
-TABLE_SIZE = 10_000
+"""Doubling stops here. Who has been quiet for as long again begins anew."""
+DEVICE_COOKIE = "hz_device"
+DEVICE_DAYS = 365
+_COOKIE = re.compile(r"([A-Za-z0-9_-]{22})\.([0-9a-f]{64})")
 
 
-def wait_after(failed: int, free: int) -> int:
-    """Milliseconds to wait after `failed` failures in a row: nothing up to `free`, then 30 s, 1 min, 2 min … 15 min."""
-    if failed < free:
+def wait_after(failed: int) -> int:
+    """Milliseconds to wait after `failed` failures in a row: nothing for the first, then 30 s, 1 min, 2 min … 15 min."""
+    if failed < FREE_FAILURES:
         return 0
-    return min(FIRST_WAIT_MS << min(failed - free, 10), LONGEST_WAIT_MS)
+    return min(FIRST_WAIT_MS << min(failed - FREE_FAILURES, 10), LONGEST_WAIT_MS)
 
 
-class Throttle:
-    """Counts by key, in memory; the least recently used key is forgotten when the table is full."""
+def count_before_trying(client: str) -> None:
+    """Count the try as failed before the password is checked, so that guesses sent all at once cannot all be free.
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._rows: OrderedDict[str, tuple[int, UnixMs]] = OrderedDict()
-
-    def check(self, key: str, now: UnixMs) -> None:
-        """Raises: HttpError too-many-requests (429) while the key has to wait."""
-        with self._lock:
-            row = self._rows.get(key)
-        if row and now < row[1]:
-            raise too_many(row[1] - now)
-
-    def failed(self, key: str, now: UnixMs, free: int) -> None:
-        with self._lock:
-            count, until = self._rows.pop(key, (0, UnixMs(0)))
-            # Who has been quiet for as long as the longest wait begins anew.
-            count = 1 if until and now - until > LONGEST_WAIT_MS else count + 1
-            self._rows[key] = (count, UnixMs(now + wait_after(count, free)))
-            while len(self._rows) > TABLE_SIZE:
-                self._rows.popitem(last=False)
-
-    def forget(self, key: str) -> None:
-        with self._lock:
-            self._rows.pop(key, None)
+    Raises: HttpError too-many-requests (429) while the client has to wait; also for the right password.
+    """
+    now = services().clock()
+    until = services().portal.count_attempt(client, now, wait_after, LONGEST_WAIT_MS)
+    if until is not None:
+        seconds = -(-(until - now) // 1000)
+        error = HttpError("too-many-requests", f"{seconds} s", headers={"Retry-After": str(seconds)})
+        error.wait_s = seconds
+        raise error
 
 
-def check_account(user: User, now: UnixMs) -> None:
-    """Raises: HttpError too-many-requests (429) while the account has to wait; also for the right password."""
-    if now < user.locked_until_ms:
-        raise too_many(user.locked_until_ms - now)
+def client_of(username: str) -> str:
+    """Who guesses: the device, where this account signed in before, else the address."""
+    nonce = _known_device(username)
+    return f"device:{nonce}" if nonce else address_key(request.remote_addr)
 
 
-def count_before_trying(user: User, now: UnixMs) -> None:
-    """Count the try as failed before the password is checked, so that parallel guesses cannot all be free."""
-    failed = user.failed + 1
-    locked = UnixMs(now + wait_after(failed, FREE_FAILURES))
-    services().portal.save_user(replace(user, failed=failed, locked_until_ms=locked))
+def remember_device(response: Response, username: str) -> None:
+    """After a right password: the browser may guess on its own account from now on."""
+    nonce = _known_device(username) or secrets.token_urlsafe(16)
+    response.set_cookie(
+        DEVICE_COOKIE,
+        f"{nonce}.{_mac(username, nonce)}",
+        max_age=DEVICE_DAYS * 24 * 3600,
+        path="/sign-in",
+        httponly=True,
+        samesite="Strict",
+        secure=services().https or request.is_secure,
+    )
 
 
 def address_key(address: str | None) -> str:
@@ -86,8 +82,13 @@ def address_key(address: str | None) -> str:
     return f"address:{ip}"
 
 
-def too_many(wait_ms: int) -> HttpError:
-    seconds = -(-wait_ms // 1000)
-    error = HttpError("too-many-requests", f"{seconds} s", headers={"Retry-After": str(seconds)})
-    error.wait_s = seconds
-    return error
+def _known_device(username: str) -> str | None:
+    """The device's own number, where the cookie was given out for this account."""
+    found = _COOKIE.fullmatch(request.cookies.get(DEVICE_COOKIE, ""))
+    if found is None or not hmac.compare_digest(_mac(username, found[1]), found[2]):
+        return None
+    return found[1]
+
+
+def _mac(username: str, nonce: str) -> str:
+    return hmac.new(services().secret_key, f"device\x00{username}\x00{nonce}".encode(), hashlib.sha256).hexdigest()

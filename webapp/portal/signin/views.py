@@ -6,7 +6,6 @@ import re
 from typing import cast
 
 from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
-from flask.blueprints import BlueprintSetupState
 from flask.typing import ResponseReturnValue
 
 from webapp.api.problems import HttpError
@@ -17,7 +16,7 @@ from webapp.i18n import ngettext
 from webapp.passwords import MAX_LENGTH, MIN_LENGTH, Weakness, weakness_of
 from webapp.portal.access import log_act, session_here, signed_in
 from webapp.portal.signin import queries
-from webapp.portal.signin.throttle import Throttle, address_key
+from webapp.portal.signin.throttle import address_key, remember_device
 from webapp.security import csrf_holds, csrf_token, new_secret
 
 blueprint = Blueprint("signin", __name__, template_folder="templates")
@@ -25,11 +24,6 @@ blueprint = Blueprint("signin", __name__, template_folder="templates")
 PRE_COOKIE = "hz_form"
 """Before there is a session, the sign-in form's CSRF token is bound to this cookie."""
 _COOKIE = re.compile(r"[A-Za-z0-9_-]{43}")
-
-
-@blueprint.record
-def _prepare(state: BlueprintSetupState) -> None:
-    state.app.extensions[queries.THROTTLE] = Throttle()
 
 
 @blueprint.route("/sign-in", methods=["GET", "POST"])
@@ -57,6 +51,7 @@ def sign_in() -> ResponseReturnValue:
     if old is not None:
         queries.end_session(response, old)
     queries.begin_session(response, user.username)
+    remember_device(response, user.username)
     response.delete_cookie(PRE_COOKIE, path="/sign-in", httponly=True, samesite="Strict")
     return response
 
@@ -70,11 +65,10 @@ def _password_page() -> ResponseReturnValue:
     session = session_here()
     if request.method == "GET":
         return render_template("signin/password.html", error="", min_length=MIN_LENGTH)
-    user = services().portal.user(session.username)
     old, new = request.form.get("old", ""), request.form.get("new", "")
     error = ""
     try:
-        confirmed = user is not None and queries.confirm_password(user, old)
+        confirmed = queries.confirm_password(session, old)
     except HttpError as refused:
         return render_template("signin/password.html", error=_wait_text(refused), min_length=MIN_LENGTH), 429
     if not confirmed:

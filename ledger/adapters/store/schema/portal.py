@@ -25,8 +25,15 @@ user = Table(
     Column("username", Text, primary_key=True),
     Column("password_hash", Text, nullable=False),
     Column("must_change", Boolean, nullable=False),
+)
+
+attempt = Table(
+    "attempt",
+    PORTAL,
+    Column("client", Text, primary_key=True, comment="device, address or session; forgotten when it was quiet"),
     Column("failed", Integer, nullable=False),
-    Column("locked_until_ms", BigInt, nullable=False),
+    Column("until_ms", BigInt, nullable=False),
+    Index(None, "until_ms"),
 )
 
 session = Table(
