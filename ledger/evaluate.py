@@ -20,6 +20,8 @@ from ledger.engine.alerts import Effects, Identity, Raised
 from ledger.engine.fold import Fold
 from ledger.engine.goods import Classifier
 from ledger.engine.inputs import GoodsLine, Input, parse_input
+from ledger.engine.life import LifeEffects
+from ledger.engine.liferows import rows_of
 from ledger.engine.parameters import read_legal_params
 from ledger.engine.register import CALENDAR
 from ledger.engine.rules import RuleSet, load_rules
@@ -146,20 +148,22 @@ class Evaluator:
             raise StoreError(f"the engine's snapshot is at {state.next_index}, beyond its cursor {cursor}")
         fold = Fold(state, self._rules, self._classifier, self._identity)
         self._snapshot_index = state.next_index
+        # A snapshot that this program cannot read: the tables may be of a program that did not keep lives.
+        upgraded = snapshot is not None and state.next_index == 0
         thrown_away = Effects()
         while state.next_index < cursor:
             records = self._log.records(LeafIndex(state.next_index), min(CATCH_UP_BATCH, cursor - state.next_index))
             if not records:
                 raise StoreError(f"the engine's cursor {cursor} is beyond the log's end; was the log restored?")
             self._step(fold, records, thrown_away)
-            thrown_away = Effects()
+            thrown_away = Effects(life=thrown_away.life if upgraded else LifeEffects())
         if (state.own_seq, state.own_prev) != (own_seq, own_prev):
             log.warning(
                 "the rules changed since the last start; alerts go on from seq %d of the engine's book", own_seq
             )
             state.own_seq, state.own_prev = own_seq, own_prev
-        self._to = Effects()
-        self._uncommitted = self._reconcile_timers(state)
+        self._to = Effects(life=thrown_away.life)
+        self._uncommitted = self._reconcile_timers(state) or bool(thrown_away.life.lives)
         self._fold = fold
         return fold
 
@@ -224,6 +228,7 @@ class Evaluator:
             state.next_index - self._snapshot_index >= SNAPSHOT_ENTRIES
             or self._clock_s() - self._snapshot_s >= SNAPSHOT_SECONDS
         )
+        lives, steps, orders = rows_of(state.life, to.life)
         fault("engine.before-commit")
         self._store.commit(
             EngineBatch(
@@ -242,6 +247,9 @@ class Evaluator:
                 timers_cleared=tuple(timer_id for timer_id, timer in to.timers.items() if timer is None),
                 stock=tuple(_stock_row(state, at, index) for at, index in to.stock.items()),
                 lines=tuple(row for entry, lines in to.lines for row in _line_rows(entry, lines)),
+                lives=lives,
+                steps=steps,
+                orders=orders,
                 health=tuple(self._health_row(state, rule) for rule in to.touched_rules),
                 snapshot=encode_state(state) if with_snapshot else None,
             )

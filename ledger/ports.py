@@ -366,6 +366,69 @@ class RuleHealth:
 
 
 @dataclass(frozen=True, slots=True)
+class LifeRow:
+    """Where one alert's episode stands (engine.md, "Life of an alert"). Times are unix ms; None for none."""
+
+    alert_id: str
+    """Of the episode's first alert."""
+    status: str
+    """The one word of `core.life` that is shown: `beside`, or else the stage."""
+    stage: str
+    turn: int
+    """Counts what a supervisor has to have seen: the ETag."""
+    severity: str
+    """The worst that was alerted."""
+    due_ms: UnixMs | None
+    until_ms: UnixMs | None
+    """End of a snooze or suppression."""
+    handle_due_ms: UnixMs | None
+    handled_ms: UnixMs | None
+    """When it was first closed or put under an order."""
+    closed_ms: UnixMs | None
+    outcome: str
+    order_id: str
+    recovered: bool
+    data: dict[str, Any]
+    """why, acked_ms, regresses, evidenced, closed_by."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepRow:
+    """One change of one life. `refused` is the code for which a signed transition moved nothing, else ""."""
+
+    n: int
+    alert_id: str
+    index: LeafIndex
+    at_ms: UnixMs
+    before: str
+    after: str
+    by: str
+    """Whose entry did it; "" when time did."""
+    record_id: RecordId
+    refused: str
+    note: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRow:
+    """An order as it stands. `status`: open, waiting (a reply is to be judged), accepted, withdrawn, replaced."""
+
+    record_id: RecordId
+    holder: str
+    site: str
+    type: str
+    number: str
+    severity: str
+    status: str
+    index: LeafIndex
+    issued_ms: UnixMs
+    due_ms: UnixMs
+    reply: str
+    late: bool
+    alerts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class EngineBatch:
     """All that one micro-batch commits, in one transaction. Inserting an id that is there does nothing."""
 
@@ -381,9 +444,23 @@ class EngineBatch:
     stock: tuple[StockRow, ...] = ()
     lines: tuple[LineRow, ...] = ()
     health: tuple[RuleHealth, ...] = ()
+    lives: tuple[LifeRow, ...] = ()
+    steps: tuple[StepRow, ...] = ()
+    orders: tuple[OrderRow, ...] = ()
     snapshot: bytes | None = None
     """State after everything below `cursor`; replaces the one before."""
     extra: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class QueueFilter:
+    """What the queue of episodes is narrowed to; None means any."""
+
+    statuses: tuple[str, ...] | None = None
+    severity: str | None = None
+    holder: str | None = None
+    rule: str | None = None
+    urgent_first: bool = False
 
 
 class EngineReader(Protocol):
@@ -415,6 +492,28 @@ class EngineReader(Protocol):
         """Newest first, below the cursor `before` = (index, line)."""
 
     def health(self) -> list[RuleHealth]: ...
+    def lives(self, alerts: Sequence[Alert]) -> dict[str, LifeRow]:
+        """Where these alerts stand, by alert id; an alert of a worse band stands where its episode's first one does."""
+
+    def queue(
+        self, where: QueueFilter, *, before_seq: int | None = None, limit: int = 100
+    ) -> list[tuple[int, Alert, LifeRow]]:
+        """First alerts of episodes and where they stand, newest first below the cursor; with `where.urgent_first` by
+        severity and time left, without a cursor.
+        """
+
+    def steps(self, alert_id: str) -> list[StepRow]:
+        """All that happened to one episode, in order."""
+
+    def orders(self, *, holder: str | None = None, open_only: bool = False, limit: int = 100) -> list[OrderRow]:
+        """Newest first."""
+
+    def order(self, record_id: RecordId) -> OrderRow | None: ...
+    def handling(self, now: UnixMs) -> tuple[int, int]:
+        """(due and closed or put under an order in time, all due): both numbers of the handling rate."""
+
+    def status_counts(self) -> dict[str, int]:
+        """Episodes by status."""
 
 
 class EngineStore(EngineReader, Protocol):
@@ -459,9 +558,7 @@ class PortalStore(Protocol):
 
     def user(self, username: str) -> User | None: ...
     def save_user(self, user: User) -> None: ...
-    def count_attempt(
-        self, client: str, now: UnixMs, wait_after: Callable[[int], int], quiet_ms: int
-    ) -> UnixMs | None:
+    def count_attempt(self, client: str, now: UnixMs, wait_after: Callable[[int], int], quiet_ms: int) -> UnixMs | None:
         """Count one more failure of the client, which then waits `wait_after(failures in a row)` ms; None. Or, while it
         has to wait, count nothing: until when. Who was quiet for `quiet_ms` after a wait begins anew.
         """

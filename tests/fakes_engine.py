@@ -111,6 +111,9 @@ class FakeStore:
         self.stock_rows: dict[tuple, object] = {}
         self.line_rows: dict[tuple, object] = {}
         self.health_rows: dict[str, object] = {}
+        self.life_rows: dict[str, object] = {}
+        self.step_rows: dict[tuple, object] = {}
+        self.order_rows: dict[str, object] = {}
         self.commits = 0
         self.die_at: tuple[str, int] | None = None
 
@@ -144,6 +147,12 @@ class FakeStore:
             self.stock_rows[row.holder, row.site, row.book, row.key] = row
         for row in batch.lines:
             self.line_rows.setdefault((row.index, row.line), row)
+        for row in batch.lives:
+            self.life_rows[row.alert_id] = row
+        for row in batch.steps:
+            self.step_rows.setdefault((row.alert_id, row.n), row)
+        for row in batch.orders:
+            self.order_rows[row.record_id] = row
         for row in batch.health:
             self.health_rows[row.rule] = row
         if batch.snapshot is not None:
@@ -169,6 +178,9 @@ class FakeStore:
             "stock": self.stock_rows,
             "lines": self.line_rows,
             "health": self.health_rows,
+            "lives": self.life_rows,
+            "steps": self.step_rows,
+            "orders": self.order_rows,
         }
 
 

@@ -216,7 +216,7 @@ def test_evaluate__timer_due__asks_for_a_tick_and_fires():
     world.run()
     (alert,) = world.store.alert_rows.values()
     assert (alert.rule, alert.band) == ("A01", 1)
-    assert not world.store.timer_rows
+    assert [timer.rule for timer in world.store.timer_rows.values()] == ["LIFE"]
 
 
 def test_evaluate__first_start__announces_the_ruleset_once():

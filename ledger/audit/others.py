@@ -21,7 +21,14 @@ _Row = dict[str, Any]
 # tables are merged as streams; text may not, but those tables grow with books and rules only, and fit in memory.
 _STREAMED = {"state": ("id",), "alert": ("seq",), "outbox": ("n",), "line": ("index", "line")}
 _OUTBOX_HEALTH = ("OUTBOX",)  # whether the log could be reached, not what was folded
-_HELD = {"timer": ("id",), "stock": ("holder", "site", "book", "key"), "health": ("rule",)}
+_HELD = {
+    "timer": ("id",),
+    "stock": ("holder", "site", "book", "key"),
+    "health": ("rule",),
+    "life": ("alert_id",),
+    "step": ("alert_id", "n"),
+    "order": ("record_id",),
+}
 
 
 def access_log(tables: TableReader, report: Report, start: bytes) -> None:
@@ -85,7 +92,13 @@ def _waiting(report: Report, keys: tuple[str, ...], stored: _Row, derived: _Row)
 
 def _compare(report: Report, table: str, keys: tuple[str, ...], stored: _Row | None, derived: _Row | None) -> None:
     row = stored or derived or {}
-    name = Row(report, f"engine.{table}", "/".join(str(part) for part in _key(row, keys)), None, _index_of(row))
+    name = Row(
+        report,
+        f"engine.{table}",
+        "/".join(part.hex() if isinstance(part, bytes) else str(part) for part in _key(row, keys)),
+        None,
+        _index_of(row),
+    )
     if stored is not None:
         report.saw(f"engine.{table}")
     if stored is None:

@@ -17,6 +17,8 @@ from ledger.core.ids import find_personal_data
 from ledger.core.times import format_utc
 from ledger.engine.expressions import Bindings
 from ledger.engine.inputs import GoodsLine, Input
+from ledger.engine.life import Cause, LifeEffects
+from ledger.engine.lives import TIMER, Lives
 from ledger.engine.registry import SUBJECTS
 from ledger.engine.rules import Rule
 from ledger.engine.state import FoldState, Health, Pending, Timer
@@ -71,6 +73,7 @@ class Effects:
     timers: dict[str, Timer | None] = field(default_factory=dict)
     """Timers set (Timer) or cleared (None) since the last commit, by id."""
     touched_rules: dict[str, None] = field(default_factory=dict)
+    life: LifeEffects = field(default_factory=LifeEffects)
 
 
 def alert_id_of(rule: str, fingerprint: tuple[str, ...], first_index: int) -> str:
@@ -92,6 +95,7 @@ class AlertBook:
         self._identity = identity
         self._rules = {rule.id: rule for rule in rules}
         self._bindings = Bindings()
+        self._lives = Lives(state.life)
         self._heap = [(timer.due_ms, timer_id) for timer_id, timer in state.timers.items()]
         heapify(self._heap)
         for rule_id in [*self._rules, RULE_ERROR]:
@@ -134,7 +138,7 @@ class AlertBook:
         held, next_due = self._held(rule, pending, true, row, parameters, moment)
         self._set_timer(rule, name, pending, subject, row, next_due, to)
         if held is None:
-            pending.active = False
+            self._rest(pending, to)
             return
         self._hold(rule, held, pending, subject, row | parameters, moment, to)
 
@@ -185,17 +189,29 @@ class AlertBook:
         pending.since.clear()
         self._set_timer(rule, name, pending, "", {}, None, to)
         if pending.active:
-            pending.active = False
             pending.last_held_ms = moment.now_ms
+        self._rest(pending, to)
         if not pending.alert_id:
             del self._state.pending[rule.id][name]
+
+    def _rest(self, pending: Pending, to: Effects) -> None:
+        """No band holds now. Its alert hears of that, and goes on all the same."""
+        if pending.active:
+            pending.active = False
+            self._lives.holds_again(pending.alert_id, False, to.life)
 
     def _hold(
         self, rule: Rule, band: int, pending: Pending, subject: str, row: dict[str, Any], moment: Moment, to: Effects
     ) -> None:
         quiet_ms = max(rule.quiet_ms, rule.keep_for_ms)
-        begins = not pending.alert_id or (not pending.active and moment.now_ms - pending.last_held_ms >= quiet_ms)
-        worse = not begins and band < pending.alerted_band
+        # Closed, it comes back as a new alert however soon; but not while what was closed merely goes on.
+        closed = self._lives.is_closed(pending.alert_id)
+        rested = not pending.active and (closed or moment.now_ms - pending.last_held_ms >= quiet_ms)
+        worse = band < pending.alerted_band
+        begins = not pending.alert_id or rested or (closed and worse)
+        worse = worse and not begins
+        if not pending.active and not begins:
+            self._lives.holds_again(pending.alert_id, True, to.life)
         pending.last_held_ms = moment.now_ms
         pending.active = SUBJECTS[subject].level
         if not begins and not worse:
@@ -209,7 +225,11 @@ class AlertBook:
             pending.alert_id, pending.alerted_band = alert_id, band
             self._state.health[rule.id].alerts += 1
             return
-        extra = {"revises": pending.alert_record, "first_alert": pending.alert_id} if worse else {}
+        extra = (
+            {"revises": pending.alert_record, "first_alert": self._lives.episode_of(pending.alert_id)} if worse else {}
+        )
+        regresses = "" if worse else self._lives.closed_before(rule.id, fingerprint)
+        extra |= {"regresses": regresses} if regresses else {}
         raised = self._raise(
             Alert(
                 alert_id=alert_id,
@@ -251,6 +271,10 @@ class AlertBook:
     def _fire(self, timer_id: str, timer: Timer, moment: Moment, to: Effects) -> None:
         """Evaluate the rule again on the row that waited."""
         to.timers[timer_id] = None
+        if timer.rule == TIMER:
+            self._lives.fire(timer.fingerprint, Cause(moment.index, moment.record_id, moment.now_ms), to.life)
+            self._set_life_timers(to)
+            return
         rule = self._rules.get(timer.rule)
         pending = self._state.pending.get(timer.rule, {}).get(timer.fingerprint)
         if rule is None or pending is None or not pending.row:
@@ -315,7 +339,7 @@ class AlertBook:
             "late": alert.late,
         }
         about = {"holder": alert.holder, "site": alert.site}
-        about |= {name: alert.extra.get(name, "") for name in ("book", "record", "revises")}
+        about |= {name: alert.extra.get(name, "") for name in ("book", "record", "revises", "regresses")}
         body |= {name: value for name, value in about.items() if value}
         nonce = hashlib.sha256(f"hazledger/alert-nonce/v1\n{alert.alert_id}\n".encode()).digest()
         payload = {
@@ -341,10 +365,43 @@ class AlertBook:
         to.touched_rules[alert.rule] = None
         raised = Raised(alert, data, record_id)
         to.raised.append(raised)
+        self._live_on(alert, to)
         return raised
 
+    # --- lives -------------------------------------------------------------------------------------------------------
+
+    def _live_on(self, alert: Alert, to: Effects) -> None:
+        """A life begins with the alert, or the one that it is a worse band of goes on."""
+        rule = self._rules.get(alert.rule)
+        sla = (rule.sla.ack_ms, rule.sla.handle_ms) if rule else (None, None)
+        cause = Cause(alert.first_index, str(alert.extra.get("record", "")), alert.opened_ms)
+        if "first_alert" in alert.extra:
+            self._lives.grown(alert, sla, cause, to.life)
+        else:
+            self._lives.born(alert, sla, cause, to.life, str(alert.extra.get("inhibited_by", "")))
+        self._set_life_timers(to)
+
+    def live(self, entry: Input, moment: Moment, to: Effects) -> None:
+        """Fold what a supervisor or an enterprise did about alerts: one entry of `lives.KINDS`."""
+        self._lives.fold(entry, Cause(moment.index, moment.record_id, moment.now_ms, entry.holder), to.life)
+        self._set_life_timers(to)
+
+    def _set_life_timers(self, to: Effects) -> None:
+        for episode, due_ms in to.life.timers.items():
+            timer_id = f"{TIMER}\x1f{episode}"
+            before = self._state.timers.get(timer_id)
+            if due_ms is None:
+                if before is not None:
+                    del self._state.timers[timer_id]
+                    to.timers[timer_id] = None
+            elif before is None or before.due_ms != due_ms:
+                self._state.timers[timer_id] = to.timers[timer_id] = Timer(due_ms, TIMER, episode)
+                heappush(self._heap, (due_ms, timer_id))
+        to.life.timers.clear()
+
     def prune(self, now_ms: int) -> None:
-        """Forget episodes that are over: recovered, and quiet for longer than the rule asks."""
+        """Forget episodes that are over: recovered, and quiet for longer than the rule asks; and lives long closed."""
+        self._lives.prune(now_ms)
         for rule_id, pendings in self._state.pending.items():
             rule = self._rules.get(rule_id)
             quiet_ms = max(rule.quiet_ms, rule.keep_for_ms) if rule else RULE_ERROR_QUIET_MS

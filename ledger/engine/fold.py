@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
+from ledger.engine import lives
 from ledger.engine.alerts import AlertBook, Effects, Identity, Moment
 from ledger.engine.goods import Classifier, goods_of
 from ledger.engine.inputs import Input
@@ -88,6 +89,8 @@ class Fold:
         if entry.kind == "alert":
             return
         try:
+            if entry.kind in lives.KINDS:
+                self._alerts.live(entry, moment, to)
             rows = list(self._rows(entry, to))
         except RuleError as error:
             self._alerts.fail(ENGINE, f"{entry.record_id}: {error.detail}", moment, to)

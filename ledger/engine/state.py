@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from ledger.engine.life import LifeState
 from ledger.engine.register import RegisterState
 from ledger.engine.topics.licences import LicencesState
 from ledger.engine.topics.refusals import RefusalsState
@@ -139,6 +140,7 @@ class FoldState(msgspec.Struct):
     pruned_ms: int = 0
     pending: dict[str, dict[str, Pending]] = {}
     timers: dict[str, Timer] = {}
+    life: LifeState = msgspec.field(default_factory=LifeState)
     health: dict[str, Health] = {}
     ruleset: str = ""
     """Digest in the newest `ruleset` entry."""

@@ -72,6 +72,11 @@ def test_rule__good__is_loaded():
         ("limit: {value: 5, from: 2020-01-01, basis: test}", "limit: {legal: law.text, as: days}", 13, "no integer"),
         ("limit: {value: 5", "balance: {value: 5", 13, "field of the rows"),
         ("tests: []", "tests: &anchor []", 15, "anchor"),
+        ("tests: []", "sla: {ack: 1h}\ntests: []", 15, "'handle' is missing"),
+        ("tests: []", "sla: {ack: 2h, handle: 1h}\ntests: []", 15, "before it is handled"),
+        ("tests: []", "sla: {ack: 0s, handle: 1h}\ntests: []", 15, "neither at once"),
+        ("tests: []", "sla: {ack: 1h, handle: soon}\ntests: []", 15, "duration"),
+        ("tests: []", "order_template: rect flow\ntests: []", 15, "upper-case"),
         ("tests: []", "tests: []\n  x", 16, "T01"),
     ],
 )
@@ -81,6 +86,14 @@ def test_rule__defect__is_refused_with_its_line(old, new, line, said):
         rule(GOOD.replace(old, new, 1))
     if said != "T01":
         assert raised.value.detail.startswith(f"T01.yml:{line}: ")
+
+
+def test_rule__sla_and_order_template__are_optional_and_typed():
+    loaded = rule(GOOD)
+    assert (loaded.sla.ack_ms, loaded.sla.handle_ms, loaded.order_template) == (None, None, "")
+    loaded = rule(GOOD.replace("tests: []", "sla: {ack: 30m, handle: 24h}\norder_template: RECT-FLOW\ntests: []"))
+    assert (loaded.sla.ack_ms, loaded.sla.handle_ms) == (1_800_000, 86_400_000)
+    assert loaded.order_template == "RECT-FLOW"
 
 
 def test_rule__legal_parameter__has_its_date_and_unit():

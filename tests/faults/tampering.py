@@ -110,6 +110,22 @@ CASES: dict[tuple[str, str], dict[str, Case]] = {
         **_all("code dimension amount pieces capacity as_of_index event_time_ms", Case(None)),
     },
     ("engine", "timer"): {"id": _keyed(None), **_all("due_ms rule data", Case(None))},
+    ("engine", "life"): {
+        "alert_id": _keyed(None),
+        **_all(
+            "status stage turn severity due_ms until_ms handle_due_ms handled_ms closed_ms outcome order_id recovered data",
+            Case(None),
+        ),
+    },
+    ("engine", "step"): {
+        **_all("alert_id n", _keyed(None)),
+        **_all("index at_ms before after by record_id refused", Case(None)),
+        "note": Case(None, value='{"outcome":"no_violation"}'),
+    },
+    ("engine", "order"): {
+        "record_id": _keyed(None),
+        **_all("holder site type number severity status index issued_ms due_ms reply late alerts", Case(None)),
+    },
     ("engine", "health"): {
         "rule": _keyed(None),
         **_all("version last_index state error evaluations alerts", Case(None)),
@@ -185,6 +201,9 @@ NAMES = {
     "engine.line": "{index}/{line}",
     "engine.stock": "{holder}/{site}/{book}/{key}",
     "engine.timer": "{id}",
+    "engine.life": "{alert_id}",
+    "engine.step": "{alert_id}/{n}",
+    "engine.order": "{record_id}",
     "engine.health": "{rule}",
     "engine.state": "{id}",
     "engine.snapshot": "cursor {cursor}",

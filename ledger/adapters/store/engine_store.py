@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Column, Connection, Table, bindparam, delete, func, select, tuple_, update
 
 from ledger.adapters.store.database import Database, Insert, chunks
+from ledger.adapters.store.life_store import LifeReads, write_lives
 from ledger.adapters.store.schema.engine import alert as alert_table
 from ledger.adapters.store.schema.engine import extra as extra_table
 from ledger.adapters.store.schema.engine import health as health_table
@@ -16,7 +17,7 @@ from ledger.adapters.store.schema.engine import line as line_table
 from ledger.adapters.store.schema.engine import outbox, snapshot, state, timer
 from ledger.adapters.store.schema.engine import stock as stock_table
 from ledger.model import Alert, LeafIndex, RecordId
-from ledger.ports import EngineBatch, LineRow, OutboxRow, RuleHealth, StockRow, TimerRow
+from ledger.ports import EngineBatch, LifeRow, LineRow, OutboxRow, QueueFilter, RuleHealth, StockRow, TimerRow
 
 _STATE = Insert(state, upsert=("id",))
 _SNAPSHOT = Insert(snapshot, upsert=("id",))
@@ -29,7 +30,7 @@ _LINE = Insert(line_table, conflict="ON CONFLICT DO NOTHING")
 _HEALTH = Insert(health_table, upsert=("rule",))
 
 
-class EngineReadStore:
+class EngineReadStore(LifeReads):
     """What the portal and the API read; every answer is what was committed when its statement began."""
 
     def __init__(self, database: Database) -> None:
@@ -64,6 +65,17 @@ class EngineReadStore:
     def alert(self, alert_id: str) -> Alert | None:
         row = self._db.row(select(*alert_table.c).where(alert_table.c.alert_id == alert_id))
         return None if row is None else _alert(row)[1]
+
+    def queue(
+        self, where: QueueFilter, *, before_seq: int | None = None, limit: int = 100
+    ) -> list[tuple[int, Alert, LifeRow]]:
+        """First alerts of episodes and where they stand; newest first, or by severity and time left."""
+        found = self.queue_ids(where, before_seq=before_seq, limit=limit)
+        alerts: dict[str, Alert] = {}
+        for part in chunks([alert_id for _, alert_id, _ in found]):
+            rows = self._db.rows(select(*alert_table.c).where(alert_table.c.alert_id.in_(part)))
+            alerts |= {row.alert_id: _alert(row)[1] for row in rows}
+        return [(seq, alerts[alert_id], life) for seq, alert_id, life in found]
 
     def alert_counts(self) -> dict[str, int]:
         counted = select(alert_table.c.severity, func.count()).group_by(alert_table.c.severity)
@@ -149,6 +161,7 @@ class EngineStore(EngineReadStore):
                 connection.execute(delete(timer).where(timer.c.id.in_(part)))
             _TIMER.run(connection, [(t.id, t.due_ms, t.rule, _json(t.data)) for t in batch.timers_set])
             _STOCK.run(connection, [_stock_row(row) for row in batch.stock])
+            write_lives(connection, batch)
             _HEALTH.run(connection, [_health_row(row) for row in batch.health])
             _EXTRA.run(connection, [(key, _json(value)) for key, value in batch.extra.items()])
             if batch.snapshot is not None:

@@ -139,6 +139,63 @@ line = Table(
     Index(None, "holder", "code", "index", "line"),
 )
 
+life = Table(
+    "life",
+    ENGINE,
+    Column("alert_id", Text, primary_key=True, comment="of the episode's first alert"),
+    Column("status", Text, nullable=False),
+    Column("stage", Text, nullable=False),
+    Column("turn", BigInt, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("due_ms", BigInt, nullable=True),
+    Column("until_ms", BigInt, nullable=True),
+    Column("handle_due_ms", BigInt, nullable=True),
+    Column("handled_ms", BigInt, nullable=True),
+    Column("closed_ms", BigInt, nullable=True),
+    Column("outcome", Text, nullable=False),
+    Column("order_id", Text, nullable=False),
+    Column("recovered", Boolean, nullable=False),
+    Column("data", Text, nullable=False),
+    Index(None, "status"),
+    Index(None, "handle_due_ms"),
+)
+
+step = Table(
+    "step",
+    ENGINE,
+    Column("alert_id", Text, nullable=False, comment="empty for a transition that names no alert here"),
+    Column("n", BigInt, nullable=False, comment="from 1 within a life; else the index"),
+    Column("index", BigInt, nullable=False),
+    Column("at_ms", BigInt, nullable=False),
+    Column("before", Text, nullable=False),
+    Column("after", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("record_id", LargeBinary, nullable=False),
+    Column("refused", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    PrimaryKeyConstraint("alert_id", "n"),
+)
+
+order = Table(
+    "order",
+    ENGINE,
+    Column("record_id", LargeBinary, primary_key=True),
+    Column("holder", Text, nullable=False),
+    Column("site", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("number", Text, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("index", BigInt, nullable=False),
+    Column("issued_ms", BigInt, nullable=False),
+    Column("due_ms", BigInt, nullable=False),
+    Column("reply", Text, nullable=False),
+    Column("late", Boolean, nullable=False),
+    Column("alerts", Text, nullable=False),
+    Index(None, "index"),
+    Index(None, "holder", "index"),
+)
+
 health = Table(
     "health",
     ENGINE,
