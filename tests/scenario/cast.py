@@ -15,10 +15,13 @@ from tests.scenario import goods as g
 from tests.scenario.drafts import KG, Draft
 from tests.scenario.enterprise import Enterprise
 from tests.scenario.goods import Goods
+from tests.scenario.opening import Shelf
 from tests.scenario.stores import Store
 from tests.scenario.trade import Lane
 
 Send = Callable[[Draft], None]
+BARE_STAGES = 8
+"""Of the stages: those without papers."""
 TRADERS, PRODUCERS, FACTORIES, PLATERS, LABS, STAGES = 6, 2, 10, 18, 14, 30
 SHOPS = 131
 
@@ -178,4 +181,6 @@ class Cast:
         store = _stock(owner, g.ETHANOL_DRUM, 40, 0.4, 0.03, 6)
         store.supplier = outside(900 + n)
         store.count_days = 28
+        if n > BARE_STAGES:
+            owner.planned = [Shelf(goods, 400) for goods in (*g.DRUMS, *g.STAGED)]
         return owner

@@ -54,6 +54,8 @@ class Enterprise:
         self.desks: dict[str, Desk] = {}
         self.office = self.open_desk(OFFICE)
         self.stores: list[Store] = []
+        self.planned: list[Any] = []
+        """Goods that it has papers for beside those in its stores (opening.Shelf)."""
         self.people: list[tuple[str, Person]] = [(f"P{n:03d}", make_person(self.rng)) for n in range(1, 5)]
         self.agent = make_person(self.rng)
         self.legal_person = make_person(self.rng)
@@ -150,9 +152,15 @@ class Enterprise:
         for at, store in enumerate(self.stores):
             if not store.alive or not store.closes:
                 continue
-            if store.goods.toxic or day - store.counted_day >= store.count_days:
+            if store.count_due(day):
                 self.at(base + 10 * HOUR + at * 3 * MINUTE + store.rng.randrange(MINUTE), store.count)
             self.at(base + 23 * HOUR + 50 * MINUTE + at * 7000, lambda ms, s=store: s.close(day, ms))
+
+    def keep(self, store: Store, day: int) -> None:
+        """A store that was opened today joins the evening's work."""
+        hours = self.working_hours(day)
+        base = clock.day_start(day)
+        self._plan_evening(store, day, hours[1] if hours else base + 18 * HOUR)
 
     def _plan_store(self, store: Store, day: int, start: int, end: int) -> None:
         rng = store.rng
@@ -164,8 +172,12 @@ class Enterprise:
                 self._restock(store, day)
             if store.produces and store.booked < store.capacity * 7 // 10:
                 self.at(start + 5 * HOUR, lambda ms, s=store: s.make(ms))
+        self._plan_evening(store, day, end)
+
+    def _plan_evening(self, store: Store, day: int, end: int) -> None:
         if not store.closes:
             return
+        rng = store.rng
         ending = end - 35 * MINUTE + rng.randrange(5 * MINUTE)
         self.at(ending, lambda ms: self._end_of_day(store, day, ms))
 

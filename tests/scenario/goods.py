@@ -153,3 +153,5 @@ HYDROCHLORIC_TANK = Goods("7647-01-0", "Hydrochloric acid 31 %", 0, "31", "solut
 TOLUENE_TANK = Goods("108-88-3", "Toluene", 0, volatile_ppm=250)
 ACETONE_TANK = Goods("67-64-1", "Acetone", 0, volatile_ppm=350)
 TANKS = (NITRIC_TANK, PEROXIDE_TANK, SULFURIC_TANK, HYDROCHLORIC_TANK, TOLUENE_TANK, ACETONE_TANK)
+STAGED = (ARSENIC, MERCURIC, NITRATE, CHLORATE, SULFUR, ALUMINIUM, ZINC, BOROHYDRIDE, NITROMETHANE, ACETIC_ANHYDRIDE)
+"""What planted cases deal in beside the ordinary drums."""

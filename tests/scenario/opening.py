@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
 from random import Random
 from typing import Any
 
@@ -10,7 +12,7 @@ from tests.scenario import clock
 from tests.scenario.clock import DAY, HOUR, MINUTE, SECOND
 from tests.scenario.drafts import Desk, Draft, mass
 from tests.scenario.enterprise import SITE, WINDOWS, Enterprise
-from tests.scenario.stores import Store
+from tests.scenario.goods import Goods
 
 PLATFORM, AUTHORITY, SUPERVISOR = "platform.county", "licensing.county", "police.county"
 OPENING_MS = clock.day_start(-2) + 8 * HOUR
@@ -153,7 +155,15 @@ def licence(owner: Enterprise, type_: str, number: str, ms: int, valid_from: str
     return owner.office.write("licence", body, ms, owner.received(ms))
 
 
-def _items(stores: list[Store], factor: int, days: int = 365) -> list[dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """Goods that an enterprise has papers for, though no store yet."""
+
+    goods: Goods
+    capacity: int
+
+
+def _items(stores: Sequence[Shelf], factor: int, days: int = 365) -> list[dict[str, Any]]:
     """What a permit names, with amounts well above what is used in its time."""
     found: dict[str, int] = {}
     for store in stores:
@@ -175,10 +185,11 @@ class Papers:
 
     def declare_all(self, ms: int) -> None:
         owner = self.owner
-        listed = [store for store in owner.stores if store.goods.licensed]
-        drugs = [store for store in owner.stores if store.goods.drug]
+        shelves = [*owner.stores, *owner.planned]
+        listed = [store for store in shelves if store.goods.licensed]
+        drugs = [store for store in shelves if store.goods.drug]
         activities = ["purchase", "use", "store"]
-        if "trader" in owner.roles or "producer" in owner.roles:
+        if "trader" in owner.roles or "producer" in owner.roles or owner.kind == "stage":
             activities += ["sell", "trade"]
         if "producer" in owner.roles:
             activities += ["produce"]
@@ -197,7 +208,7 @@ class Papers:
         if owner.stores:
             self._certificate(ms + 3 * MINUTE)
 
-    def _series(self, type_: str, stores: list[Store], ms: int, *, days: tuple[int, int], **more: Any) -> None:
+    def _series(self, type_: str, stores: Sequence[Shelf], ms: int, *, days: tuple[int, int], **more: Any) -> None:
         """One paper and those that follow it; each is endorsed one or two days later."""
         rng = self._rng
         length = rng.randrange(*days)
@@ -220,7 +231,7 @@ class Papers:
         self._numbers += 1
 
     def _declare(
-        self, type_: str, number: str, stores: list[Store], ms: int, begins: int, ends: int, more: dict[str, Any]
+        self, type_: str, number: str, stores: Sequence[Shelf], ms: int, begins: int, ends: int, more: dict[str, Any]
     ) -> None:
         draft = licence(
             self.owner,

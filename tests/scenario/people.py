@@ -13,7 +13,6 @@ from typing import Any
 from ledger.core.ids import resident_id_for
 
 _SURNAMES = "赵钱孙李周吴郑王冯陈褚卫蒋沈韩杨朱秦尤许"
-_GIVEN = "甲乙丙丁戊己庚辛壬癸"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +23,10 @@ class Person:
     born: tuple[int, int, int]
     serial: int
     id_valid: bool = True
-    doc_valid: bool = True
 
     @property
     def name(self) -> str:
-        return f"{_SURNAMES[self.serial % 20]}模拟{_GIVEN[self.serial % 10]}"
+        return f"{_SURNAMES[self.serial % 20]}模拟{self.serial}"
 
     @property
     def id_number(self) -> str:
@@ -42,15 +40,14 @@ class Person:
         return number[:17] + ("1" if number[17] != "1" else "2")
 
 
-def make_person(rng: Random, *, minor: bool = False, id_valid: bool = True, doc_valid: bool = True) -> Person:
-    """Somebody new. Minors are 15 to 17 all through 2026, everybody else 20 to 70."""
-    year = 2009 + rng.randrange(2) if minor else 1957 + rng.randrange(49)
+def make_person(rng: Random, *, minor: bool = False, id_valid: bool = True) -> Person:
+    """Somebody new. Minors are 16 or 17 all through 2026, everybody else 20 to 70."""
+    year = 2009 if minor else 1957 + rng.randrange(49)
     return Person(
         surrogate=f"{rng.getrandbits(128):032x}",
         born=(year, 1 + rng.randrange(12), 1 + rng.randrange(28)),
-        serial=rng.randrange(1_000_000),
+        serial=rng.randrange(1_000_000_000),
         id_valid=id_valid,
-        doc_valid=doc_valid,
     )
 
 
@@ -64,13 +61,14 @@ def disclosures_of(persons: dict[str, Person]) -> dict[str, str]:
 
 
 def facts_of_persons(persons: dict[str, Person], year: int, month: int, day: int) -> dict[str, Any]:
-    """The facts row that append would have made of these disclosures (ledger/core/facts.py)."""
-    return {
-        "ids": {
-            f"{at}/id_number": {
-                "valid": person.id_valid,
-                "minor": (year, month, day) < (person.born[0] + 18, *person.born[1:]) if person.id_valid else None,
-            }
-            for at, person in persons.items()
-        }
-    }
+    """The facts row that append would have made of these disclosures on that day (ledger.core.facts.facts_of)."""
+    ids, links = {}, {}
+    for at, person in persons.items():
+        age = year - person.born[0] - ((month, day) < person.born[1:])
+        ids[f"{at}/id_number"] = (
+            {"valid": True, "minor": age < 18, "age_from": 18 if age >= 18 else 16 if age >= 16 else 14}
+            if person.id_valid
+            else {"valid": False, "minor": None, "age_from": None}
+        ) | {"person": person.surrogate}
+        links[f"{at}/name"] = f"{person.serial:032x}"
+    return {"ids": ids, "links": links}

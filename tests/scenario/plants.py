@@ -1,2 +1,0 @@
-def plant(world):
-    pass
