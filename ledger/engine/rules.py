@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ledger.engine.expressions import Bindings, Condition
+from ledger.engine.features import Feature, feature_names, read_features
 from ledger.engine.parameters import LegalParams, Parameter, read_parameters
 from ledger.engine.registry import SUBJECTS
 from ledger.engine.subjects import sample_rows
@@ -19,7 +20,7 @@ SEVERITIES = "critical high medium low info"
 STATUSES = "draft shadow live retired"
 MAX_BANDS = 64
 _REQUIRED = "schema id version status title severity legal_basis on bands episode tests"
-_OPTIONAL = "scope group_by parameters for keep_for sla order_template"
+_OPTIONAL = "scope group_by features not_evaluable parameters for keep_for sla order_template"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Band:
 
     @property
     def waits(self) -> bool:
-        return bool(self.wait_ms or self.wait_parameter)
+        return bool(self.wait_ms or self.wait_parameter or self.since)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,11 @@ class Rule:
     quiet_ms: int
     parameters: dict[str, Parameter]
     digest: str
+    group_by: tuple[str, ...] = ()
+    """Text fields of the rows; what features are computed by."""
+    features: dict[str, Feature] = field(default_factory=dict)
+    says_unready: bool = False
+    """`not_evaluable: info`: lack of history is an alert of severity info."""
     inputs: tuple[str, ...] = ()
     """Fields that an alert of it carries: what was compared, shown, and identified."""
     sla: Sla = Sla()
@@ -135,20 +141,22 @@ def parse_rule(text: str, file: str, legal: LegalParams) -> Rule:
     subjects = top["on"].texts()
     fields = _fields(top["on"], subjects)
     parameters = read_parameters(top.get("parameters"), fields, legal)
-    fields_and_parameters = fields | dict.fromkeys(parameters, "int")
-    scope = _condition(top["scope"], fields_and_parameters) if "scope" in top else None
+    scope = _condition(top["scope"], fields | dict.fromkeys(parameters, "int")) if "scope" in top else None
+    features = read_features(top.get("features"), fields, parameters)
+    group_by = _group_by(top, fields, subjects, needed=bool(features))
+    names = fields | feature_names(features)
     default_wait = top["for"].duration_ms() if "for" in top else 0
     severity = top["severity"].text(SEVERITIES)
-    bands = tuple(_band(item, fields, parameters, severity, default_wait) for item in top["bands"].items())
+    bands = tuple(_band(item, names, parameters, severity, default_wait) for item in top["bands"].items())
     if not 1 <= len(bands) <= MAX_BANDS:
         raise top["bands"].wrong(f"a rule has 1 to {MAX_BANDS} bands")
+    if features and not SUBJECTS[subjects[0]].level and any(band.waits for band in bands):
+        raise top["bands"].wrong("what happened does not last: windows of features say how long, not for or since")
     episode = top["episode"].mapping("fingerprint quiet")
     fingerprint = episode["fingerprint"].texts()
     for name in fingerprint:
         if fields.get(name) != "str":
             raise episode["fingerprint"].wrong(f"{name} is no text field of {', '.join(subjects)}")
-    if "group_by" in top and not set(top["group_by"].texts()) <= set(fields):
-        raise top["group_by"].wrong("group_by names fields of the rows")
     conditions = [band.when for band in bands] + ([scope] if scope else [])
     read = {name for condition in conditions for name in condition.names}
     shown = {name for band in bands for template in band.reason.values() for name in template.names}
@@ -168,6 +176,9 @@ def parse_rule(text: str, file: str, legal: LegalParams) -> Rule:
         bands=bands,
         keep_for_ms=top["keep_for"].duration_ms() if "keep_for" in top else 0,
         quiet_ms=episode["quiet"].duration_ms(),
+        group_by=group_by,
+        features=features,
+        says_unready="not_evaluable" in top and top["not_evaluable"].text("info silent") == "info",
         parameters=parameters,
         digest=hashlib.sha256(text.encode()).hexdigest(),
         inputs=tuple(sorted(read | shown)),
@@ -178,7 +189,7 @@ def parse_rule(text: str, file: str, legal: LegalParams) -> Rule:
         if any(len(parameter.versions) > 1 for parameter in parameters.values())
         else {name: parameter.versions[0][1] for name, parameter in parameters.items()},
     )
-    _try_out(rule, fields, document)
+    _try_out(rule, names, document)
     return rule
 
 
@@ -218,6 +229,23 @@ def _fields(located: Located, subjects: tuple[str, ...]) -> dict[str, str]:
             raise located.wrong(f"unknown subject {name!r}; known are {', '.join(SUBJECTS)}")
     first, *others = (SUBJECTS[name].fields for name in subjects)
     return {name: kind for name, kind in first.items() if all(other.get(name) == kind for other in others)}
+
+
+def _group_by(
+    top: dict[str, Located], fields: Mapping[str, str], subjects: tuple[str, ...], *, needed: bool
+) -> tuple[str, ...]:
+    if "group_by" not in top:
+        if needed:
+            raise top["features"].wrong("features need group_by: the fields that rows have to share")
+        return ()
+    names = top["group_by"].texts()
+    if not set(names) <= set(fields):
+        raise top["group_by"].wrong("group_by names fields of the rows")
+    if needed and not all(fields[name] == "str" for name in names):
+        raise top["group_by"].wrong("features are grouped by text fields")
+    if needed and len({SUBJECTS[name].level for name in subjects}) > 1:
+        raise top["on"].wrong("features are of what happened or of how things stand, not of both")
+    return names
 
 
 def _condition(located: Located, names: Mapping[str, str]) -> Condition:
@@ -265,6 +293,9 @@ def _try_out(rule: Rule, fields: dict[str, str], where: Located) -> None:
     located = [(band.when, item) for band, item in zip(rule.bands, top["bands"].items(), strict=True)]
     if rule.scope is not None:
         located.append((rule.scope, top["scope"]))
+    for name, feature in rule.features.items():
+        if feature.where is not None:
+            located.append((feature.where, top["features"].any_mapping()[name]))
     bindings = Bindings()
     for row in sample_rows(fields):
         bindings.bind(row, parameters)

@@ -58,6 +58,11 @@ MEMBERS_ZH = {
     "known": "容量已备案", "need": "所需许可", "opening": "期初盘点", "own": "本单位", "party": "当事单位", "sale_ms": "销售时间", "shortage": "短少", "sigma": "标准差",
     "state": "状态", "stock": "库存", "stocktake": "盘点记录", "grace": "宽限", "warn_ppm": "预警线（ppm）", "critical_ppm": "特急线（ppm）", "floor_toxic": "剧毒品下限",
     "floor_other": "其他下限", "times_sigma": "标准差倍数", "check_due": "核实期限",
+    # transfers
+    "arrived_ms": "到达时间", "both": "双方均已申报", "concentration_difference_ppm": "浓度差（ppm）", "eta_known": "有预计到达时间", "gap_ms": "时间差", "got": "收到量",
+    "got_pieces": "收到件数", "matched": "有对应记录", "missing_code": "一方未申报该物质", "seller": "卖方", "seller_inside": "卖方在辖区内", "sent": "发出量", "sent_pieces": "发出件数",
+    "difference_ppm": "差额比例（ppm）", "trade": "交易", "parts": "分批到货宽限", "window": "时间窗", "significant_ppm": "重大差异线（ppm）", "tolerance_ppm": "容差（ppm）",
+    "concentration_ppm": "浓度容差（ppm）", "critical_after": "升级时限",
     "as_of_ms": "截至", "chain": "链", "endpoint": "节点地址", "chain_id": "链 ID", "submitter": "提交账户", "block_time_s": "区块时间", "lag_s": "滞后（秒）", "final_block": "最终区块",
     "head_size": "链上树大小", "balance_wei": "余额（wei）", "has_role": "有提交权限", "checkpoint_size": "检查点大小", "checkpoint_signed_ms": "检查点签署时间", "rollback": "回退",
     "signing_waits_for": "签署等待", "waiting_jobs": "等待任务数", "refusals_counted_only": "仅计数的拒收",
