@@ -14,6 +14,7 @@ from ledger.adapters.enrolments import save_enrolment
 from ledger.cli.compose import AUTHORITY_ACCOUNT, Installation
 from ledger.cli.init import make
 from ledger.cli.serve import PROCESSES, Service
+from ledger.cli.token import make_token
 from ledger.config import load
 from ledger.core.ids import credit_code_for
 from ledger.core.keys import PrivateKey
@@ -29,6 +30,7 @@ class Served:
 
     def __init__(self, state: Path, database: str = "sqlite", *, names=PROCESSES, environment=None, anchor_every_s=0.5):
         self.state = state
+        self._token: str | None = None
         self.code = make(
             state, origin=ORIGIN, database=database, port=0, chain_port=0, anchor_every_s=anchor_every_s
         )
@@ -104,6 +106,18 @@ class Served:
         except urllib.error.URLError as error:
             raise OSError(str(error.reason)) from error
         return status, (json.loads(data) if "json" in kind and "ndjson" not in kind else data)
+
+    def reasons(self) -> list[dict]:
+        """Why it is not ready, as an auditor's token hears it; none while it is."""
+        status, answer = self.get("/readyz", self._token)
+        if status == 200:
+            return []
+        if any("detail" not in reason for reason in answer["reasons"]):
+            here = self.installation()  # no token yet, or a restored store has it not
+            self._token = make_token(here, "auditor", None, 1)
+            here.stores.close()
+            answer = self.get("/readyz", self._token)[1]
+        return answer.get("reasons", [])
 
     def enterprises(self, count: int = 1, book: str = "acid") -> list[Book]:
         """Enrol `count` enterprises on the chain and wait until the platform knows their grants."""

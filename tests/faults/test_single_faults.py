@@ -80,8 +80,7 @@ def _anchored(served: Served) -> int:
 
 
 def _not_ready(served: Served) -> str:
-    status, answer = served.get("/readyz")
-    return "" if status == 200 else str(answer)
+    return str(served.reasons() or "")
 
 
 def _on_chain(served: Served) -> dict | None:
@@ -455,7 +454,5 @@ def _continue(client, served) -> None:
 
 def _rollback(served: Served) -> str:
     """What the sequencer says of itself in /readyz while it signs nothing; "" while it is well."""
-    status, answer = served.get("/readyz")
-    parts = [] if status == 200 else answer["reasons"]
-    said = " ".join(str(reason["detail"]) for reason in parts if reason["part"] == "sequencer")
+    said = " ".join(str(reason.get("detail")) for reason in served.reasons() if reason["part"] == "sequencer")
     return said if "Nothing is signed" in said or "Signing has stopped" in said else ""

@@ -31,22 +31,60 @@ def test_readyz__all_well__200(desk):
     assert desk.client().get("/readyz").get_json() == {"status": "ready", "reasons": []}
 
 
-def test_readyz__something_wrong__503_with_reasons(tmp_path):
+@pytest.fixture
+def unready(tmp_path):
     def no_sequencer():
         raise OverloadedError("nobody listens at the socket")
 
-    desk = Desk(
-        tmp_path, readiness=lambda: [NotReady("anchor", "no anchor for 9 min")], sequencer_status=no_sequencer
-    )
-    answer = desk.client().get("/readyz")
-    assert answer.status_code == 503
-    assert answer.content_type == "application/problem+json"
-    assert answer.headers["Retry-After"]
+    said = [NotReady("anchor", "no anchor for 9 min"), NotReady("anchor", "endpoint 10.0.0.7 is silent")]
+    desk = Desk(tmp_path, readiness=lambda: said, sequencer_status=no_sequencer)
+    yield desk
+    desk.close()
+
+
+def test_readyz__something_wrong__503_and_anybody_hears_which_parts_and_no_more(unready):
+    enterprise = unready.bearer("enterprise", unready.acid.holder)
+    for headers in ({}, enterprise, {"Authorization": "Bearer hzt_" + "A" * 43}, {"Authorization": "nonsense"}):
+        answer = unready.client().get("/readyz", headers=headers)
+        assert answer.status_code == 503
+        assert answer.content_type == "application/problem+json"
+        assert answer.headers["Retry-After"]
+        assert answer.get_json()["reasons"] == [{"part": "sequencer"}, {"part": "anchor"}]
+        assert "10.0.0.7" not in answer.get_data(as_text=True)
+
+
+@pytest.mark.parametrize("role", ["supervisor", "auditor", "session"])
+def test_readyz__something_wrong__a_token_or_session_hears_why(unready, role):
+    browser = unready.supervisor() if role == "session" else unready.client()
+    answer = browser.get("/readyz", headers={} if role == "session" else unready.bearer(role))
     assert [(r["part"], r["detail"]) for r in answer.get_json()["reasons"]] == [
         ("sequencer", "nobody listens at the socket"),
         ("anchor", "no anchor for 9 min"),
+        ("anchor", "endpoint 10.0.0.7 is silent"),
     ]
+
+
+def test_readyz__the_portal_s_store_is_gone__still_answers(tmp_path):
+    class Gone:
+        def __getattr__(self, _name):
+            def gone(*_args, **_more):
+                raise StoreError("/srv/portal.db: no such file")
+
+            return gone
+
+    desk = Desk(tmp_path, portal=Gone())
+    answer = desk.client().get("/readyz", headers={"Authorization": "Bearer hzt_" + "A" * 43})
+    assert (answer.status_code, answer.get_json()["reasons"]) == (503, [{"part": "portal"}])
     desk.close()
+
+
+def test_metrics__for_anybody__name_no_holder(desk):
+    desk.stock()
+    desk.alert()
+    text = desk.client().get("/metrics").get_data(as_text=True)
+    assert "hazledger_log_size" in text
+    for holder in (desk.acid.holder, desk.other.holder):
+        assert holder not in text
 
 
 def numbers(desk):

@@ -167,7 +167,11 @@ def _operations() -> dict[str, Any]:
     page = {"description": "OK", "content": {"application/json": {}}}
     return {
         "/healthz": {"get": _call("This worker answers", {"200": page}, ())},
-        "/readyz": {"get": _call("Ready, or the reasons why not", {"200": page}, (503,))},
+        "/readyz": {
+            "get": _call(
+                "Ready, or the parts that are not; why, with a token of supervisor or auditor", {"200": page}, (503,)
+            )
+        },
         "/metrics": {
             "get": _call("Prometheus text", {"200": {"description": "OK", "content": {"text/plain": {}}}}, ())
         },

@@ -12,6 +12,7 @@ from prometheus_client.core import GaugeMetricFamily
 from ledger.errors import LedgerError
 from webapp.api.openapi import document
 from webapp.api.problems import MEDIA_TYPE, RETRY_AFTER_S, HttpError, problem_of
+from webapp.auth import require
 from webapp.context import services
 from webapp.services import NotReady, Services
 
@@ -26,11 +27,16 @@ def get_healthz() -> ResponseReturnValue:
 
 @blueprint.get("/readyz")
 def get_readyz() -> ResponseReturnValue:
-    """200 when the installation can take and show records, else 503 with the reasons."""
+    """200 when the installation can take and show records, else 503 with the parts that fail.
+
+    Why they fail names hosts, paths and sizes: that is for a supervisor or an auditor, by token or session.
+    """
     reasons = list(_reasons())
     if not reasons:
         return jsonify(status="ready", reasons=[])
-    body = problem_of(HttpError("not-ready")) | {"reasons": [{"part": r.part, "detail": r.detail} for r in reasons]}
+    known = _is_known()
+    parts = [{"part": r.part, "detail": r.detail} for r in reasons] if known else [{"part": p} for p in _parts(reasons)]
+    body = problem_of(HttpError("not-ready")) | {"reasons": parts}
     response = Response(json.dumps(body, ensure_ascii=False), status=503, content_type=MEDIA_TYPE)
     response.headers["Retry-After"] = str(RETRY_AFTER_S)
     return response
@@ -48,6 +54,19 @@ def get_metrics() -> Response:
 def get_openapi() -> ResponseReturnValue:
     """OpenAPI 3.1 of everything under /api, /tile and /checkpoint, and of this page's calls."""
     return jsonify(document())
+
+
+def _is_known() -> bool:
+    """Whether a supervisor or an auditor asks. Whoever cannot be looked up now is nobody: readiness is answered anyway."""
+    try:
+        require("supervisor", "auditor", or_session=True)
+    except LedgerError:
+        return False
+    return True
+
+
+def _parts(reasons: list[NotReady]) -> list[str]:
+    return list(dict.fromkeys(reason.part for reason in reasons))
 
 
 def _reasons() -> Iterator[NotReady]:

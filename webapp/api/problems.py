@@ -132,7 +132,7 @@ CODES: dict[str, Code] = {
     "overloaded": Code(503, "Overloaded", "系统繁忙", "The log cannot take more now. Nothing was kept; send the same bytes again.", "日志暂时无法接收，未保存任何内容，请原样重发。"),
     "store": Code(503, "Store unavailable", "存储不可用", "The database does not answer. What was not acknowledged is not kept; send the same bytes again.", "数据库暂不可用，未确认的内容均未保存，请原样重发。"),
     "bundle-refused": Code(503, "Bundle not handed out", "证据包未发出", "The bundle does not pass this server's own verification and is therefore not handed out. Tell the operator.", "证据包未通过本服务器自身的验证，因此不予发出，请通知运维人员。"),
-    "not-ready": Code(503, "Not ready", "未就绪", "Some part of the installation is not ready; `reasons` lists which.", "系统的部分组件尚未就绪，原因见 reasons。"),
+    "not-ready": Code(503, "Not ready", "未就绪", "Some part of the installation is not ready; `reasons` lists which, and why to a supervisor's or auditor's token.", "系统的部分组件尚未就绪，见 reasons；具体原因须持主管或审计令牌查询。"),
     "rollback": Code(503, "Log contradicts itself", "日志自相矛盾", "The log contradicts a head that was signed before; it signs nothing until an operator has recovered it.", "日志与先前签署的检查点相矛盾，在运维人员恢复之前停止签署。"),
     "config": Code(500, "Configuration wrong", "配置错误", "A setting is missing or wrong.", "配置缺失或有误。"),
     "rule": Code(500, "Rule failed", "规则出错", "A rule is wrong or failed; see the rule's health.", "规则有误或执行失败，详见规则健康状态。"),
