@@ -6,6 +6,7 @@ from ledger.engine.books import Books
 from ledger.engine.register import Register
 from ledger.engine.state import FoldState
 from ledger.engine.subjects import Subject
+from ledger.engine.topics.accountancy import Accountancy
 from ledger.engine.topics.base import Topic
 from ledger.engine.topics.licences import Licences
 from ledger.engine.topics.movements import Movements
@@ -13,7 +14,7 @@ from ledger.engine.topics.refusals import Refusals
 from ledger.engine.topics.stock import Stock
 from ledger.engine.topics.transfers import Transfers
 
-TOPICS: tuple[type[Topic], ...] = (Movements, Stock, Transfers, Licences, Refusals)
+TOPICS: tuple[type[Topic], ...] = (Movements, Accountancy, Stock, Transfers, Licences, Refusals)
 """In the order in which they see a record."""
 
 SUBJECTS: dict[str, Subject] = {subject.name: subject for topic in TOPICS for subject in topic.subjects}
@@ -24,6 +25,7 @@ def build_topics(state: FoldState, register: Register) -> tuple[Topic, ...]:
     """One of each, on this state, in the order of TOPICS."""
     return (
         Movements(),
+        Accountancy(state.accountancy),
         Stock(Books(state)),
         Transfers(state.transfers, register),
         Licences(state.licences, register),

@@ -12,6 +12,7 @@ import msgspec
 
 from ledger.engine.life import LifeState
 from ledger.engine.register import RegisterState
+from ledger.engine.topics.accountancy import AccountancyState
 from ledger.engine.topics.licences import LicencesState
 from ledger.engine.topics.refusals import RefusalsState
 from ledger.engine.topics.transfers import TransfersState
@@ -135,6 +136,8 @@ class FoldState(msgspec.Struct):
     transfers: TransfersState = msgspec.field(default_factory=TransfersState)
     licences: LicencesState = msgspec.field(default_factory=LicencesState)
     refusals: RefusalsState = msgspec.field(default_factory=RefusalsState)
+    accountancy: AccountancyState = msgspec.field(default_factory=AccountancyState)
+    watches: WatchState = msgspec.field(default_factory=WatchState)
     corrected: dict[str, str] = {}
     """record_id of a record that was corrected -> record_id of its newest correction."""
     pruned_ms: int = 0

@@ -9,7 +9,7 @@ Not here, and not to be added: Benford's law and tests for round numbers (71 % o
 """
 
 from ledger.engine.statistics.accountancy import Balance, Factor, Measured
-from ledger.engine.statistics.fixed import LIMIT_MILLI, LIMIT_PPM, divide, ln_micro, ratio_ppm, root
+from ledger.engine.statistics.fixed import LIMIT_MILLI, LIMIT_PPM, clamp, divide, ln_micro, ratio_ppm, root
 from ledger.engine.statistics.robust import MIN_SAMPLE, daily_quantile, nearest_rank, quantity_z_milli, robust_z_milli
 from ledger.engine.statistics.sequential import (
     ABRUPT,
@@ -41,6 +41,7 @@ __all__ = [
     "Standing",
     "Sums",
     "advance",
+    "clamp",
     "daily_quantile",
     "divide",
     "items_missing",

@@ -1,0 +1,242 @@
+"""One stream of material from count to count: what came, went and was declared lost between, and what that leaves.
+
+No subject, no rule: integers in, integers out, as `accounts` is for the books. A stream is (holder, site, book, code,
+listing's band, form, packaging, dimension). Late and corrected movements find the interval that they happened in, however
+old within KEEP balances, and what follows from it is derived again.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+
+import msgspec
+
+from ledger.engine.statistics import Balance, Factor, Measured, Standing, Sums, advance, clamp
+
+KEEP = 64
+"""Balances that a stream can still derive again: more than a year of weekly counts, two months of daily ones."""
+SLACK = 32
+"""They are forgotten so many at a time: rarely, and not at every count."""
+MAX_FLOWS = 256
+"""Moves since the last count that are held one by one; above it the older half becomes one sum."""
+MAX_LOSSES = 32
+LIMIT = 10**18
+"""As `ranges.LIMIT`: no sum leaves the 64 bits of the snapshot."""
+
+Flow = tuple[int, int, int, int, int]
+"""(event_ms, came, went, declared lost, pieces that came less those that left)."""
+
+
+class Period(msgspec.Struct, array_like=True):
+    """One complete stock-take, and what flowed since the one before it."""
+
+    record_id: str
+    cutoff_ms: int
+    counted: int
+    pieces: int
+    random_ppm: int
+    systematic_ppm: int
+    stated: bool
+    """Whether the errors are the enterprise's own words; else they are defaults."""
+    came: int = 0
+    went: int = 0
+    lost: int = 0
+    net_pieces: int = 0
+
+
+class Stream(msgspec.Struct, array_like=True):
+    """Counts and flows. `periods[0]` is only a beginning: what flowed before it belongs to nobody any more."""
+
+    categories: list[str] = []
+    volatile: bool = False
+    periods: list[Period] = []
+    forgotten: int = 0
+    """Balances before `periods[0]`."""
+    factor: list[str] = []
+    """Covariance, pivot and residual of the last forgotten balance; as text, since they pass 64 bits."""
+    sums: list[int] = []
+    """Page's sums after it."""
+    open: list[int] = msgspec.field(default_factory=lambda: [0, 0, 0, 0])
+    """Came, went, lost, net pieces since the last count."""
+    flows: list[Flow] = []
+    """Of these, the moves after flows_ms one by one, by event time: a cut-off may still come to lie between them."""
+    flows_ms: int = -1
+    losses: list[tuple[int, int]] = []
+    """(event_ms, amount) of the newest declared losses, by event time."""
+
+
+def book_amount(stream: Stream) -> int:
+    """What should be there now."""
+    came, went, lost, _ = stream.open
+    return (stream.periods[-1].counted if stream.periods else 0) + came - went - lost
+
+
+def add(stream: Stream, flow: Flow, sign: int = 1) -> int | None:
+    """Take a move in, or out again with sign -1.
+
+    Returns: the number of the period whose balance it changes; len(periods) while no count has closed it; None where it
+    happened before all that is held.
+
+    Raises: OverflowError where a sum would leave the range of the snapshot; nothing is changed then.
+    """
+    event_ms = flow[0]
+    periods = stream.periods
+    if not periods or event_ms > periods[-1].cutoff_ms:
+        stream.open = _more(stream.open, flow, sign)
+        _hold(stream, flow, sign)
+        return len(periods)
+    at = bisect_left(periods, event_ms, key=lambda period: period.cutoff_ms)
+    if at == 0:
+        return None
+    _put(periods[at], _more(_sums(periods[at]), flow, sign))
+    return at
+
+
+def _hold(stream: Stream, flow: Flow, sign: int) -> None:
+    if flow[0] <= stream.flows_ms:
+        return
+    if sign < 0:
+        if flow in stream.flows:
+            stream.flows.remove(flow)
+        return
+    insort(stream.flows, flow)
+    if len(stream.flows) > MAX_FLOWS:
+        stream.flows_ms = stream.flows[MAX_FLOWS // 2 - 1][0]
+        stream.flows = [held for held in stream.flows if held[0] > stream.flows_ms]
+
+
+def _more(sums: list[int], flow: Flow, sign: int) -> list[int]:
+    more = [was + sign * part for was, part in zip(sums, flow[1:], strict=True)]
+    if max(map(abs, more)) > LIMIT:
+        raise OverflowError
+    return more
+
+
+def _sums(period: Period) -> list[int]:
+    return [period.came, period.went, period.lost, period.net_pieces]
+
+
+def _put(period: Period, sums: list[int]) -> None:
+    period.came, period.went, period.lost, period.net_pieces = sums
+
+
+def count(stream: Stream, period: Period) -> None:
+    """Close the open interval by a complete stock-take; moves after its cut-off stay open.
+
+    A cut-off before the last one counts as the last one's: nothing is settled twice. Moves that are no longer held one by
+    one count as before it.
+    """
+    if stream.periods:
+        period.cutoff_ms = max(period.cutoff_ms, stream.periods[-1].cutoff_ms)
+    after = [flow for flow in stream.flows if flow[0] > period.cutoff_ms]
+    still_open = [sum(flow[part] for flow in after) for part in (1, 2, 3, 4)]
+    _put(period, [was - still for was, still in zip(stream.open, still_open, strict=True)])
+    stream.open, stream.flows, stream.flows_ms = still_open, after, -1
+    stream.periods.append(period)
+
+
+def uncount(stream: Stream, at: int) -> None:
+    """Take a stock-take out again; what it closed flows into the interval after it.
+
+    Of periods[0] nothing flows on: the next count is the beginning then.
+    """
+    gone = stream.periods.pop(at)
+    if at == 0:
+        stream.factor, stream.sums = [], []
+        if stream.periods:
+            _put(stream.periods[0], [0, 0, 0, 0])
+    elif at < len(stream.periods):
+        _put(stream.periods[at], _joined(_sums(stream.periods[at]), _sums(gone)))
+    else:
+        stream.open = _joined(stream.open, _sums(gone))
+        stream.flows_ms = max(stream.flows_ms, gone.cutoff_ms)
+
+
+def _joined(one: list[int], other: list[int]) -> list[int]:
+    return [clamp(a + b, LIMIT) for a, b in zip(one, other, strict=True)]
+
+
+def find(stream: Stream, record_id: str) -> int | None:
+    """The number of a stock-take's period; None when it is forgotten or never was."""
+    for at in range(len(stream.periods) - 1, -1, -1):
+        if stream.periods[at].record_id == record_id:
+            return at
+    return None
+
+
+def note_loss(stream: Stream, event_ms: int, amount: int, sign: int = 1) -> list[int]:
+    """Remember a declared loss, or forget it again. Returns the amounts of those before it."""
+    loss = (event_ms, amount)
+    if sign < 0:
+        if loss in stream.losses:
+            stream.losses.remove(loss)
+        return []
+    before = [was for at, was in stream.losses if at < event_ms]
+    insort(stream.losses, loss)
+    if len(stream.losses) > MAX_LOSSES:
+        del stream.losses[0]
+    return before
+
+
+def lost_lately(stream: Stream, at_ms: int, window_ms: int) -> tuple[int, int]:
+    """(declared lost, material handled) since the last count that is older than the window, both cut to its length.
+
+    Handled is what lay there at that count and all that came since. A stream that is younger than the window is not
+    scaled up: a week's loss is then compared with what is usual for the whole window.
+    """
+    periods = stream.periods
+    first = 0
+    while first + 1 < len(periods) and periods[first + 1].cutoff_ms <= at_ms - window_ms:
+        first += 1
+    lost = stream.open[2] + sum(period.lost for period in periods[first + 1 :])
+    came = stream.open[0] + sum(period.came for period in periods[first + 1 :])
+    handled = came + (periods[first].counted if periods else 0)
+    span_ms = at_ms - periods[first].cutoff_ms if periods else 0
+    return (lost * window_ms // span_ms if span_ms > window_ms else lost), handled
+
+
+# --- what follows -------------------------------------------------------------------------------------------------------
+
+
+def balance(stream: Stream, at: int) -> Balance:
+    """The balance that period `at` (>= 1) closes."""
+    before, period = stream.periods[at - 1], stream.periods[at]
+    return Balance(_measured(before), period.came, period.went, period.lost, _measured(period))
+
+
+def _measured(period: Period) -> Measured:
+    return Measured(period.counted, period.random_ppm, period.systematic_ppm)
+
+
+def derive(stream: Stream, known: list[Standing]) -> list[Standing]:
+    """Standings of periods 1, 2, ...: `known` are the first of them, the rest follow. Deterministic from the stream."""
+    found = known[: max(len(stream.periods) - 1, 0)]
+    last = found[-1] if found else _before(stream)
+    for at in range(len(found) + 1, len(stream.periods)):
+        last = advance(last, balance(stream, at))
+        found.append(last)
+    return found
+
+
+def _before(stream: Stream) -> Standing | None:
+    """What the first held balance follows on."""
+    if not stream.factor:
+        return None
+    covariance, pivot, residual = map(int, stream.factor)
+    return Standing(Factor(covariance, pivot, residual), 0, 0, 0, None, Sums(*stream.sums))
+
+
+def is_long(stream: Stream) -> bool:
+    """Whether it holds so many balances that the oldest are due to be forgotten."""
+    return len(stream.periods) - 1 > KEEP + SLACK
+
+
+def forget(stream: Stream, known: list[Standing]) -> list[Standing]:
+    """Forget all balances but the newest KEEP; `known` are all standings. Returns those that are left."""
+    number = len(stream.periods) - 1 - KEEP
+    last = known[number - 1]
+    stream.factor = [str(value) for value in last.factor]
+    stream.sums = list(last.sums)
+    stream.forgotten += number
+    del stream.periods[:number]
+    return known[number:]

@@ -1,0 +1,325 @@
+"""Material accountancy: a balance of every stream at each complete stock-take, and what was declared lost.
+
+Beside the books (`topics.stock`), which compare one count with the book: here each count closes a balance with an error
+of its own, balances of one stream form a series, and the series is tested (`statistics`). Sealed packages are counted:
+their balances have no sigma, and no test of the series is ever run on them.
+
+Sees a record before the books do: what they refuse as too great to add up is held here, up to the same limit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+
+from ledger.engine import streams
+from ledger.engine.goods import Goods
+from ledger.engine.inputs import Input, plausible_ms, unix_ms
+from ledger.engine.statistics import Standing, clamp, quantity_z_milli, ratio_ppm
+from ledger.engine.streams import Flow, Period, Stream
+from ledger.engine.topics.balances import (
+    DECLARED_LOSS,
+    MATERIAL_BALANCE,
+    MATERIAL_STREAM,
+    balance_row,
+    goods_fields,
+    is_sealed,
+    series_fields,
+    stream_key,
+)
+from ledger.engine.topics.base import Row, Topic, common
+
+DEFAULT_RANDOM_PPM = 2_000
+DEFAULT_SYSTEMATIC_PPM = 1_000
+"""Where a bulk count states no errors, or none above 0: engineering defaults, an ordinary level gauge or platform scale.
+Only what is stated is held against the one who stated it (`balances.series_fields`)."""
+WINDOW_MS = 30 * 86_400_000
+"""Declared losses are judged by the month."""
+MIN_LOSSES = 8
+"""Earlier losses of a stream before a new one is compared with them (catalogue A09)."""
+_VOLATILE = frozenset({"H224", "H225", "H226"})
+"""Flammable liquids; with whatever is measured by volume the only sign of volatility that the catalogue has."""
+
+
+class BookStreams(msgspec.Struct, array_like=True):
+    """The streams of one book, and its last complete stock-take: what a stream that is new since began with, at zero."""
+
+    last: Period | None = None
+    streams: dict[str, Stream] = {}
+
+
+class AccountancyState(msgspec.Struct):
+    """By holder/site/book."""
+
+    books: dict[str, BookStreams] = {}
+    refused: dict[str, int] = {}
+    """"record_id key" of moves beyond what can be summed, which are in no balance -> index."""
+
+
+class Accountancy(Topic):
+    """Balances, their series, declared losses. What follows from the state is remembered beside it, never in it."""
+
+    kinds = frozenset({"movement", "stocktake"})
+    subjects = (MATERIAL_BALANCE, MATERIAL_STREAM, DECLARED_LOSS)
+
+    def __init__(self, state: AccountancyState) -> None:
+        self._state = state
+        self._known: dict[tuple[str, str], list[Standing]] = {}
+
+    # --- records -----------------------------------------------------------------------------------------------------
+
+    def apply(self, entry: Input, goods: Sequence[Goods]) -> Iterator[Row]:
+        """Take in a movement or a complete stock-take."""
+        touched: dict[str, set[int]] = {}
+        self._take(entry, goods, touched)
+        yield from self._rows(entry, touched)
+        if _is_loss(entry):
+            yield from self._losses(entry, goods)
+
+    def withdraw(self, before: Input, goods: Sequence[Goods], entry: Input) -> Iterable[Row]:
+        """Take out what a movement did, or a stock-take."""
+        touched: dict[str, set[int]] = {}
+        self._give_back(before, goods, touched)
+        return self._rows(entry, touched)
+
+    def correct(
+        self, before: Input, before_goods: Sequence[Goods], entry: Input, goods: Sequence[Goods]
+    ) -> Iterator[Row]:
+        """Rows only of what holds in the end: no balance is missing what is put back at once."""
+        touched: dict[str, set[int]] = {}
+        if entry.kind == "stocktake" and before.body["complete"] and entry.body["complete"]:
+            self._recount(entry, goods, touched)
+        else:
+            self._give_back(before, before_goods, touched)
+            self._take(entry, goods, touched)
+        yield from self._rows(entry, touched)
+        if _is_loss(entry):
+            yield from self._losses(entry, goods)
+
+    def _take(self, entry: Input, goods: Sequence[Goods], touched: dict[str, set[int]]) -> None:
+        if entry.kind == "movement":
+            self._move(entry, goods, 1, touched)
+        elif entry.body["complete"]:
+            self._count(entry, goods, touched)
+
+    def _give_back(self, before: Input, goods: Sequence[Goods], touched: dict[str, set[int]]) -> None:
+        if before.kind == "movement":
+            self._move(before, goods, -1, touched)
+            return
+        book_at = _book_at(before)
+        for key, stream in self._book(before).streams.items():
+            at = streams.find(stream, before.record_id)
+            if at is not None:
+                streams.uncount(stream, at)
+                self._changed(book_at, stream, key, at, touched)
+
+    def _move(self, entry: Input, goods: Sequence[Goods], sign: int, touched: dict[str, set[int]]) -> None:
+        book_at = _book_at(entry)
+        for at, item in enumerate(goods):
+            key = stream_key(item)
+            stream = self._stream(entry, key, item)
+            flow = _flow(entry, item)
+            name = f"{entry.record_id} {at} {key}"
+            if sign < 0 and self._state.refused.pop(name, None) is not None:
+                continue
+            try:
+                period = streams.add(stream, flow, sign)
+            except OverflowError:
+                self._state.refused[name] = entry.index
+                continue
+            if flow[3] and not is_sealed(key):
+                streams.note_loss(stream, flow[0], flow[3], sign)
+            if period is not None and period < len(stream.periods):
+                self._changed(book_at, stream, key, period, touched)
+
+    def _changed(self, book_at: str, stream: Stream, key: str, at: int, touched: dict[str, set[int]]) -> None:
+        """What period `at` and all later ones were is to be derived again; rows are due for `at`."""
+        known = self._known.get((book_at, key))
+        if known is not None:
+            del known[max(at - 1, 0) :]
+        due = touched.setdefault(key, set())
+        if 1 <= at < len(stream.periods):
+            due.add(at)
+
+    def _book(self, entry: Input) -> BookStreams:
+        return self._state.books.setdefault(_book_at(entry), BookStreams())
+
+    def _stream(self, entry: Input, key: str, item: Goods) -> Stream:
+        """The stream of a goods line; a new one begins with nothing at the book's last count."""
+        book = self._book(entry)
+        stream = book.streams.get(key)
+        if stream is None:
+            start = [] if book.last is None else [_of(book.last, key, 0, 0)]
+            stream = book.streams[key] = Stream(periods=start)
+        found = item.categories
+        if not found.issubset(stream.categories):
+            stream.categories = sorted(found.union(stream.categories))
+        substance = item.listing.substance
+        stream.volatile = item.line.dimension == "volume" or (
+            substance is not None and not _VOLATILE.isdisjoint(substance.h_codes)
+        )
+        return stream
+
+    # --- counts ------------------------------------------------------------------------------------------------------
+
+    def _count(self, entry: Input, goods: Sequence[Goods], touched: dict[str, set[int]]) -> None:
+        book, book_at = self._book(entry), _book_at(entry)
+        if book.last is None:
+            self._take_over(entry, book)
+        for item in goods:
+            self._stream(entry, stream_key(item), item)
+        cutoff_ms = plausible_ms(unix_ms(entry.body["cut_off"]), entry.received_ms)
+        blank = _period(entry, cutoff_ms)
+        counted = _counted(goods)
+        for key, stream in book.streams.items():
+            amount, pieces = counted.get(key, (0, 0))
+            streams.count(stream, _of(blank, key, amount, pieces))
+            if streams.is_long(stream):
+                self._known[book_at, key] = streams.forget(stream, self._derived(book_at, key, stream))
+            if len(stream.periods) > 1:
+                self._changed(book_at, stream, key, len(stream.periods) - 1, touched)
+        blank.cutoff_ms = max(cutoff_ms, book.last.cutoff_ms if book.last else 0)
+        book.last = blank
+
+    def _take_over(self, entry: Input, book: BookStreams) -> None:
+        """A book that continues a final one goes on with its streams."""
+        named = entry.body.get("continues")
+        at = f"{entry.holder}/{named['site']}/{named['book']}" if named else ""
+        ended = self._state.books.get(at)
+        if ended is None:
+            return
+        book.last = ended.last
+        for key, stream in ended.streams.items():
+            known = self._derived(at, key, stream)
+            factor, sums = stream.factor, stream.sums
+            if known:
+                factor, sums = [str(value) for value in known[-1].factor], list(known[-1].sums)
+            taken = msgspec.msgpack.decode(msgspec.msgpack.encode(stream), type=Stream)
+            taken.periods = taken.periods[-1:]
+            taken.factor, taken.sums = factor, sums
+            book.streams[key] = taken
+
+    def _recount(self, entry: Input, goods: Sequence[Goods], touched: dict[str, set[int]]) -> None:
+        """Put a stock-take right, the newest or an older one; its cut-off stays. The balance after it changes, too."""
+        book, book_at = self._book(entry), _book_at(entry)
+        counted = _counted(goods)
+        newly = _period(entry, 0)
+        for item in goods:
+            if stream_key(item) not in book.streams and book.last is not None:
+                new = self._stream(entry, stream_key(item), item)
+                if entry.record_id != book.last.record_id:
+                    new.periods = []
+        for key, stream in book.streams.items():
+            at = streams.find(stream, entry.record_id)
+            if at is None:
+                continue
+            was, now = stream.periods[at], _of(newly, key, *counted.get(key, (0, 0)))
+            was.counted, was.pieces, was.stated = now.counted, now.pieces, now.stated
+            was.random_ppm, was.systematic_ppm = now.random_ppm, now.systematic_ppm
+            self._changed(book_at, stream, key, at, touched)
+            self._changed(book_at, stream, key, at + 1, touched)
+
+    def _derived(self, book_at: str, key: str, stream: Stream) -> list[Standing]:
+        known = self._known.get((book_at, key), [])
+        self._known[book_at, key] = found = streams.derive(stream, known)
+        return found
+
+    # --- rows --------------------------------------------------------------------------------------------------------
+
+    def _rows(self, entry: Input, touched: dict[str, set[int]]) -> Iterator[Row]:
+        book_at = _book_at(entry)
+        for key, due in touched.items():
+            stream = self._state.books[book_at].streams[key]
+            known = self._derived(book_at, key, stream)
+            base = common(entry) | goods_fields(key, stream)
+            for at in sorted(due):
+                row = base | balance_row(key, stream, at, known)
+                if any(row[part] for part in ("before", "came", "went", "lost", "counted", "missing_pieces")):
+                    yield "material_balance", row
+            # Twice nothing to weigh: the row that says so came with the first.
+            if known and not is_sealed(key) and any(standing.y_milli is not None for standing in known[-2:]):
+                yield (
+                    "material_stream",
+                    base | balance_row(key, stream, len(known), known) | series_fields(stream, known),
+                )
+
+    def _losses(self, entry: Input, goods: Sequence[Goods]) -> Iterator[Row]:
+        book = self._book(entry)
+        event_ms = happened_ms(entry)
+        for item in goods:
+            key = stream_key(item)
+            if is_sealed(key):
+                continue
+            stream = book.streams[key]
+            earlier = [amount for at, amount in stream.losses if at < event_ms]
+            z_milli = quantity_z_milli(item.line.amount, earlier, MIN_LOSSES)
+            lost, handled = streams.lost_lately(stream, event_ms, WINDOW_MS)
+            yield (
+                "declared_loss",
+                common(entry)
+                | goods_fields(key, stream)
+                | {
+                    "key": key,
+                    "cause": entry.body.get("loss_cause", ""),
+                    "amount": item.line.amount,
+                    "lost_month": lost,
+                    "handled": handled,
+                    "rate_ppm": ratio_ppm(lost, max(handled, 0)),
+                    "volatile": stream.volatile,
+                    "losses": len(earlier),
+                    "compared": z_milli is not None,
+                    "z_milli": z_milli or 0,
+                },
+            )
+
+
+def happened_ms(entry: Input) -> int:
+    """When a movement happened, as far as it is believed; a correction leaves it where it was."""
+    first = entry.before or entry
+    return plausible_ms(first.event_ms, first.received_ms)
+
+
+def _book_at(entry: Input) -> str:
+    return f"{entry.holder}/{entry.site}/{entry.book}"
+
+
+def _is_loss(entry: Input) -> bool:
+    return entry.kind == "movement" and entry.body["reason"] == "loss"
+
+
+def _flow(entry: Input, item: Goods) -> Flow:
+    amount, pieces = item.line.amount, item.line.pieces
+    if entry.body["direction"] == "in":
+        return happened_ms(entry), amount, 0, 0, pieces
+    lost = _is_loss(entry)
+    return happened_ms(entry), 0, 0 if lost else amount, amount if lost else 0, -pieces
+
+
+def _period(entry: Input, cutoff_ms: int) -> Period:
+    """The stock-take without any amount."""
+    measurement = entry.body.get("measurement", {})
+    random_ppm, systematic_ppm = measurement.get("random_ppm", 0), measurement.get("systematic_ppm", 0)
+    stated = random_ppm + systematic_ppm > 0
+    if not stated:
+        random_ppm, systematic_ppm = DEFAULT_RANDOM_PPM, DEFAULT_SYSTEMATIC_PPM
+    return Period(entry.record_id, cutoff_ms, 0, 0, random_ppm, systematic_ppm, stated)
+
+
+def _of(count: Period, key: str, amount: int, pieces: int) -> Period:
+    """What a stock-take says of one stream. Sealed goods are counted, so that has no error."""
+    period = msgspec.structs.replace(count, counted=amount, pieces=pieces)
+    if is_sealed(key):
+        period.random_ppm = period.systematic_ppm = 0
+    return period
+
+
+def _counted(goods: Sequence[Goods]) -> dict[str, tuple[int, int]]:
+    sums: dict[str, tuple[int, int]] = {}
+    for item in goods:
+        amount, pieces = sums.get(stream_key(item), (0, 0))
+        sums[stream_key(item)] = (
+            clamp(amount + item.line.amount, streams.LIMIT),
+            clamp(pieces + item.line.pieces, streams.LIMIT),
+        )
+    return sums
