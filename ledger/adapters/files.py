@@ -13,7 +13,11 @@ _FOR_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 PUBLIC = 0o644
-"""The mode of what is handed out: trust files."""
+"""The mode of what is handed out: trust files, bundles, evidence, mirrors."""
+
+
+UNFINISHED = ".new"
+"""How the name of a file ends that a process died over; it begins with a full stop."""
 
 
 def write_whole(path: Path, data: bytes, *, replace: bool = True, mode: int = 0o600) -> None:
@@ -22,8 +26,8 @@ def write_whole(path: Path, data: bytes, *, replace: bool = True, mode: int = 0o
     Raises:
         FileExistsError: It is there and `replace` is False; it stays untouched.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, beside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    make_directory(path.parent)
+    handle, beside = tempfile.mkstemp(prefix=f".{path.name}.", suffix=UNFINISHED, dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as out:
             os.fchmod(handle, mode)
@@ -55,6 +59,15 @@ def read_private(path: Path, what: str) -> bytes:
     if mode & _FOR_OTHERS:
         raise ConfigError(f"{what} {path} is open to others (mode {mode & 0o777:o}): run `chmod 600 {path}`")
     return data
+
+
+def make_directory(path: Path, mode: int = 0o777) -> None:
+    """Make it and what is missing above it, durably: a new directory is an entry of its parent."""
+    if path.is_dir():
+        return
+    make_directory(path.parent, mode)
+    path.mkdir(mode=mode, exist_ok=True)
+    sync_directory(path.parent)
 
 
 def sync_directory(directory: Path) -> None:

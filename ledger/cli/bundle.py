@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from ledger import flow
+from ledger.adapters.files import PUBLIC, write_whole
 from ledger.cli.compose import open_installation, state_option, wall_clock_ms
 from ledger.cli.rpc import RpcChainView
 from ledger.core.bundle import FILE_SUFFIX
@@ -35,6 +36,6 @@ def bundle(record_id: str, state: Path | None, out: Path | None, *, disclosures:
         now=wall_clock_ms(),
     )
     target = out or Path(record_id + FILE_SUFFIX)
-    target.write_bytes(data)
+    write_whole(target, data, mode=0o600 if disclosures else PUBLIC)
     click.echo(f"wrote {target}, {len(data)} bytes; our own verification: {verdict.verdict_line}")
     sys.exit(1 if verdict.failed else 0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
 import signal
 import subprocess
 import sys
@@ -21,6 +20,7 @@ import click
 
 from ledger.adapters.chain.authority import EvmAuthority
 from ledger.adapters.enrolments import save_enrolment
+from ledger.adapters.files import PUBLIC, write_whole
 from ledger.cli.compose import AUTHORITY_ACCOUNT, Installation
 from ledger.cli.init import SUPERVISOR, make
 from ledger.cli.serve import Service
@@ -97,8 +97,7 @@ class Run:
         code = make(self.state, origin=ORIGIN, port=self.port, anchor_every_s=ANCHOR_EVERY_S, simulated=True)
         code_path = self.state / "one-time-code"
         if code:
-            code_path.write_text(code + "\n", encoding="utf-8")
-            code_path.chmod(0o600)
+            write_whole(code_path, code.encode() + b"\n")
         self.config = self._load()
         self.service = Service(self.config, log_path=self.state / "processes.log")
         self.service.start()
@@ -151,8 +150,9 @@ class Run:
         folder = self.state / "shown"
         folder.mkdir(exist_ok=True)
         bundle, trust = folder / f"{record.record_id}.hzb.json", folder / "trust.json"
-        shutil.copy(self.state / "trust.json", trust)
-        bundle.write_bytes(_get_bytes(f"{self.service.url}/api/v1/records/{record.record_id}/bundle", self._token()))
+        write_whole(trust, self.config.trust_path.read_bytes(), mode=PUBLIC)
+        fetched = _get_bytes(f"{self.service.url}/api/v1/records/{record.record_id}/bundle", self._token())
+        write_whole(bundle, fetched, mode=PUBLIC)
         click.echo("")
         click.echo("One record, verified by another process that trusts only the trust file:")
         ok = self._shown(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from ledger.adapters.chain.deploy import deploy
 from ledger.adapters.chain.embedded import EmbeddedNode
 from ledger.adapters.chain.rpc import Rpc
 from ledger.adapters.enrolments import save_enrolment
-from ledger.adapters.files import PUBLIC, write_whole
+from ledger.adapters.files import PUBLIC, make_directory, write_whole
 from ledger.adapters.keystore.ethereum import create_account, load_account
 from ledger.adapters.keystore.lookup import create_lookup_key
 from ledger.adapters.keystore.signing import create_key, load_signer
@@ -121,7 +120,8 @@ def make(
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     settings = directory / FILE_NAME
     if not settings.exists():
-        settings.write_text(
+        write_whole(
+            settings,
             _SETTINGS.format(
                 origin=origin,
                 issuer=issuer,
@@ -134,8 +134,8 @@ def make(
                 depth=1,
                 anchor_every_s=anchor_every_s,
                 simulated=str(simulated).lower(),
-            ),
-            encoding="utf-8",
+            ).encode(),
+            mode=PUBLIC,
         )
     config = load(directory)
     if config.origin != origin:
@@ -159,10 +159,8 @@ def make(
 def _secret(path: Path, text: str) -> None:
     if path.exists():
         return
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w") as file:
-        file.write(text + "\n")
+    make_directory(path.parent, 0o700)
+    write_whole(path, text.encode() + b"\n", replace=False)
 
 
 def _make_keys(config: Config) -> None:

@@ -63,7 +63,7 @@ class DirectorySource:
         folder = self._root / "checkpoints"
         if not folder.is_dir():
             return []
-        return [self.read(f"checkpoints/{path.name}") for path in sorted(folder.iterdir()) if path.is_file()]
+        return [self.read(f"checkpoints/{path.name}") for path in sorted(folder.iterdir()) if path.name.isdigit()]
 
 
 class HttpSource:

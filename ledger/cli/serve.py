@@ -18,6 +18,7 @@ from pathlib import Path
 import click
 
 from ledger.adapters.chain.embedded import EmbeddedNode
+from ledger.adapters.files import make_directory, write_whole
 from ledger.cli.compose import chain_dir, find_configured_anvil, state_option
 from ledger.config import Config, environment_with, load, running_node_path, state_dir_from_environment
 from ledger.errors import ChainError, ConfigError
@@ -110,8 +111,8 @@ class Service:
         self.node = EmbeddedNode(find_configured_anvil(self.config), chain_dir(self.config), port=port)
         self.node.start()
         path = running_node_path(self.config.state_dir)
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.write_text(self.node.url + "\n", encoding="ascii")
+        make_directory(path.parent, 0o700)
+        write_whole(path, self.node.url.encode("ascii") + b"\n")
 
     def watch(self) -> None:
         """Start again what has died."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from ledger.adapters.files import PUBLIC, write_whole
 from ledger.cli.compose import Installation, open_installation, state_option
 from ledger.core.tiles import ENTRIES, RECORDS, TILE_WIDTH, encode_entry_bundle, encode_record_bundle, tile_path
 from ledger.errors import ConfigError
@@ -81,7 +82,5 @@ def _checkpoints(here: Installation, size: int) -> list[tuple[int, bytes]]:
 
 
 def _write(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(path.name + ".part")
-    beside.write_bytes(data)
-    beside.replace(path)
+    """A tile that is there is not written again, so it must be whole whenever it is there."""
+    write_whole(path, data, mode=PUBLIC)

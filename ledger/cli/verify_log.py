@@ -13,6 +13,7 @@ from typing import Self
 
 import click
 
+from ledger.adapters.files import PUBLIC, write_whole
 from ledger.cli.common import (
     FILE,
     depth_option,
@@ -143,7 +144,7 @@ def finish(context: click.Context, outcome: Outcome, as_json: bool) -> None:
         kind = json.loads(outcome.evidence)["kind"]
         path = Path(f"{kind}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.json")
         try:
-            path.write_bytes(outcome.evidence)
+            write_whole(path, outcome.evidence, mode=PUBLIC)
             lines.insert(-1, f"evidence written to {path}: keep it, and send it to the authority")
             document["evidence"] = str(path)
         except OSError as error:

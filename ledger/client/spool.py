@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from ledger.adapters.files import UNFINISHED, make_directory, sync_directory, write_whole
 from ledger.client.book import Head, Signed
 from ledger.errors import LedgerError
 from ledger.model import RecordId
@@ -37,6 +38,7 @@ _QUEUE, _SENT, _RECEIPTS, _ASIDE, _HEAD = "queue", "sent", "receipts", "aside", 
 _SUBMISSION, _NOTE, _PROBLEM = ".json", ".note", ".problem"
 _NAME = re.compile(r"([0-9]{16})-([0-9a-f]{64})")
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+_MODE = 0o700
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -229,7 +231,7 @@ class Spool:
         if self.receipt(spooled) is None:
             raise SpoolError("a record without a receipt is never forgotten")
         spooled.path.unlink()
-        _sync(spooled.path.parent)
+        sync_directory(spooled.path.parent)
 
     # --- parts -------------------------------------------------------------------------------------------------------
 
@@ -277,10 +279,10 @@ class Spool:
         return max(known, key=lambda head: head.seq)
 
     def _move(self, source: Path, target: Path) -> None:
-        _make_directory(target.parent)
+        make_directory(target.parent, _MODE)
         source.replace(target)
-        _sync(target.parent)
-        _sync(source.parent)
+        sync_directory(target.parent)
+        sync_directory(source.parent)
 
     def _finish_import(self, path: Path, progress: Callable[[int], None]) -> None:
         """Also after a crash: what is in the queue, or beyond it, is written or left as it is."""
@@ -296,7 +298,7 @@ class Spool:
         _write(path.with_suffix(".done"), b"")
         self._step("import-done")
         path.unlink()
-        _sync(self._imports)
+        sync_directory(self._imports)
 
     def _is_kept(self, place: BookPlace, seq: int, record_id: RecordId) -> bool:
         directory, name = self._directory(place), _name(seq, record_id)
@@ -304,7 +306,7 @@ class Spool:
         return any((directory / part / (name + suffix)).exists() for part, suffix in kept)
 
     def _recover(self) -> None:
-        for stray in [*self._books.glob("*/*/*/**/.*.new"), *self._imports.glob(".*.new")]:
+        for stray in [*self._books.glob(f"*/*/*/**/.*{UNFINISHED}"), *self._imports.glob(f".*{UNFINISHED}")]:
             stray.unlink()
         for directory in sorted(self._books.glob("*/*/*")):
             holder, site, book = directory.parts[-3:]
@@ -329,28 +331,5 @@ def _shown(place: BookPlace) -> str:
 
 def _write(path: Path, data: bytes) -> None:
     """Whole or not there, mode 0600, durable when it returns."""
-    _make_directory(path.parent)
-    beside = path.with_name(f".{path.name}.new")
-    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
-    _sync(path.parent)
-
-
-def _make_directory(path: Path) -> None:
-    """Make it durably: a new directory is an entry of its parent."""
-    if path.is_dir():
-        return
-    _make_directory(path.parent)
-    path.mkdir(mode=0o700, exist_ok=True)
-    _sync(path.parent)
-
-
-def _sync(directory: Path) -> None:
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    make_directory(path.parent, _MODE)
+    write_whole(path, data)

@@ -2,7 +2,10 @@
 
 from types import SimpleNamespace
 
-from ledger.cli.tiles import _checkpoints
+import pytest
+
+from ledger.cli.mirror import DirectorySource
+from ledger.cli.tiles import _checkpoints, _write
 from ledger.model import Anchor, BlockNumber, BlockRef, StateProof, TreeSize
 from tests.fakes import MemoryAnchorStore
 
@@ -14,3 +17,21 @@ def test_checkpoints__more_anchors_than_one_page_of_the_store__every_one_is_mirr
     log = SimpleNamespace(checkpoint=lambda size: SimpleNamespace(size=size, note=b"%d" % size))
     found = _checkpoints(SimpleNamespace(stores=SimpleNamespace(anchor=anchors, log=log)), 2103)
     assert found == [(size, b"%d" % size) for size in range(1, 2104)]
+
+
+def test_tile__disk_full_half_way__nothing_under_its_name(tmp_path, monkeypatch):
+    def full(_handle):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        _write(tmp_path / "tile" / "entries" / "000", b"entries")
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_mirror__a_checkpoint_that_was_being_written__is_not_read(tmp_path):
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    (folder / "000000000000005").write_bytes(b"whole")
+    (folder / ".000000000000009.abc.new").write_bytes(b"ha")
+    assert DirectorySource(tmp_path).older_checkpoints() == [b"whole"]

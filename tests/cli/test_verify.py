@@ -376,7 +376,7 @@ def test_receipt__broken_in_a_folder_that_cannot_be_written__5_all_the_same(run,
     def refused(*_):
         raise PermissionError("read-only")
 
-    monkeypatch.setattr(Path, "write_bytes", refused)
+    monkeypatch.setattr("ledger.adapters.files.tempfile.mkstemp", refused)
     result = run("receipt", str(path), "--trust", "trust.json", "--tiles", str(folder / "mirror"))
     assert result.exit_code == 5
     assert "could not be written" in result.output
