@@ -373,7 +373,7 @@ def test_receipt__broken_in_a_folder_that_cannot_be_written__5_all_the_same(run,
     path = tmp_path / "lie.receipt"
     path.write_bytes(lying_receipt(world, 9))
 
-    def refused(*_):
+    def refused(*_, **__):
         raise PermissionError("read-only")
 
     monkeypatch.setattr("ledger.adapters.files.tempfile.mkstemp", refused)

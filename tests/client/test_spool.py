@@ -142,12 +142,11 @@ def test_killed__at_every_step__reopens_as_a_chain_with_nothing_half(here, tmp_p
 def test_killed__inside_a_write__leaves_no_half_record(here, monkeypatch):
     with here.spool() as spool:
         here.fill(spool, 1)
-        from pathlib import Path
 
-        def dies(self, target):
+        def dies(source, target):
             raise Killed
 
-        monkeypatch.setattr(Path, "replace", dies)
+        monkeypatch.setattr("os.replace", dies)
         with pytest.raises(Killed):
             spool.add(record(here.book(head=spool.head(here.place))))
         monkeypatch.undo()
