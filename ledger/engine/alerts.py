@@ -122,7 +122,10 @@ class AlertBook:
         bindings.bind(row, parameters)
         true: list[bool] = []
         if rule.scope is None or rule.scope.holds(bindings):
-            true = [band.when.holds(bindings) for band in rule.bands]
+            true = [
+                band.when.holds(bindings) and (not band.needs or all(row[name] for name in band.needs))
+                for band in rule.bands
+            ]
         pendings = self._state.pending[rule.id]
         anything = True in true
         if not anything and not pendings:

@@ -20,6 +20,7 @@ from ledger.engine.state import FoldState
 from ledger.engine.topics.base import Row, Topic
 from ledger.engine.topics.refusals import Refusals
 from ledger.engine.topics.stock import Stock
+from ledger.engine.windows import Windows
 from ledger.errors import RuleError
 from ledger.model import RecordId, StoredRecord, UnixMs
 
@@ -37,9 +38,12 @@ class Fold:
 
     def __init__(self, state: FoldState, rules: RuleSet, classifier: Classifier, identity: Identity) -> None:
         self.state = state
-        self._by_subject: dict[str, tuple[Rule, ...]] = {name: rules.on(name) for name in SUBJECTS}
+        self._by_subject: dict[str, tuple[Rule, ...]] = {
+            name: tuple(rule for rule in rules.on(name) if not rule.features) for name in SUBJECTS
+        }
         self._classifier = classifier
         self._alerts = AlertBook(state, identity, rules.rules)
+        self._windows = Windows(state, rules.rules, self._alerts)
         self._register = Register(state.register)
         self._topics = build_topics(state, self._register)
         self._by_kind: dict[str, list[Topic]] = {}
@@ -92,6 +96,7 @@ class Fold:
             if entry.kind in lives.KINDS:
                 self._alerts.live(entry, moment, to)
             rows = list(self._rows(entry, to))
+            original = entry.before.index if entry.before is not None else entry.index
         except RuleError as error:
             self._alerts.fail(ENGINE, f"{entry.record_id}: {error.detail}", moment, to)
             return
@@ -100,6 +105,7 @@ class Fold:
             return
         for subject, row in rows:
             self._evaluate(subject, row, moment, to)
+        self._windows.fold(rows, original, entry.before is not None, moment, to)
 
     def unreadable(self, record: StoredRecord, error: RuleError, to: Effects) -> None:
         """Fold an entry whose stored bytes do not parse: one alert, and the fold goes on."""
@@ -119,6 +125,7 @@ class Fold:
             self.state.pruned_ms = moment.now_ms
             for topic in self._topics:
                 topic.prune(moment.now_ms)
+            self._windows.prune(moment.now_ms)
             self._alerts.prune(moment.now_ms)
 
     # --- entries to rows ---------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ledger.engine.expressions import Bindings, Condition
-from ledger.engine.features import Feature, feature_names, read_features
+from ledger.engine.features import READY, Feature, feature_names, read_features
 from ledger.engine.parameters import LegalParams, Parameter, read_parameters
 from ledger.engine.registry import SUBJECTS
 from ledger.engine.subjects import sample_rows
@@ -34,6 +34,8 @@ class Band:
     wait_parameter: str = ""
     since: str = ""
     """A field in unix ms from which the wait counts; "" counts from when the condition became true."""
+    needs: tuple[str, ...] = ()
+    """Companions of features (`<name>_ready`) without which it does not hold."""
 
     def wait(self, parameters: Mapping[str, int]) -> int:
         """The wait in ms, with the parameter's value in force."""
@@ -73,8 +75,6 @@ class Rule:
     group_by: tuple[str, ...] = ()
     """Text fields of the rows; what features are computed by."""
     features: dict[str, Feature] = field(default_factory=dict)
-    says_unready: bool = False
-    """`not_evaluable: info`: lack of history is an alert of severity info."""
     inputs: tuple[str, ...] = ()
     """Fields that an alert of it carries: what was compared, shown, and identified."""
     sla: Sla = Sla()
@@ -150,6 +150,8 @@ def parse_rule(text: str, file: str, legal: LegalParams) -> Rule:
     bands = tuple(_band(item, names, parameters, severity, default_wait) for item in top["bands"].items())
     if not 1 <= len(bands) <= MAX_BANDS:
         raise top["bands"].wrong(f"a rule has 1 to {MAX_BANDS} bands")
+    if "not_evaluable" in top and top["not_evaluable"].text("info silent") == "info":
+        bands += _unready_band(bands, names)
     if features and not SUBJECTS[subjects[0]].level and any(band.waits for band in bands):
         raise top["bands"].wrong("what happened does not last: windows of features say how long, not for or since")
     episode = top["episode"].mapping("fingerprint quiet")
@@ -178,7 +180,6 @@ def parse_rule(text: str, file: str, legal: LegalParams) -> Rule:
         quiet_ms=episode["quiet"].duration_ms(),
         group_by=group_by,
         features=features,
-        says_unready="not_evaluable" in top and top["not_evaluable"].text("info silent") == "info",
         parameters=parameters,
         digest=hashlib.sha256(text.encode()).hexdigest(),
         inputs=tuple(sorted(read | shown)),
@@ -276,8 +277,10 @@ def _band(
     since = top["since"].text() if "since" in top else ""
     if since and (fields.get(since) != "int" or not since.endswith("_ms")):
         raise top["since"].wrong(f"{since} is no field in unix milliseconds")
+    when = _condition(top["when"], names)
     return Band(
-        when=_condition(top["when"], names),
+        when=when,
+        needs=tuple(f"{name}{READY}" for name in when.names if {f"{name}{READY}"} & names.keys() - set(when.names)),
         severity=top["severity"].text(SEVERITIES) if "severity" in top else severity,
         reason=reason,
         wait_ms=wait_ms,
@@ -286,11 +289,22 @@ def _band(
     )
 
 
+def _unready_band(bands: tuple[Band, ...], names: Mapping[str, str]) -> tuple[Band, ...]:
+    """The last band of a rule with `not_evaluable: info`: it says that there is too little history to judge."""
+    needs = sorted({name for band in bands for name in band.needs})
+    if not needs:
+        return ()
+    reason = {"zh": "历史数据不足，暂不能评估", "en": "Too little history yet to judge"}
+    templates = {language: Template(text, names, ()) for language, text in reason.items()}
+    return (Band(Condition(" || ".join(f"!{name}" for name in needs), names), "info", templates),)
+
+
 def _try_out(rule: Rule, fields: dict[str, str], where: Located) -> None:
     """Type-check by evaluation: every condition on every sample row, with the parameters of today."""
     parameters = {name: parameter.versions[-1][1] for name, parameter in rule.parameters.items()}
     top = where.value
-    located = [(band.when, item) for band, item in zip(rule.bands, top["bands"].items(), strict=True)]
+    # Without the band that says that features lack history, which no file holds.
+    located = [(band.when, item) for band, item in zip(rule.bands, top["bands"].items(), strict=False)]
     if rule.scope is not None:
         located.append((rule.scope, top["scope"]))
     for name, feature in rule.features.items():

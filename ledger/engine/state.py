@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from ledger.engine.lanes import WatchState
 from ledger.engine.life import LifeState
 from ledger.engine.register import RegisterState
 from ledger.engine.topics.accountancy import AccountancyState

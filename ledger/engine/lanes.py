@@ -1,0 +1,378 @@
+"""Lanes: what features are computed from. One lane per content (subjects, scope, where, group_by, clock), shared by rules.
+
+A lane keeps, for each key, its rows of the last while in the order of their time: (time, id of the entry, the columns that
+features read). A window is two bisections. That leaves engine.md's additive buckets of 5 min, 1 h and 1 d, with reason:
+
+- a window's edge is exact, so a row that comes late, is corrected or withdrawn leaves no trace in any window, and the
+  order in which books arrive changes nothing; buckets know a distinct seller's count but not whose record to take out;
+- a jurisdiction has under one entry a second. A lane holds the rows of its longest window and HORIZON_MS, which for a
+  year's window is the year's purchases: some 120 bytes a row, flat from then on.
+
+What buckets are for, that a busy key costs no more than a quiet one, sums by running totals, `distinct` by the times of
+each value and extremes by blocks do (`_Index`), derived from the rows when a window first passes SMALL of them and from
+then on kept; none of it is in the snapshot. Older than that, a key only remembers that there was something, and when first.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from itertools import accumulate, pairwise
+from typing import Any, ClassVar
+
+import msgspec
+
+from ledger.engine.features import DAY_MS, HISTORY, Feature
+from ledger.engine.statistics import daily_quantile, quantity_z_milli
+
+HORIZON_MS = 7 * DAY_MS
+"""How late a row may come and still find every window that it touches complete."""
+SMALL = 64
+"""Rows of a window that are simply gone through."""
+ZONE_MS = 8 * 3_600_000
+"""Days and months are those of Asia/Shanghai (register.DEFAULT_ZONE): one zone, no summer time."""
+_BLOCK = 128
+
+
+class Series(msgspec.Struct, array_like=True):
+    """One key's rows, ascending by time, as parallel lists."""
+
+    times: list[int] = []
+    ids: list[int] = []
+    """Index of the entry; of a corrected record, of its original."""
+    columns: list[list[int | str]] = []
+    first_ms: int = -1
+    """Time of the earliest row that was forgotten; -1: none was."""
+
+
+class Seen(msgspec.Struct, array_like=True):
+    """One group's rows as they were, ascending by time (`ledger.engine.watches`)."""
+
+    times: list[int] = []
+    entries: list[int] = []
+    """Index of the entry; of a corrected record, of its original."""
+    rows: list[list[Any]] = []
+    """The subject, then the watch's fields."""
+
+
+class WatchState(msgspec.Struct):
+    """By content, then group."""
+
+    lanes: dict[str, dict[str, Series]] = {}
+    seen: dict[str, dict[str, Seen]] = {}
+
+
+class _Index:
+    """What makes windows of many rows cheap; derived from a Series."""
+
+    __slots__ = ("blocks", "days", "quantiles", "totals", "values")
+
+    def __init__(self) -> None:
+        self.totals: dict[int, list[int]] = {}
+        """Column → running totals, one more than rows."""
+        self.values: dict[int, dict[int | str, list[int]]] = {}
+        """Column → value → times of its rows, ascending."""
+        self.blocks: dict[tuple[int, bool], list[int]] = {}
+        """(column, greatest) → extreme of each full block of rows."""
+        self.days: dict[int, tuple[list[int], dict[int, list[int]]]] = {}
+        """Column → days that have rows, ascending; day → [rows, total]."""
+        self.quantiles: dict[tuple[int, str], tuple[int, int | None]] = {}
+        """(column, feature) → (day, quantile before it)."""
+
+    def add(self, at: int, time: int, row: list[int | str]) -> None:
+        """The row has become the one at position `at`."""
+        for column, totals in self.totals.items():
+            value = row[column]
+            if at == len(totals) - 1:
+                totals.append(totals[-1] + value)  # type: ignore[operator]
+            else:
+                totals[at + 1 :] = [totals[at] + value, *(later + value for later in totals[at + 1 :])]  # type: ignore[operator]
+        for column, values in self.values.items():
+            insort(values.setdefault(row[column], []), time)
+        for extremes in self.blocks.values():
+            del extremes[at // _BLOCK :]
+        day = _day(time)
+        for column, (days, totals_of) in self.days.items():
+            known = totals_of.get(day)
+            if known is None:
+                insort(days, day)
+                known = totals_of[day] = [0, 0]
+            known[0] += 1
+            known[1] += row[column]  # type: ignore[operator]
+        if self.quantiles:
+            self.quantiles = {name: found for name, found in self.quantiles.items() if found[0] <= day}
+
+
+class Lane:
+    """One content's rows by key; `series` is part of the fold's state."""
+
+    def __init__(self, series: dict[str, Series], columns: tuple[str, ...], keep_ms: int) -> None:
+        self._series = series
+        self._columns = columns
+        self._at = {name: at for at, name in enumerate(columns)}
+        self._keep_ms = keep_ms
+        self._indexes: dict[str, _Index] = {}
+
+    # --- rows --------------------------------------------------------------------------------------------------------
+
+    def add(self, key: str, time: int, entry: int, row: Mapping[str, Any]) -> None:
+        """Take a row in, wherever in time it belongs."""
+        series = self._series.get(key)
+        if series is None:
+            series = self._series[key] = Series(columns=[[] for _ in self._columns])
+        values = [row[name] for name in self._columns]
+        times = series.times
+        if not times or time >= times[-1]:
+            at = len(times)
+            times.append(time)
+            series.ids.append(entry)
+            for column, value in zip(series.columns, values, strict=True):
+                column.append(value)
+        else:
+            at = bisect_right(times, time)
+            times.insert(at, time)
+            series.ids.insert(at, entry)
+            for column, value in zip(series.columns, values, strict=True):
+                column.insert(at, value)
+        index = self._indexes.get(key)
+        if index is not None:
+            index.add(at, time, values)
+
+    def remove(self, key: str, entry: int) -> int | None:
+        """Take out the rows that this entry brought; the earliest time of them, None when it brought none."""
+        series = self._series.get(key)
+        if series is None or entry not in series.ids:
+            return None
+        self._indexes.pop(key, None)
+        kept = [at for at, by in enumerate(series.ids) if by != entry]
+        earliest = series.times[series.ids.index(entry)]
+        _keep(series, kept)
+        if not kept and series.first_ms < 0:
+            del self._series[key]
+        return earliest
+
+    def keys_by_entry(self) -> Iterable[tuple[int, str]]:
+        """(entry, key) of every row."""
+        return ((entry, key) for key, series in self._series.items() for entry in series.ids)
+
+    def prune(self, now_ms: int) -> None:
+        """Forget the rows that no window can reach any more."""
+        oldest = now_ms - HORIZON_MS - self._keep_ms
+        for key, series in self._series.items():
+            if series.times and series.times[0] <= oldest:
+                if series.first_ms < 0 or series.times[0] < series.first_ms:
+                    series.first_ms = series.times[0]
+                _keep(series, range(bisect_right(series.times, oldest), len(series.times)))
+                self._indexes.pop(key, None)
+
+    # --- features ----------------------------------------------------------------------------------------------------
+
+    def value(self, key: str, feature: Feature, time: int, row: Mapping[str, Any]) -> tuple[Any, bool]:
+        """(value, ready) of a feature as it is at `time`, for `row` itself where the value is about it."""
+        series = self._series.get(key)
+        if series is None:
+            series = Series(columns=[[] for _ in self._columns])
+        return self._AGGREGATES[feature.agg](self, key, series, feature, time, row)
+
+    def _index(self, key: str) -> _Index:
+        index = self._indexes.get(key)
+        if index is None:
+            index = self._indexes[key] = _Index()
+        return index
+
+    def _window(self, series: Series, feature: Feature, time: int) -> tuple[int, int]:
+        """Positions [low, high) of the window that ends at `time`."""
+        times = series.times
+        high = len(times) if not times or times[-1] <= time else bisect_right(times, time)
+        if feature.calendar:
+            day = _day(time)
+            start = _day_ms(day) if feature.calendar == "day" else _month_ms(_month(day))
+            return bisect_left(times, start, 0, high), high
+        if not feature.window_ms:
+            return 0, high
+        return bisect_right(times, time - feature.window_ms, 0, high), high
+
+    def _count(self, key: str, series: Series, feature: Feature, time: int, row: Mapping[str, Any]) -> tuple[int, bool]:
+        del key, row
+        low, high = self._window(series, feature, time)
+        return high - low, True
+
+    def _sum(self, key: str, series: Series, feature: Feature, time: int, row: Mapping[str, Any]) -> tuple[int, bool]:
+        del row
+        low, high = self._window(series, feature, time)
+        return self._total(key, series, self._at[feature.of], low, high), True
+
+    def _total(self, key: str, series: Series, column: int, low: int, high: int) -> int:
+        if high - low <= SMALL:
+            return sum(series.columns[column][low:high])  # type: ignore[arg-type]
+        index = self._index(key)
+        totals = index.totals.get(column)
+        if totals is None:
+            totals = index.totals[column] = list(accumulate(series.columns[column], initial=0))  # type: ignore[arg-type]
+        return totals[high] - totals[low]
+
+    def _extreme(
+        self, key: str, series: Series, feature: Feature, time: int, row: Mapping[str, Any]
+    ) -> tuple[int, bool]:
+        del row
+        low, high = self._window(series, feature, time)
+        if low == high:
+            return 0, False
+        column = self._at[feature.of]
+        values: list[int] = series.columns[column]  # type: ignore[assignment]
+        take: Callable[[Iterable[int]], int] = max if feature.agg == "max" else min
+        first, last = -(-low // _BLOCK), high // _BLOCK
+        if last - first < 2:
+            return take(values[low:high]), True
+        blocks = self._index(key).blocks.setdefault((column, feature.agg == "max"), [])
+        while len(blocks) < last:
+            start = len(blocks) * _BLOCK
+            blocks.append(take(values[start : start + _BLOCK]))
+        return take([*values[low : first * _BLOCK], *blocks[first:last], *values[last * _BLOCK : high]]), True
+
+    def _distinct(
+        self, key: str, series: Series, feature: Feature, time: int, row: Mapping[str, Any]
+    ) -> tuple[int, bool]:
+        del row
+        low, high = self._window(series, feature, time)
+        column = self._at[feature.of]
+        if high - low <= SMALL:
+            return len(set(series.columns[column][low:high])), True
+        index = self._index(key)
+        values = index.values.get(column)
+        if values is None:
+            values = index.values[column] = {}
+            for value, at in zip(series.columns[column], series.times, strict=True):
+                values.setdefault(value, []).append(at)
+        start, end = series.times[low], series.times[high - 1]
+        found = 0
+        for times in values.values():
+            at = bisect_left(times, start)
+            found += at < len(times) and times[at] <= end
+        return found, True
+
+    def _last(self, key: str, series: Series, feature: Feature, time: int, row: Mapping[str, Any]) -> tuple[Any, bool]:
+        del key, row
+        low, high = self._before(series, feature, time)
+        if low == high:
+            return 0 if feature.kind == "int" else "", False
+        # Of one moment the greatest: which of them came first is not to matter.
+        first = bisect_left(series.times, series.times[high - 1], low, high)
+        return max(series.columns[self._at[feature.of]][first:high]), True
+
+    def _before(self, series: Series, feature: Feature, time: int) -> tuple[int, int]:
+        """Positions [low, high) of the window's rows strictly before `time`."""
+        low, high = self._window(series, feature, time)
+        return low, bisect_left(series.times, time, low, high)
+
+    def _is_first(
+        self, key: str, series: Series, feature: Feature, time: int, row: Mapping[str, Any]
+    ) -> tuple[bool, bool]:
+        del key, row
+        low, high = self._before(series, feature, time)
+        forgotten = 0 <= series.first_ms < time and (
+            not feature.window_ms or series.first_ms > time - feature.window_ms
+        )
+        return low == high and not forgotten, True
+
+    def _robust_z(
+        self, key: str, series: Series, feature: Feature, time: int, row: Mapping[str, Any]
+    ) -> tuple[int, bool]:
+        del key
+        low, high = self._before(series, feature, time)
+        if high - low < feature.least:
+            return 0, False
+        if high - low > HISTORY:  # whole moments, so that the order within one does not matter
+            low = bisect_left(series.times, series.times[high - HISTORY], low, high)
+        z = quantity_z_milli(row[feature.of], series.columns[self._at[feature.of]][low:high], feature.least)  # type: ignore[arg-type]
+        return (0, False) if z is None else (z, True)
+
+    def _daily_quantile(
+        self, key: str, series: Series, feature: Feature, time: int, row: Mapping[str, Any]
+    ) -> tuple[int, bool]:
+        del row
+        column, today = self._at[feature.of], _day(time)
+        index = self._index(key)
+        known = index.quantiles.get((column, feature.content))
+        if known is None or known[0] != today:
+            days, totals = self._days(index, series, column)
+            start = today - -(-feature.window_ms // DAY_MS)
+            of = [totals[day][1] for day in days[bisect_left(days, start) : bisect_left(days, today)]]
+            known = index.quantiles[column, feature.content] = today, daily_quantile(of, feature.q, feature.least)
+        return (0, False) if known[1] is None else (known[1], True)
+
+    @staticmethod
+    def _days(index: _Index, series: Series, column: int) -> tuple[list[int], dict[int, list[int]]]:
+        known = index.days.get(column)
+        if known is None:
+            totals: dict[int, list[int]] = {}
+            for time, value in zip(series.times, series.columns[column], strict=True):
+                day = totals.setdefault(_day(time), [0, 0])
+                day[0] += 1
+                day[1] += value  # type: ignore[operator]
+            known = index.days[column] = sorted(totals), totals
+        return known
+
+    def _months(
+        self, key: str, series: Series, feature: Feature, time: int, row: Mapping[str, Any]
+    ) -> tuple[int, bool]:
+        del row
+        if not series.times:
+            return 0, False
+        this = _month(_day(time))
+        first = _month(_day(series.times[0] if series.first_ms < 0 else min(series.first_ms, series.times[0])))
+        start = max(this - feature.months, first)
+        if this - start < feature.least:
+            return 0, False
+        column = self._at[feature.of]
+        edges = [bisect_left(series.times, _month_ms(month)) for month in range(start, this + 1)]
+        if feature.agg == "mean_of_months":
+            return self._total(key, series, column, edges[0], edges[-1]) // (this - start), True
+        totals = (self._total(key, series, column, low, high) for low, high in pairwise(edges))
+        return max(totals), True
+
+    _AGGREGATES: ClassVar[dict[str, Callable[..., tuple[Any, bool]]]] = {
+        "count": _count,
+        "sum": _sum,
+        "min": _extreme,
+        "max": _extreme,
+        "distinct": _distinct,
+        "last": _last,
+        "is_first": _is_first,
+        "robust_z": _robust_z,
+        "daily_quantile": _daily_quantile,
+        "mean_of_months": _months,
+        "max_of_months": _months,
+    }
+
+
+def _keep(series: Series, positions: Iterable[int]) -> None:
+    kept = list(positions)
+    series.times = [series.times[at] for at in kept]
+    series.ids = [series.ids[at] for at in kept]
+    series.columns = [[column[at] for at in kept] for column in series.columns]
+
+
+def _day(time: int) -> int:
+    """The local day, counted from 1970-01-01."""
+    return (time + ZONE_MS) // DAY_MS
+
+
+def _day_ms(day: int) -> int:
+    return day * DAY_MS - ZONE_MS
+
+
+@lru_cache(maxsize=8192)
+def _month(day: int) -> int:
+    """The month of a day, counted from the year 0."""
+    on = date(1970, 1, 1) + timedelta(days=day)
+    return on.year * 12 + on.month - 1
+
+
+@lru_cache(maxsize=1024)
+def _month_ms(month: int) -> int:
+    """Unix ms of the local midnight that begins a month."""
+    start = datetime(month // 12, month % 12 + 1, 1, tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)
+    return start // timedelta(milliseconds=1) - ZONE_MS
