@@ -273,7 +273,9 @@ class AnchorStore(Protocol):
     """The anchor worker's own file: anchors reached, the journal, trie nodes kept for bundles."""
 
     def save_anchor(self, anchor: Anchor, proof: StateProof) -> None: ...
-    def anchors(self, *, after: TreeSize | None = None, limit: int = 1000) -> list[Anchor]: ...
+    def anchors(self, *, after: TreeSize | None = None, limit: int) -> list[Anchor]:
+        """By size, those above `after`. Who wants all goes on from the last one."""
+
     def latest_anchor(self) -> Anchor | None: ...
     def anchor_covering(self, index: LeafIndex) -> Anchor | None:
         """The smallest anchored size > index that still stands."""
@@ -464,16 +466,16 @@ class QueueFilter:
 
 
 class EngineReader(Protocol):
-    """What the portal and the API read of the engine's tables."""
+    """What the portal and the API read of the engine's tables. A `limit` cuts: who wants all goes on from the last row."""
 
     def cursor(self) -> LeafIndex: ...
     def alerts(
-        self, *, after_seq: int = 0, holder: str | None = None, rule: str | None = None, limit: int = 100
+        self, *, after_seq: int = 0, holder: str | None = None, rule: str | None = None, limit: int
     ) -> list[tuple[int, Alert]]:
         """(stream sequence, alert), ascending by sequence: what SSE resumes on."""
 
     def newest_alerts(
-        self, *, before_seq: int | None = None, holder: str | None = None, severity: str | None = None, limit: int = 100
+        self, *, before_seq: int | None = None, holder: str | None = None, severity: str | None = None, limit: int
     ) -> list[tuple[int, Alert]]: ...
     def alert(self, alert_id: str) -> Alert | None: ...
     def alert_counts(self) -> dict[str, int]:
@@ -487,7 +489,7 @@ class EngineReader(Protocol):
         code: str | None = None,
         direction: str | None = None,
         before: tuple[LeafIndex, int] | None = None,
-        limit: int = 100,
+        limit: int,
     ) -> list[LineRow]:
         """Newest first, below the cursor `before` = (index, line)."""
 
@@ -496,7 +498,7 @@ class EngineReader(Protocol):
         """Where these alerts stand, by alert id; an alert of a worse band stands where its episode's first one does."""
 
     def queue(
-        self, where: QueueFilter, *, before_seq: int | None = None, limit: int = 100
+        self, where: QueueFilter, *, before_seq: int | None = None, limit: int
     ) -> list[tuple[int, Alert, LifeRow]]:
         """First alerts of episodes and where they stand, newest first below the cursor; with `where.urgent_first` by
         severity and time left, without a cursor.
@@ -505,7 +507,7 @@ class EngineReader(Protocol):
     def steps(self, alert_id: str) -> list[StepRow]:
         """All that happened to one episode, in order."""
 
-    def orders(self, *, holder: str | None = None, open_only: bool = False, limit: int = 100) -> list[OrderRow]:
+    def orders(self, *, holder: str | None = None, open_only: bool = False, limit: int) -> list[OrderRow]:
         """Newest first."""
 
     def order(self, record_id: RecordId) -> OrderRow | None: ...

@@ -167,17 +167,17 @@ class MemoryAnchorStore:
     def save_anchor(self, anchor: Anchor, proof: StateProof) -> None:
         self._anchors[anchor.size] = (anchor, proof)
 
-    def anchors(self, *, after: TreeSize = TreeSize(0), limit: int = 1000) -> list[Anchor]:
+    def anchors(self, *, after: TreeSize = TreeSize(0), limit: int) -> list[Anchor]:
         return [self._anchors[size][0] for size in sorted(self._anchors) if size > after][:limit]
 
     def latest_anchor(self) -> Anchor | None:
         return self._anchors[max(self._anchors)][0] if self._anchors else None
 
     def anchor_covering(self, index: LeafIndex) -> Anchor | None:
-        return next(iter(self.anchors(after=TreeSize(index))), None)
+        return next(iter(self.anchors(after=TreeSize(index), limit=1)), None)
 
     def anchors_after_block(self, number: int) -> list[Anchor]:
-        return [anchor for anchor in self.anchors() if anchor.block.number > number]
+        return [anchor for anchor in self.anchors(limit=1000) if anchor.block.number > number]
 
     def drop_anchor(self, size: TreeSize) -> None:
         self._anchors.pop(size, None)

@@ -13,6 +13,8 @@ from ledger.core.tiles import ENTRIES, RECORDS, TILE_WIDTH, encode_entry_bundle,
 from ledger.errors import ConfigError
 from ledger.model import LeafIndex, TreeSize
 
+_ANCHORS_AT_ONCE = 1000
+
 
 @click.command()
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
@@ -74,7 +76,7 @@ def _checkpoints(here: Installation, size: int) -> list[tuple[int, bytes]]:
     """Every anchored one up to `size`; the store gives its anchors a page at a time, and has newer ones meanwhile."""
     found: list[tuple[int, bytes]] = []
     after = TreeSize(0)
-    while page := here.stores.anchor.anchors(after=after):
+    while page := here.stores.anchor.anchors(after=after, limit=_ANCHORS_AT_ONCE):
         after = page[-1].size
         checkpoints = (here.stores.log.checkpoint(anchor.size) for anchor in page if anchor.size <= size)
         found += [(int(c.size), c.note) for c in checkpoints if c is not None]

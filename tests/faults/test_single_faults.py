@@ -94,7 +94,7 @@ def _on_chain(served: Served) -> dict | None:
 def _read_chain(served: Served) -> dict:
     here = served.installation()
     chain = here.chain()
-    anchors = here.stores.anchor.anchors()
+    anchors = here.stores.anchor.anchors(limit=1000)
     roots = {int(a.size): chain.root_at(TreeSize(a.size)) for a in anchors}
     gs = [grant_id(ORIGIN, e.keyid, e.holder, e.scope, int(e.role)) for e in here.enrolments.all()]
     here.stores.close()
@@ -147,7 +147,7 @@ def _gone(served: Served) -> list:
     """Anchors whose block is not on the chain, or whose transaction is not in it."""
     here = served.installation()
     chain = here.chain()
-    anchors = here.stores.anchor.anchors()
+    anchors = here.stores.anchor.anchors(limit=1000)
     here.stores.close()
     receipts = {a.size: chain.rpc.call("eth_getTransactionReceipt", "0x" + a.tx_hash.hex()) for a in anchors}
     return [

@@ -43,7 +43,7 @@ class AnchorStore:
             proof_id = _save_proof(connection, proof)
             _ANCHOR.run(connection, [_anchor_row(anchor, proof_id)])
 
-    def anchors(self, *, after: TreeSize | None = None, limit: int = 1000) -> list[Anchor]:
+    def anchors(self, *, after: TreeSize | None = None, limit: int) -> list[Anchor]:
         """Ascending by size, those larger than `after`."""
         return self._anchors(
             select(*anchor.c).where(anchor.c.size > (after or 0)).order_by(anchor.c.size).limit(max(limit, 0))

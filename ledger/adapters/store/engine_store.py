@@ -40,7 +40,7 @@ class EngineReadStore(LifeReads):
         return LeafIndex(self._db.scalar(select(state.c.cursor)) or 0)
 
     def alerts(
-        self, *, after_seq: int = 0, holder: str | None = None, rule: str | None = None, limit: int = 100
+        self, *, after_seq: int = 0, holder: str | None = None, rule: str | None = None, limit: int
     ) -> list[tuple[int, Alert]]:
         statement = select(*alert_table.c).where(alert_table.c.seq > after_seq).order_by(alert_table.c.seq)
         if holder is not None:
@@ -50,7 +50,7 @@ class EngineReadStore(LifeReads):
         return [_alert(row) for row in self._db.rows(statement.limit(max(limit, 0)))]
 
     def newest_alerts(
-        self, *, before_seq: int | None = None, holder: str | None = None, severity: str | None = None, limit: int = 100
+        self, *, before_seq: int | None = None, holder: str | None = None, severity: str | None = None, limit: int
     ) -> list[tuple[int, Alert]]:
         """Newest first, below the cursor `before_seq`."""
         statement = select(*alert_table.c).order_by(alert_table.c.seq.desc())
@@ -67,7 +67,7 @@ class EngineReadStore(LifeReads):
         return None if row is None else _alert(row)[1]
 
     def queue(
-        self, where: QueueFilter, *, before_seq: int | None = None, limit: int = 100
+        self, where: QueueFilter, *, before_seq: int | None = None, limit: int
     ) -> list[tuple[int, Alert, LifeRow]]:
         """First alerts of episodes and where they stand; newest first, or by severity and time left."""
         found = self.queue_ids(where, before_seq=before_seq, limit=limit)
@@ -98,7 +98,7 @@ class EngineReadStore(LifeReads):
         code: str | None = None,
         direction: str | None = None,
         before: tuple[LeafIndex, int] | None = None,
-        limit: int = 100,
+        limit: int,
     ) -> list[LineRow]:
         place = (line_table.c.index, line_table.c.line)
         statement = select(*line_table.c).order_by(*(column.desc() for column in place))

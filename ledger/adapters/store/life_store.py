@@ -47,7 +47,7 @@ class LifeReads:
         return {alert_id: found[episode] for alert_id, episode in episodes.items() if episode in found}
 
     def queue_ids(
-        self, where: QueueFilter, *, before_seq: int | None = None, limit: int = 100
+        self, where: QueueFilter, *, before_seq: int | None = None, limit: int
     ) -> list[tuple[int, str, LifeRow]]:
         """(stream sequence, alert id, life) of episodes."""
         statement = select(alert_table.c.seq, *life_table.c).join(
@@ -76,7 +76,7 @@ class LifeReads:
         statement = select(*step_table.c).where(step_table.c.alert_id == alert_id).order_by(step_table.c.n)
         return [_step(row) for row in self._db.rows(statement)]
 
-    def orders(self, *, holder: str | None = None, open_only: bool = False, limit: int = 100) -> list[OrderRow]:
+    def orders(self, *, holder: str | None = None, open_only: bool = False, limit: int) -> list[OrderRow]:
         """Newest first."""
         statement = select(*order_table.c).order_by(order_table.c.index.desc())
         if holder is not None:

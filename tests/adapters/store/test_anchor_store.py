@@ -24,7 +24,7 @@ def test_anchors__saved__are_found_by_size_index_and_block(store, reader):
     for size in (9, 5, 20):
         store.save_anchor(kept[size], state_proof(size, (b"n%d" % size,)))
     seen = reader.anchor
-    assert seen.anchors() == [kept[5], kept[9], kept[20]]
+    assert seen.anchors(limit=1000) == [kept[5], kept[9], kept[20]]
     assert seen.anchors(after=5, limit=1) == [kept[9]]
     assert seen.latest_anchor() == kept[20]
     assert [seen.anchor_covering(index) for index in (0, 4, 5, 8, 9, 19, 20)] == [
@@ -57,7 +57,7 @@ def test_anchor__dropped_and_saved_again__has_its_new_block_and_proof(store):
 def test_anchor__same_size_saved_twice__the_later_stands(store):
     store.save_anchor(anchor(5), state_proof(5, (b"a",)))
     store.save_anchor(anchor(5, salt="b"), state_proof(5, (b"b",), salt="b"))
-    assert store.anchors() == [anchor(5, salt="b")]
+    assert store.anchors(limit=1000) == [anchor(5, salt="b")]
     assert store.stored_proof(5).nodes == (b"b",)
 
 

@@ -49,11 +49,11 @@ def test_commit__everything__comes_back(engine, reader):
     assert engine.extra() == {"tick": 5}
     seen = reader.engine
     assert seen.cursor() == 10
-    assert seen.alerts() == [(1, alert(1)), (2, alert(2, late=True, record_id=record_id(3), extra={"a": {"b": 1}}))]
+    assert seen.alerts(limit=100) == [(1, alert(1)), (2, alert(2, late=True, record_id=record_id(3), extra={"a": {"b": 1}}))]
     assert seen.alert(alert(1).alert_id) == alert(1)
     assert seen.alert("none") is None
     assert seen.stock() == [stock()]
-    assert seen.lines() == [line(3, 1), line(3)]
+    assert seen.lines(limit=100) == [line(3, 1), line(3)]
     assert seen.health() == [rule]
 
 
@@ -70,9 +70,9 @@ def test_commit__same_batch_again__changes_nothing(engine):
     )
     engine.commit(batch)
     engine.outbox_sent([("alert-1", 11)])
-    before = (engine.load(), engine.alerts(), engine.timers(), engine.lines(), engine.stock())
+    before = (engine.load(), engine.alerts(limit=100), engine.timers(), engine.lines(limit=100), engine.stock())
     engine.commit(batch)
-    assert (engine.load(), engine.alerts(), engine.timers(), engine.lines(), engine.stock()) == before
+    assert (engine.load(), engine.alerts(limit=100), engine.timers(), engine.lines(limit=100), engine.stock()) == before
     assert engine.outbox_pending(5) == []
 
 
@@ -87,16 +87,16 @@ def test_commit__an_id_that_is_there__keeps_the_first(engine):
             lines=(line(1, reason="loss"),),
         )
     )
-    assert engine.alerts() == [(1, alert(1)), (2, alert(2))]
+    assert engine.alerts(limit=100) == [(1, alert(1)), (2, alert(2))]
     assert engine.outbox_pending(5) == [outbox(1), outbox(2)]
-    assert engine.lines() == [line(1)]
+    assert engine.lines(limit=100) == [line(1)]
 
 
 def test_commit__id_twice_in_one_batch__the_first_stands(engine):
     engine.commit(
         EngineBatch(cursor=1, alerts=(alert(1), alert(2), alert(1, severity="low")), outbox=(outbox(1), outbox(1)))
     )
-    assert engine.alerts() == [(1, alert(1)), (2, alert(2))]
+    assert engine.alerts(limit=100) == [(1, alert(1)), (2, alert(2))]
     assert engine.outbox_pending(5) == [outbox(1)]
 
 
@@ -112,7 +112,7 @@ def test_commit__folded_again_below_the_cursor__changes_nothing(engine):
             snapshot=b"10",
         )
     )
-    before = (engine.load(), engine.timers(), engine.stock(), engine.alerts())
+    before = (engine.load(), engine.timers(), engine.stock(), engine.alerts(limit=100))
     engine.commit(
         EngineBatch(
             cursor=5,
@@ -124,7 +124,7 @@ def test_commit__folded_again_below_the_cursor__changes_nothing(engine):
             snapshot=b"5",
         )
     )
-    assert (engine.load(), engine.timers(), engine.stock(), engine.alerts()) == before
+    assert (engine.load(), engine.timers(), engine.stock(), engine.alerts(limit=100)) == before
 
 
 def test_commit__stock_and_health__are_replaced(engine):
@@ -146,7 +146,7 @@ def test_commit__one_row_is_impossible__keeps_nothing(engine):
     with pytest.raises(StoreError):
         engine.commit(EngineBatch(cursor=3, alerts=(alert(1),), lines=(line(1, reason=None),), snapshot=b"x"))
     assert engine.load() == (0, None, 0, 0, None)
-    assert engine.alerts() == []
+    assert engine.alerts(limit=100) == []
 
 
 def test_commit__no_new_snapshot__keeps_the_old_one(engine):
@@ -181,11 +181,11 @@ def test_alerts__resumed_and_narrowed__are_in_stream_order(engine):
     )
     number = lambda found: [(seq, one.first_index) for seq, one in found]
     assert number(engine.alerts(after_seq=2, limit=2)) == [(3, 2), (4, 3)]
-    assert number(engine.alerts(holder=OTHER)) == [(2, 1), (4, 3), (6, 5)]
-    assert number(engine.alerts(rule="B", after_seq=5)) == [(6, 5)]
+    assert number(engine.alerts(holder=OTHER, limit=100)) == [(2, 1), (4, 3), (6, 5)]
+    assert number(engine.alerts(rule="B", after_seq=5, limit=100)) == [(6, 5)]
     assert number(engine.newest_alerts(limit=2)) == [(6, 5), (5, 4)]
-    assert number(engine.newest_alerts(before_seq=5, severity="low")) == [(3, 2), (2, 1)]
-    assert number(engine.newest_alerts(holder=HOLDER, severity="high")) == [(1, 0)]
+    assert number(engine.newest_alerts(before_seq=5, severity="low", limit=100)) == [(3, 2), (2, 1)]
+    assert number(engine.newest_alerts(holder=HOLDER, severity="high", limit=100)) == [(1, 0)]
     assert engine.alert_counts() == {"low": 4, "high": 2}
 
 

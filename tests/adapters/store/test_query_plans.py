@@ -59,12 +59,12 @@ def _questions(stores):
     yield lambda: log.refused(record_id(5))
     yield lambda: log.refused_since("aa", 5)
     for narrowed in ({}, {"holder": HOLDER}, {"rule": "A"}):
-        yield lambda narrowed=narrowed: engine.alerts(after_seq=5, **narrowed)
+        yield lambda narrowed=narrowed: engine.alerts(after_seq=5, limit=100, **narrowed)
     for narrowed in ({}, {"holder": HOLDER}, {"severity": "high"}, {"before_seq": 9, "holder": HOLDER}):
-        yield lambda narrowed=narrowed: engine.newest_alerts(**narrowed)
+        yield lambda narrowed=narrowed: engine.newest_alerts(limit=100, **narrowed)
     for narrowed in ({}, {"holder": HOLDER}, {"code": "a"}, {"holder": HOLDER, "code": "a"}, {"direction": "in"}):
-        yield lambda narrowed=narrowed: engine.lines(before=(5, 1), **narrowed)
-        yield lambda narrowed=narrowed: engine.lines(**narrowed)
+        yield lambda narrowed=narrowed: engine.lines(before=(5, 1), limit=100, **narrowed)
+        yield lambda narrowed=narrowed: engine.lines(limit=100, **narrowed)
     yield lambda: engine.alert("a")
     yield lambda: engine.outbox_pending(5)
     yield lambda: portal.access_log(after=5, limit=5)
@@ -72,7 +72,7 @@ def _questions(stores):
     yield lambda: portal.session("a")
     yield lambda: portal.token("a")
     yield anchor.latest_anchor
-    yield lambda: anchor.anchors(after=5)
+    yield lambda: anchor.anchors(after=5, limit=5)
     yield lambda: anchor.anchor_covering(5)
     yield lambda: anchor.anchors_after_block(5)
     yield lambda: anchor.stored_proof(5)
