@@ -67,10 +67,10 @@ def recompute_root(store: LogReader, size: TreeSize, *, trusted: TreeSize) -> by
 def _hash_again(store: LogReader, start: int, end: int) -> list[bytes]:
     hashes: list[bytes] = []
     for first in range(start, end, READ_AT_ONCE):
-        records = store.records(LeafIndex(first), min(READ_AT_ONCE, end - first))
-        if len(records) != min(READ_AT_ONCE, end - first):
-            raise RollbackError(f"entries {first + len(records)} to {end - 1} are missing from the database")
-        hashes.extend(hashlib.sha256(b"\x00" + r.entry).digest() for r in records)
+        entries = store.entries(LeafIndex(first), LeafIndex(min(first + READ_AT_ONCE, end)))
+        if len(entries) != min(READ_AT_ONCE, end - first):
+            raise RollbackError(f"entries {first + len(entries)} to {end - 1} are missing from the database")
+        hashes.extend(hashlib.sha256(b"\x00" + entry).digest() for entry in entries)
     stored = store.leaf_hashes(LeafIndex(start), LeafIndex(end))
     for offset, (fresh, kept) in enumerate(zip(hashes, stored, strict=True)):
         if fresh != kept:

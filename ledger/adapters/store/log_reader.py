@@ -123,6 +123,10 @@ class LogReadStore:
     def holders(self) -> list[str]:
         return sorted(row[0] for row in self._db.rows(select(book_table.c.holder).distinct()))
 
+    def entries(self, start: LeafIndex, end: LeafIndex) -> list[bytes]:
+        span = and_(entry.c.index >= start, entry.c.index < end)
+        return [row[0] for row in self._db.rows(select(entry.c.entry).where(span).order_by(entry.c.index))]
+
     def leaf_hashes(self, start: LeafIndex, end: LeafIndex) -> list[bytes]:
         span = and_(entry.c.index >= start, entry.c.index < end)
         return [row[0] for row in self._db.rows(select(entry.c.leaf_hash).where(span).order_by(entry.c.index))]
