@@ -178,14 +178,14 @@ def test_balance__moves_after_the_cut_off__belong_to_the_next():
 def test_balance__late_movement__changes_the_balance_that_it_happened_in():
     books = Books()
     books.stocktake(line(100))
-    books.stocktake(line(90), at=DAY)
+    books.stocktake(line("99.7"), at=DAY)
     first = books.balance["stocktake"]
-    assert books.balance["muf"] == 10 * KG
-    books.stocktake(line(90), at=2 * DAY)
-    books.stocktake(line(90), at=3 * DAY)
-    assert books.stream["loss_protracted_milli"] > 0
-    books.move("out", line(10), at=4 * DAY, event=20 * HOUR)
-    assert parts(books.balance) == (100, 0, 10, 0, 90, 0)
+    assert books.balance["muf"] == 300_000
+    books.stocktake(line("99.7"), at=2 * DAY)
+    books.stocktake(line("99.7"), at=3 * DAY)
+    assert books.stream["loss_protracted_milli"] > 3_000
+    books.move("out", line("0.3"), at=4 * DAY, event=20 * HOUR)
+    assert (books.balance["went"], books.balance["muf"]) == (300_000, 0)
     assert books.balance["stocktake"] == first
     assert books.balance["event_ms"] == T0 + DAY
     assert books.stream["loss_protracted_milli"] == 0
@@ -268,15 +268,15 @@ def test_balance__record_corrected_into_another_kind__is_withdrawn():
 def test_balance__book_that_continues_a_final_one__goes_on_with_its_series():
     books = Books()
     books.stocktake(line(100))
-    books.stocktake(line(99), at=DAY)
+    books.stocktake(line("99.8"), at=DAY)
     books.move("out", line(10), at=DAY + HOUR)
-    books.stocktake(line(88), at=2 * DAY, book="B2", continues={"site": "S1", "book": "B1"})
-    assert parts(books.balance) == (99, 0, 10, 0, 88, 1)
+    books.stocktake(line("89.6"), at=2 * DAY, book="B2", continues={"site": "S1", "book": "B1"})
+    assert parts(books.balance) == (99, 0, 10, 0, 89, 0)
     plain = Books()
     plain.stocktake(line(100))
-    plain.stocktake(line(99), at=DAY)
+    plain.stocktake(line("99.8"), at=DAY)
     plain.move("out", line(10), at=DAY + HOUR)
-    plain.stocktake(line(88), at=2 * DAY)
+    plain.stocktake(line("89.6"), at=2 * DAY)
     assert books.stream["sitmuf_milli"] == plain.stream["sitmuf_milli"] != books.balance["z_milli"]
     assert books.stream["loss_protracted_milli"] == plain.stream["loss_protracted_milli"]
 

@@ -75,6 +75,40 @@ def test_sums__a_gain__is_no_loss():
     assert sums.gain_abrupt > ABRUPT.h_milli
 
 
+def _still(counts, ppm=1_000):
+    """Standings of a tank that nobody uses, read so many grams."""
+    found, standing = [], None
+    for before, after in zip(counts, counts[1:], strict=False):
+        balance = Balance(Measured(before, ppm, 0), 0, 0, 0, Measured(after, ppm, 0))
+        standing = advance(standing, balance)
+        found.append(standing)
+    return found
+
+
+def test_advance__one_loss__is_told_once():
+    # 1.4 g of 1000 g is one sigma; 9 g are 6.4: the abrupt sum is 5.4, above 3.5. Then nothing more is missing.
+    found = _still([1_000_000] + [991_000] * 30)
+    assert [s.sums.signals for s in found] == [True] + [False] * 29
+    assert found[1].y_milli == found[1].z_milli == 0
+
+
+def test_advance__small_losses__add_up_until_told_and_then_from_nothing():
+    found = _still([1_000_000 - 1_000 * n for n in range(40)])
+    told = [at for at, s in enumerate(found) if s.sums.signals]
+    assert told[0] == 4
+    assert max(abs(s.z_milli) for s in found) < 800
+    gaps = {b - a for a, b in zip(told, told[1:], strict=False)}
+    assert gaps <= {4, 5, 6}
+    assert found[told[0] + 1].y_milli == found[told[0] + 1].z_milli
+
+
+def test_advance__loss_that_comes_back__is_told_as_a_gain():
+    found = _still([1_000_000, 991_000, 1_000_000, 1_000_000])
+    assert found[0].sums.loss_abrupt > ABRUPT.h_milli
+    assert found[1].sums.gain_abrupt > ABRUPT.h_milli
+    assert not found[2].sums.signals
+
+
 def test_false_alarms__twelve_hundred_weekly_streams__are_57_a_year():
     balances = 1_200 * 52
     single = math.erfc(SINGLE_MILLI / 1000 / math.sqrt(2)) / 2

@@ -64,6 +64,14 @@ class Sums(NamedTuple):
     gain_protracted: int = 0
     gain_abrupt: int = 0
 
+    @property
+    def signals(self) -> bool:
+        """Whether one of them is above its limit."""
+        return (
+            max(self.loss_protracted, self.gain_protracted) > PROTRACTED.h_milli
+            or max(self.loss_abrupt, self.gain_abrupt) > ABRUPT.h_milli
+        )
+
     def step(self, y_milli: int) -> Sums:
         """All four after one more value."""
         return Sums(
@@ -91,11 +99,17 @@ class Standing(NamedTuple):
 def advance(before: Standing | None, balance: Balance) -> Standing:
     """The stream after one more balance. O(1).
 
+    A stream that has signalled begins anew, its factor too: what is missing was said. Else one great loss would be told
+    again by the balances after it, whose SITMUF values go on expecting a part of it back.
+
     A balance without stated errors moves no sum: sigma is 0 for what is counted, and Page is never run on it.
     """
-    factor = extend(before.factor if before else None, balance)
+    sums = Sums()
+    previous = None
+    if before is not None and not before.sums.signals:
+        sums, previous = before.sums, before.factor
+    factor = extend(previous, balance)
     y = sitmuf_milli(factor)
-    sums = before.sums if before else Sums()
     return Standing(factor, balance.muf, sigma(balance), z_milli(balance), y, sums if y is None else sums.step(y))
 
 
