@@ -93,7 +93,7 @@ class Run:
     def start(self) -> None:
         """Installation, chain, processes."""
         fresh = not (self.state / "trust.json").exists()
-        click.echo(f"{'Making' if fresh else 'Resuming'} the demo in {self.state}")
+        click.echo(f"{'Making' if fresh else 'Resuming'} the demo in {_short(self.state)}")
         code = make(self.state, origin=ORIGIN, port=self.port, anchor_every_s=ANCHOR_EVERY_S, simulated=True)
         code_path = self.state / "one-time-code"
         if code:
@@ -149,7 +149,7 @@ class Run:
             return False
         folder = self.state / "shown"
         folder.mkdir(exist_ok=True)
-        bundle, trust = folder / f"{record.record_id}.hzb.json", folder / "trust.json"
+        bundle, trust = _short(folder / f"{record.record_id}.hzb.json"), _short(folder / "trust.json")
         write_whole(trust, self.config.trust_path.read_bytes(), mode=PUBLIC)
         fetched = _get_bytes(f"{self.service.url}/api/v1/records/{record.record_id}/bundle", self._token())
         write_whole(bundle, fetched, mode=PUBLIC)
@@ -313,8 +313,16 @@ class Run:
             except (OSError, LedgerError):
                 pass
             if time.monotonic() > until:
-                raise ConfigError(f"{what} did not come within {within_s:g} s; see {self.state / 'processes.log'}")
+                raise ConfigError(
+                    f"{what} did not come within {within_s:g} s; see {_short(self.state / 'processes.log')}"
+                )
             time.sleep(0.1)
+
+
+def _short(path: Path) -> Path:
+    """As one would type it from here."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def _get(url: str) -> tuple[int, bytes]:
