@@ -46,6 +46,16 @@ class Books:
         """The entry's book, made when it is the first."""
         return self._state.books.setdefault(book_key(entry.holder, entry.site, entry.book), Book())
 
+    def has_stock(self, holder: str) -> bool:
+        """Whether any balance of this enterprise is above nothing. Looks through all books: not for every entry."""
+        prefix = book_key(holder, "", "")[:-1]
+        return any(
+            account.total > 0
+            for at, book in self._state.books.items()
+            if at.startswith(prefix)
+            for account in book.accounts.values()
+        )
+
     # --- movements -------------------------------------------------------------------------------------------------
 
     def move(self, entry: Input, goods: Sequence[Goods], touched: Touched) -> None:

@@ -8,13 +8,28 @@ from ledger.engine.state import FoldState
 from ledger.engine.subjects import Subject
 from ledger.engine.topics.accountancy import Accountancy
 from ledger.engine.topics.base import Topic
+from ledger.engine.topics.closures import Closures
+from ledger.engine.topics.filings import Filings
+from ledger.engine.topics.flows import Flows
+from ledger.engine.topics.incidents import Incidents
 from ledger.engine.topics.licences import Licences
 from ledger.engine.topics.movements import Movements
 from ledger.engine.topics.refusals import Refusals
 from ledger.engine.topics.stock import Stock
 from ledger.engine.topics.transfers import Transfers
 
-TOPICS: tuple[type[Topic], ...] = (Movements, Accountancy, Stock, Transfers, Licences, Refusals)
+TOPICS: tuple[type[Topic], ...] = (
+    Movements,
+    Accountancy,
+    Stock,
+    Transfers,
+    Licences,
+    Refusals,
+    Filings,
+    Flows,
+    Incidents,
+    Closures,
+)
 """In the order in which they see a record."""
 
 SUBJECTS: dict[str, Subject] = {subject.name: subject for topic in TOPICS for subject in topic.subjects}
@@ -23,11 +38,16 @@ SUBJECTS: dict[str, Subject] = {subject.name: subject for topic in TOPICS for su
 
 def build_topics(state: FoldState, register: Register) -> tuple[Topic, ...]:
     """One of each, on this state, in the order of TOPICS."""
+    books = Books(state)
     return (
         Movements(),
         Accountancy(state.accountancy),
-        Stock(Books(state)),
+        Stock(books),
         Transfers(state.transfers, register),
         Licences(state.licences, register),
         Refusals(state.refusals),
+        Filings(state.filings, register),
+        Flows(state.flows, register),
+        Incidents(),
+        Closures(state.closures, register, books.has_stock),
     )

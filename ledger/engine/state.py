@@ -14,6 +14,9 @@ from ledger.engine.lanes import WatchState
 from ledger.engine.life import LifeState
 from ledger.engine.register import RegisterState
 from ledger.engine.topics.accountancy import AccountancyState
+from ledger.engine.topics.closures import ClosuresState
+from ledger.engine.topics.filings import FilingsState
+from ledger.engine.topics.flows import FlowsState
 from ledger.engine.topics.licences import LicencesState
 from ledger.engine.topics.refusals import RefusalsState
 from ledger.engine.topics.transfers import TransfersState
@@ -137,6 +140,9 @@ class FoldState(msgspec.Struct):
     transfers: TransfersState = msgspec.field(default_factory=TransfersState)
     licences: LicencesState = msgspec.field(default_factory=LicencesState)
     refusals: RefusalsState = msgspec.field(default_factory=RefusalsState)
+    filings: FilingsState = msgspec.field(default_factory=FilingsState)
+    flows: FlowsState = msgspec.field(default_factory=FlowsState)
+    closures: ClosuresState = msgspec.field(default_factory=ClosuresState)
     accountancy: AccountancyState = msgspec.field(default_factory=AccountancyState)
     watches: WatchState = msgspec.field(default_factory=WatchState)
     corrected: dict[str, str] = {}

@@ -45,6 +45,9 @@ _WORDS = {
     "purchase": ("购买", "purchase"),
     "sell": ("销售", "sale"),
     "produce": ("生产", "production"),
+    "drug_precursor_1": ("第一类易制毒化学品", "drug precursor of class 1"),
+    "drug_precursor_2": ("第二类易制毒化学品", "drug precursor of class 2"),
+    "drug_precursor_3": ("第三类易制毒化学品", "drug precursor of class 3"),
 }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
+from ledger.catalogue import Classification
 from ledger.engine.goods import Goods
 from ledger.engine.inputs import Input
 from ledger.engine.register import Register
@@ -19,6 +20,17 @@ _COVERED_BY = {
     "purchase": frozenset({"purchase", "use", "produce", "trade"}),
     "sell": frozenset({"sell", "trade", "produce"}),
     "produce": frozenset({"produce"}),
+}
+
+
+_PERMIT = COMMON | {
+    "code": "str",
+    "need": "str",
+    "act": "str",
+    "party": "str",
+    "own": "bool",
+    "state": "str",
+    "age_ms": "int",
 }
 
 
@@ -55,20 +67,9 @@ class Licences(Topic):
     kinds = frozenset({"licence", "endorse", "movement"})
     subjects = (
         # What a party to a movement of listed goods needs and has.
-        Subject(
-            "permit",
-            level=False,
-            fields=COMMON
-            | {
-                "code": "str",
-                "need": "str",
-                "act": "str",
-                "party": "str",
-                "own": "bool",
-                "state": "str",
-                "age_ms": "int",
-            },
-        ),
+        Subject("permit", level=False, fields=_PERMIT),
+        # The same of a purchase of drug precursors; `need` is drug_precursor_1, _2 or _3.
+        Subject("prefiling", level=False, fields=_PERMIT),
     )
 
     def __init__(self, state: LicencesState, register: Register) -> None:
@@ -158,14 +159,16 @@ class Licences(Topic):
             parties.append((other, "purchase"))
         seen = set()
         for line, listing in goods:
-            for need in NEEDS:
-                if need not in listing.categories or (line.code, need) in seen:
+            for subject, need in _needs(listing):
+                if (line.code, need) in seen:
                     continue
                 seen.add((line.code, need))
                 for party, does in parties:
+                    if subject == "prefiling" and does != "purchase":
+                        continue
                     state, age_ms = self._assess(party, does, need, line.code, entry)
                     yield (
-                        "permit",
+                        subject,
                         common(entry)
                         | {
                             "code": line.code,
@@ -203,6 +206,16 @@ class Licences(Topic):
         return best, age_ms
 
 
+def _needs(listing: Classification) -> Iterator[tuple[str, str]]:
+    """(subject, need) of listed goods."""
+    for need in NEEDS:
+        if need in listing.categories:
+            yield "permit", need
+    drug_class = listing.substance.drug_precursor_class if listing.substance is not None else None
+    if drug_class is not None:
+        yield "prefiling", f"drug_precursor_{drug_class}"
+
+
 _RANK = {"missing": 0, "scope": 1, "not_yet": 2, "expired": 3, "revoked": 4, "declared": 5, "valid": 6}
 
 
@@ -219,6 +232,8 @@ def _says_the_same(old: Licence, new: Licence) -> bool:
 
 
 def _covers_act(licence: Licence, act: str, need: str) -> bool:
+    if need in ("drug_precursor_2", "drug_precursor_3"):
+        return licence.type == "filing"  # Decree 445 art. 17: filed before the purchase
     if licence.type == "lawful_use_statement":
         return act == "purchase" and need == "explosive_precursor"
     if licence.type not in ("licence", "permit"):
@@ -229,7 +244,8 @@ def _covers_act(licence: Licence, act: str, need: str) -> bool:
 def _covers_goods(licence: Licence, need: str, code: str) -> bool:
     if not licence.categories and not licence.codes:
         return True
-    return need in licence.categories or code in licence.codes
+    category = "drug_precursor" if need.startswith("drug_precursor") else need
+    return category in licence.categories or code in licence.codes
 
 
 def _covers_site(licence: Licence, party: str, entry: Input) -> bool:
