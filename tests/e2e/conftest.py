@@ -84,9 +84,9 @@ def one_time_code(site):
 class Watched:
     """A page that notes every console message, error, CSP report and request."""
 
-    def __init__(self, chromium, site, language="en", width=1280):
+    def __init__(self, chromium, site, language="en", width=1280, zone=None):
         locale = {"zh": "zh-CN", "en": "en-GB"}[language]
-        self.context = chromium.new_context(viewport={"width": width, "height": 800}, locale=locale)
+        self.context = chromium.new_context(viewport={"width": width, "height": 800}, locale=locale, timezone_id=zone)
         self.context.add_init_script(
             "addEventListener('securitypolicyviolation', (e) => console.error('CSP ' + e.violatedDirective + ' ' + e.blockedURI))"
         )

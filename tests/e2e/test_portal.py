@@ -2,6 +2,8 @@
 
 import re
 import time
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -138,6 +140,19 @@ def test_live_alert__while_the_list_is_open__is_announced_and_shown_on_asking(si
     seen.page.click("#rows tr:nth-child(2) a >> nth=0")
     assert "Sodium cyanide" in seen.page.inner_text("h1")
     assert seen.trouble == []
+
+
+def test_live_list__browser_of_another_zone__tells_the_county_s_time(site, watch):
+    seen = watch(zone="America/New_York").sign_in()
+    seen.open("/alerts")
+    heard = seen.page.locator("#heard")
+    until(seen.page, "document.getElementById('heard').textContent !== ''")
+    told = re.search(r"(\d\d):(\d\d):\d\d$", heard.text_content())
+    assert told, heard.text_content()
+    here = datetime.now(ZoneInfo("Asia/Shanghai"))
+    minutes = (here.hour * 60 + here.minute - int(told[1]) * 60 - int(told[2])) % (24 * 60)
+    assert minutes <= 2
+    assert not seen.trouble
 
 
 def test_live_alert__into_an_empty_list__makes_it_a_list(site, watch):

@@ -626,3 +626,45 @@ def test_store_gone__page__503_in_words_without_details(tmp_path):
     assert "secret" not in answer.get_data(as_text=True)
     assert answer.status_code == 503
     desk.close()
+
+
+# --- names beside codes in alerts
+
+
+def codes_alert(desk):
+    return desk.alert(
+        zh=f"7697-37-2 账面库存为负，对方 {desk.other.holder}，未知 64-17-5，批号 7697-37-2-9",
+        en=f"Book stock of 7697-37-2 is negative; other end {desk.other.holder}; unknown 64-17-5, batch 7697-37-2-9",
+    )
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_alert_reason__codes__have_their_names_beside_them_in_the_reader_s_language(desk, language):
+    profile(desk, desk.other, "江北试剂", "North Reagents")
+    alert = codes_alert(desk)
+    browser = desk.supervisor(language)
+    expected = {
+        "zh": f"硝酸（7697-37-2） 账面库存为负，对方 江北试剂（{desk.other.holder}），未知 64-17-5，批号 7697-37-2-9",
+        "en": f"Book stock of Nitric acid (7697-37-2) is negative; other end North Reagents ({desk.other.holder}); "
+        "unknown 64-17-5, batch 7697-37-2-9",
+    }[language]
+    for path in ("/", "/alerts", f"/alerts/{alert.alert_id}", f"/enterprises/{desk.acid.holder}", "/alerts/rows?after=0"):
+        assert expected in browser.get(path).get_data(as_text=True), path
+
+
+def test_alert_page__what_it_is_about__is_named(desk):
+    profile(desk, desk.acid, "旧名化工", "Old Works")
+    alert = desk.alert()
+    page = desk.supervisor("zh").get(f"/alerts/{alert.alert_id}").get_data(as_text=True)
+    assert f"旧名化工（{desk.acid.holder}） · 硝酸（7697-37-2）" in page
+
+
+def test_alert_reason__name_with_markup__is_escaped(desk):
+    profile(desk, desk.acid, "<b>x</b>", "<b>x</b>")
+    alert = desk.alert(en=f"of {desk.acid.holder}", zh=f"{desk.acid.holder}")
+    page = desk.supervisor().get(f"/alerts/{alert.alert_id}").get_data(as_text=True)
+    assert "&lt;b&gt;x&lt;/b&gt;" in page and "<b>x</b>" not in page
+
+
+def test_live_list__says_in_which_zone_it_tells_the_time(desk):
+    assert 'data-zone="Asia/Shanghai"' in desk.supervisor().get("/alerts").get_data(as_text=True)

@@ -66,7 +66,6 @@ REASONS = {
     "found": _l("found"),
 }
 ROLES = {1: _l("enterprise"), 2: _l("supervisor"), 3: _l("platform"), 4: _l("authority")}
-CHAIN_KINDS = {"development": _l("development chain"), "qbft": _l("consortium chain (QBFT)")}
 
 LEVELS = {
     "RECEIVED": _l("Received: signed and in the log; no signed checkpoint with proof from the chain covers it yet."),

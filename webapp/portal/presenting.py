@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timezone
 
 from markupsafe import Markup
 
 from ledger.core.quantity import format_mass, format_volume
+from ledger.model import Alert
 from webapp.context import services
 from webapp.i18n import gettext as _
-from webapp.i18n import pick
+from webapp.i18n import language, pick
 from webapp.portal.clock import age, moment
 from webapp.portal.members import act, member, readable, value
 from webapp.portal.names import name_of
 
+_CODES = re.compile(r"(?<![0-9A-Za-z-])(?:[1-9][0-9]{1,6}-[0-9]{2}-[0-9]|[0-9A-HJ-NPQRTUWXY]{18})(?![0-9A-Za-z-])")
 SHORT_ID = 12
 """Enough of a record_id to tell two rows apart; the whole one is in the link and on the record's page."""
 
@@ -45,6 +48,24 @@ def substance(code: str) -> str:
     return pick(services().catalogue.names(code)) or code
 
 
+def named(text: str) -> str:
+    """The text with a name beside every CAS number and credit code that has one: 硝酸（7697-37-2）."""
+    return _CODES.sub(_with_name, text)
+
+
+def reason(alert: Alert) -> str:
+    """Why an alert was raised, in this request's language. The signed reason has codes only; the names are today's."""
+    return named(pick(alert.reason)) or alert.rule
+
+
+def _with_name(found: re.Match[str]) -> str:
+    code = found[0]
+    name = substance(code) if "-" in code else name_of(code)
+    if name == code:
+        return code
+    return f"{name}（{code}）" if language() == "zh" else f"{name} ({code})"
+
+
 def number(value: int) -> str:
     """1,234,567: the same grouping in both languages."""
     return f"{value:,}"
@@ -61,6 +82,8 @@ FILTERS = {
     "age": age,
     "amount": amount,
     "substance": substance,
+    "named": named,
+    "reason": reason,
     "number": number,
     "short": short,
     "member": member,

@@ -13,6 +13,7 @@
   const title = document.title;
   const shownAfter = { seq: Number(text.after) };
   const waiting = new Set();
+  const clock = new Intl.DateTimeFormat("en-GB", { timeZone: text.zone, timeStyle: "medium" }); // as moment() of clock.py
   let last = performance.now();
   let lastClock = null;
   let paused = false;
@@ -34,7 +35,7 @@
     last = performance.now();
     lastClock = new Date();
     stale.hidden = true;
-    heard.textContent = `${text.textHeard} ${lastClock.toLocaleTimeString()}`;
+    heard.textContent = `${text.textHeard} ${clock.format(lastClock)}`;
   }
 
   function wanted(alert) {
