@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import ctypes
 import logging
-import os
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
 
 from ledger.adapters.chain.embedded import EmbeddedNode
+from ledger.adapters.children import die_with_parent, free_port
 from ledger.adapters.files import make_directory, write_whole
 from ledger.cli.compose import chain_dir, find_configured_anvil, state_option
 from ledger.config import Config, environment_with, load, running_node_path, state_dir_from_environment
@@ -29,7 +28,6 @@ PROCESSES = ("sequencer", "engine", "anchor", "web")
 # A process that keeps dying is started again ever more slowly, at most once in this many seconds.
 SLOWEST_RESTART_S = 30.0
 STOP_WITHIN_S = 15.0
-PR_SET_PDEATHSIG = 1
 
 
 @click.command()
@@ -107,7 +105,7 @@ class Service:
 
     def start_node(self) -> None:
         """The embedded chain, alone."""
-        port = _free_port("127.0.0.1") if not _is_free("127.0.0.1", self.config.chain.port) else self.config.chain.port
+        port = free_port("127.0.0.1") if not _is_free("127.0.0.1", self.config.chain.port) else self.config.chain.port
         self.node = EmbeddedNode(find_configured_anvil(self.config), chain_dir(self.config), port=port)
         self.node.start()
         path = running_node_path(self.config.state_dir)
@@ -177,7 +175,7 @@ class Service:
                 env=environment,
                 stdout=output,
                 stderr=output,
-                preexec_fn=_die_with_parent(os.getpid()),  # noqa: PLW1509 - only prctl and getppid
+                preexec_fn=die_with_parent(signal.SIGTERM),  # noqa: PLW1509 - only prctl and getppid
             )
         finally:
             if output is not None:
@@ -187,7 +185,7 @@ class Service:
     @staticmethod
     def _port(host: str, port: int) -> int:
         if port == 0:
-            return _free_port(host)
+            return free_port(host)
         if not _is_free(host, port):
             raise ConfigError(f"port {port} on {host} is taken; stop what uses it, or set HAZLEDGER_HTTP_PORT (0: any)")
         return port
@@ -201,23 +199,3 @@ def _is_free(host: str, port: int) -> bool:
         except OSError:
             return False
         return True
-
-
-def _free_port(host: str) -> int:
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
-
-
-def _die_with_parent(parent: int) -> Callable[[], None] | None:
-    """On Linux the children get SIGTERM when the watcher is killed, so that no second set stays behind."""
-    if not sys.platform.startswith("linux"):
-        return None
-    libc = ctypes.CDLL(None, use_errno=True)
-
-    def ask() -> None:
-        libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:
-            os._exit(1)
-
-    return ask

@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import re
+from typing import Protocol
 
 from ledger.core.encoding import is_hex_32, sha256
 from ledger.core.record import may_sign
-from ledger.model import AuthenticRecord, Grant, LeafIndex, Payload
+from ledger.model import Grant, LeafIndex, Role
 
 WORD_BYTES = 32
 ADDRESS_BYTES = 20
@@ -82,7 +83,33 @@ def scope_covers(scope: str, site: str, book: str) -> bool:
     return scope in ("", f"{site}/", f"{site}/{book}")
 
 
-def covers(grant: Grant, record: Payload | AuthenticRecord) -> bool:
+class Granted(Protocol):
+    """What a grant allows, to whom."""
+
+    @property
+    def holder(self) -> str: ...
+    @property
+    def scope(self) -> str: ...
+    @property
+    def role(self) -> Role: ...
+
+
+class Placed(Protocol):
+    """What a record needs a grant for."""
+
+    @property
+    def holder(self) -> str: ...
+    @property
+    def site(self) -> str: ...
+    @property
+    def book(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def is_authority(self) -> bool: ...
+
+
+def covers(grant: Granted, record: Placed) -> bool:
     """Check 4 but for key and index: the record's holder, a scope with its book, a role that may sign its kind."""
     return (
         grant.holder == record.holder

@@ -168,10 +168,10 @@ def post():
 
 def plain_flask(report: Report, work: list[list[bytes]], directory: Path) -> float:
     """The same bodies to a plain app under the same server and worker settings."""
-    from ledger.cli.serve import _free_port
+    from ledger.adapters.children import free_port
 
     (directory / "plain_app.py").write_text(PLAIN_APP)
-    port = _free_port("127.0.0.1")
+    port = free_port()
     process = subprocess.Popen(
         [sys.executable, "-m", "gunicorn", "--chdir", str(directory), "--bind", f"127.0.0.1:{port}", "--worker-class", "gthread", "--workers", "2", "--threads", "16", "--log-level", "error", "plain_app:app"],
         env={**os.environ, "PLAIN_DB": str(directory / "plain.db")},

@@ -17,6 +17,7 @@ import pytest
 from web3 import Web3
 
 from ledger.adapters.chain.artefacts import load_artefact
+from ledger.adapters.children import die_with_parent, free_port
 
 CHECKOUT = Path(__file__).parents[2]
 CONTRACTS = CHECKOUT / "contracts"
@@ -43,19 +44,13 @@ class Chain:
         return self.web3.eth.wait_for_transaction_receipt(call.transact({"from": sender}), poll_latency=0.01)
 
 
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
-
-
 @pytest.fixture(scope="module")
 def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
     home = tmp_path_factory.mktemp("anvil")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     arguments = f"--host 127.0.0.1 --port {port} --hardfork shanghai --prune-history --no-cors --quiet"
     process = subprocess.Popen(
-        [native("anvil"), *arguments.split()], env={**os.environ, "HOME": str(home)}, preexec_fn=_die_with_parent
+        [native("anvil"), *arguments.split()], env={**os.environ, "HOME": str(home)}, preexec_fn=die_with_parent(signal.SIGTERM)
     )
     try:
         web3 = Web3(Web3.HTTPProvider(f"http://127.0.0.1:{port}", request_kwargs={"timeout": 20}))

@@ -15,6 +15,7 @@ import urllib.request
 from pathlib import Path
 
 from tests.readme.blocks import Block, Command, matches, unmatched
+from ledger.adapters.children import free_port
 
 END = "<<<end of command>>>"
 COMMAND_S = 60.0
@@ -22,12 +23,6 @@ UNTIL_S = 30.0
 STOP_S = 25.0
 # What the page says, and what is free on this machine.
 HTTP_PORT, CHAIN_PORT = "8080", "8545"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Shell:

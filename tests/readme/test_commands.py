@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from ledger.adapters.children import free_port
 from ledger.core.dsse import pae, parse_envelope
 from ledger.core.keys import PublicKey
 from tests.readme.blocks import ROOT, blocks, matches, readme, unmatched
-from tests.readme.shell import free_port
 
 pytestmark = [pytest.mark.chain, pytest.mark.timeout(180)]
 

@@ -6,7 +6,6 @@ called ANCHORED-DEV. What a kill loses since the last dump, `EvmChain.recover` s
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
 import logging
 import os
@@ -23,6 +22,7 @@ from typing import IO, Any
 from ledger.adapters.chain.dumps import Dumps
 from ledger.adapters.chain.rpc import Rpc, RpcError, Timeouts, from_hex, number
 from ledger.adapters.chain.settings import ChainSettings
+from ledger.adapters.children import die_with_parent, free_port
 from ledger.errors import ChainError, ChainMismatchError, ChainUnreachableError, ConfigError
 
 CHAIN_ID = 31337
@@ -50,7 +50,6 @@ _STOP_S = 5.0
 
 # A node whose parent was killed is killed by the kernel, but not in the same instant.
 _PORT_S = 3.0
-_PR_SET_PDEATHSIG = 1
 
 _log = logging.getLogger(__name__)
 
@@ -156,7 +155,7 @@ class EmbeddedNode:
             return
         self._directory.mkdir(parents=True, exist_ok=True)
         self._take_directory()
-        self._port = self._port or _free_port()
+        self._port = self._port or free_port()
         try:
             self._launch()
             rpc = self._rpc()
@@ -255,7 +254,7 @@ class EmbeddedNode:
                 stderr=log,
                 env=environment,
                 cwd=home,
-                preexec_fn=_die_with_parent(os.getpid()),  # noqa: PLW1509 - it only calls prctl
+                preexec_fn=die_with_parent(signal.SIGKILL),  # noqa: PLW1509 - it only calls prctl
             )
         self._await_answer()
 
@@ -319,24 +318,3 @@ def _refuse_taken(port: int) -> None:
             else:
                 return
         time.sleep(0.05)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _die_with_parent(parent: int) -> Callable[[], None] | None:
-    """What the child does before it becomes Anvil: ask the kernel for SIGKILL when this process ends (Linux only)."""
-    if not sys.platform.startswith("linux"):
-        return None
-    # Looked up here: between fork and exec nothing may be imported or locked.
-    prctl = ctypes.CDLL(None, use_errno=True).prctl
-
-    def ask() -> None:
-        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if os.getppid() != parent:  # It ended before the kernel was asked.
-            os._exit(1)
-
-    return ask

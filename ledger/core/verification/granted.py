@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from ledger.core import record
-from ledger.core.grants import grant_id, scope_covers
+from ledger.core.grants import covers, grant_id
 from ledger.core.keys import load_public_key
 from ledger.core.trust import TrustFile
 from ledger.core.verification.checks import check_grant_word
@@ -41,6 +40,17 @@ class StatedGrant:
         """The registry's word, if the statement is true."""
         enroller = bytes.fromhex(self.enroller[2:])
         return enroller + self.enrolled_at.to_bytes(6, "big") + self.revoked_at.to_bytes(6, "big")
+
+
+class _Wanted(NamedTuple):
+    """A Use by its members' names."""
+
+    keyid: str
+    holder: str
+    site: str
+    book: str
+    kind: str
+    is_authority: bool
 
 
 class GrantBook:
@@ -135,14 +145,8 @@ class GrantBook:
         return [AuditFinding(grant.index, grant.record_id, 4, "grant-differs", detail)]
 
     def _matching(self, use: Use) -> list[StatedGrant]:
-        keyid, holder, site, book, kind, is_authority = use
-        return [
-            grant
-            for grant in self._by_keyid.get(keyid, ())
-            if grant.holder == holder
-            and scope_covers(grant.scope, site, book)
-            and record.may_sign(grant.role, kind, is_authority=is_authority)
-        ]
+        wanted = _Wanted(*use)
+        return [grant for grant in self._by_keyid.get(wanted.keyid, ()) if covers(grant, wanted)]
 
     def _uncovered(self, use: Use, index: int, candidates: list[StatedGrant]) -> AuditFinding | None:
         keyid, holder, site, book, kind, _ = use
