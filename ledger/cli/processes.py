@@ -151,7 +151,7 @@ def run_engine(config: Config) -> None:
 
 
 def run_web(config: Config) -> None:
-    """Becomes gunicorn; each worker composes its own stores after the fork (webapp/wsgi.py)."""
+    """Becomes gunicorn; each worker composes its own stores after the fork (ledger/cli/wsgi.py)."""
     http = config.http
     arguments = [
         sys.executable,
@@ -175,7 +175,7 @@ def run_web(config: Config) -> None:
         "/dev/shm" if Path("/dev/shm").is_dir() else str(config.state_dir / "run"),  # noqa: S108 - gunicorn's heartbeat file
         "--log-level",
         "warning",
-        "webapp.wsgi:build()",
+        "ledger.cli.wsgi:build()",
     ]
     environment = environment_with(HAZLEDGER_STATE=str(config.state_dir))
     os.execve(sys.executable, arguments, environment)  # noqa: S606 - our own interpreter

@@ -1,14 +1,12 @@
-"""`webapp.wsgi:build()`: the composition of one gunicorn worker. It opens everything after the fork and holds no log key."""
+"""`ledger.cli.wsgi:build()`: the composition of one gunicorn worker. It opens everything after the fork and holds no log key."""
 
 from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import Any
-
-from flask import Flask
 
 from ledger import config as configuration
 from ledger import faults, flow
@@ -175,7 +173,7 @@ class _Names:
         return list(dict.fromkeys(row.code for row in self.catalogue.search(text, limit=limit)))
 
 
-def build() -> Flask:
+def build() -> Callable[..., Iterable[bytes]]:
     """One worker's application, from HAZLEDGER_STATE."""
     faults.arm(configuration.faults_dir_from_environment())
     worker = _Worker(configuration.load(configuration.state_dir_from_environment()))
