@@ -144,6 +144,13 @@ class TransitionError(LedgerError):
         self.possible = tuple(possible)
 
 
+class StaleError(LedgerError):
+    """What was acted on has changed since it was looked at (412). Look again, then decide."""
+
+    status = 412
+    default_code = "etag-stale"
+
+
 class DeskError(LedgerError):
     """The supervisor's key cannot sign now (403): locked, not enrolled, or the password is not its.
 

@@ -201,6 +201,33 @@ class Appender(Protocol):
     def status(self) -> dict[str, Any]: ...
 
 
+@dataclass(frozen=True, slots=True)
+class DeskDraft:
+    """One record that a supervisor's session asks to have signed in its own book `book`."""
+
+    kind: str
+    book: str
+    body: dict[str, Any]
+    """A value "@n" stands for the record_id of the n-th draft of the same call."""
+    disclosures: tuple[tuple[str, str], ...] = ()
+    """(JSON pointer, text) of what goes by `_sd`."""
+
+
+class Desk(Protocol):
+    """Supervisors' keys, unlocked for a session in the sequencer's process (portal.md, "Supervisor's key")."""
+
+    def unlock(self, session: str, name: str, password: str) -> str:
+        """Open the key of `name` for `session`; its keyid. DeskError no-supervisor-key, key-wrong-password."""
+
+    def lock(self, session: str) -> None: ...
+    def touch(self, session: str) -> bool:
+        """The person is still there; False when the session's key is locked."""
+
+    def rekey(self, name: str, old: str, new: str) -> None: ...
+    def sign_and_append(self, session: str, drafts: Sequence[DeskDraft], *, confirmed: bool) -> list[Appended]:
+        """Sign and append in one group commit, in this order; durable on return. DeskError key-locked, confirm-needed."""
+
+
 class GrantDirectory(Protocol):
     """Grants by key as the web processes see them; may lag by a fraction of a second, `append` decides."""
 

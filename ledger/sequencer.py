@@ -222,6 +222,11 @@ class Sequencer:
         except ChainError as error:
             _log.warning("the chain's head is not known yet: %s", error.detail)
 
+    def append_built(self, work: Callable[[Draft], list[Appended]], lines: int) -> list[Appended]:
+        """Run `work`, which builds and appends entries on the draft of one group commit; durable when it returns."""
+        done: list[Appended] = self._run(work, lines)
+        return done
+
     def _append_own(self, kind: str, book: str, body: Callable[[Draft], dict[str, Any]]) -> Appended:
         """One platform entry whose body may depend on everything before it in the log."""
 

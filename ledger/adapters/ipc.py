@@ -23,7 +23,7 @@ from ledger import errors
 from ledger.errors import LedgerError, OverloadedError, StoreError
 from ledger.faults import fault
 from ledger.model import Appended, AuthenticRecord, UnixMs
-from ledger.ports import Appender
+from ledger.ports import Appender, Desk, DeskDraft
 
 _log = logging.getLogger(__name__)
 
@@ -31,10 +31,11 @@ _log = logging.getLogger(__name__)
 MAX_FRAME_BYTES = 96 * 1024 * 1024
 _LENGTH = struct.Struct(">I")
 # Asked twice they leave what asking once leaves: a repeat gets its stored receipt, Ed25519 signs the same bytes alike.
-_REPEATABLE = frozenset({"append", "sign_platform", "status"})
+_REPEATABLE = frozenset({"append", "sign_platform", "status", "desk_unlock", "desk_lock", "desk_touch", "desk_rekey"})
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder().decode
 _records = msgspec.msgpack.Decoder(list[AuthenticRecord]).decode
+_drafts = msgspec.msgpack.Decoder(list[DeskDraft]).decode
 _appended = msgspec.msgpack.Decoder(list[Appended | None]).decode
 _ERROR_CLASSES = {
     name: cls for name, cls in vars(errors).items() if isinstance(cls, type) and issubclass(cls, LedgerError)
@@ -42,7 +43,7 @@ _ERROR_CLASSES = {
 
 
 class SequencerClient:
-    """Implements ports.Appender over the socket at `path`."""
+    """Implements ports.Appender and ports.Desk over the socket at `path`."""
 
     def __init__(self, path: Path, *, timeout_s: float = 30.0) -> None:
         self._path = path
@@ -66,6 +67,26 @@ class SequencerClient:
     def tick(self, not_before: UnixMs) -> Appended | None:
         (answer,) = _appended(self._call("tick", not_before))
         return answer
+
+    # -- ports.Desk --
+
+    def unlock(self, session: str, name: str, password: str) -> str:
+        keyid: str = self._call("desk_unlock", [session, name, password])
+        return keyid
+
+    def lock(self, session: str) -> None:
+        self._call("desk_lock", session)
+
+    def touch(self, session: str) -> bool:
+        unlocked: bool = self._call("desk_touch", session)
+        return unlocked
+
+    def rekey(self, name: str, old: str, new: str) -> None:
+        self._call("desk_rekey", [name, old, new])
+
+    def sign_and_append(self, session: str, drafts: Sequence[DeskDraft], *, confirmed: bool) -> list[Appended]:
+        answers = _appended(self._call("desk_append", [session, _encode(list(drafts)), confirmed]))
+        return [answer for answer in answers if answer is not None]
 
     def status(self) -> dict[str, Any]:
         status: dict[str, Any] = self._call("status", None)
@@ -167,7 +188,7 @@ def _unknown() -> OverloadedError:
 class SequencerServer:
     """Serves an Appender on a Unix socket until `close`. One thread per connection."""
 
-    def __init__(self, path: Path, appender: Appender) -> None:
+    def __init__(self, path: Path, appender: Appender, desk: Desk | None = None) -> None:
         self._path = path
         self._appender = appender
         self._operations: dict[str, Callable[[Any], Any]] = {
@@ -178,6 +199,15 @@ class SequencerServer:
             "tick": lambda a: _encode([appender.tick(UnixMs(a))]),
             "status": lambda _: appender.status(),
         }
+        if desk is not None:
+            at_the_desk: dict[str, Callable[[Any], Any]] = {
+                "desk_unlock": lambda a: desk.unlock(a[0], a[1], a[2]),
+                "desk_lock": desk.lock,
+                "desk_touch": desk.touch,
+                "desk_rekey": lambda a: desk.rekey(a[0], a[1], a[2]),
+                "desk_append": lambda a: _encode(desk.sign_and_append(a[0], _drafts(a[1]), confirmed=a[2])),
+            }
+            self._operations |= at_the_desk
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with contextlib.suppress(FileNotFoundError):
             path.unlink()

@@ -16,6 +16,7 @@ import click
 
 from ledger.adapters.enrolments import EnrolmentDirectory
 from ledger.adapters.ipc import SequencerClient
+from ledger.adapters.keystore.desk import DeskKeyFiles
 from ledger.adapters.keystore.guard import FileHeadGuard
 from ledger.adapters.keystore.lookup import load_lookup_key
 from ledger.adapters.keystore.signing import load_signer
@@ -178,6 +179,11 @@ class Installation:
             return ZoneInfo(self.config.timezone)
         except (ZoneInfoNotFoundError, ValueError) as error:
             raise ConfigError(f"[portal] timezone: {self.config.timezone!r} is no time zone") from error
+
+    @property
+    def desk_keys(self) -> DeskKeyFiles:
+        """The supervisors' key files; each opens under its owner's password only."""
+        return DeskKeyFiles(self.config.keys_dir / "desk")
 
     def guard(self) -> FileHeadGuard:
         """The last signed head, in a file apart from the database."""

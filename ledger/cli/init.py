@@ -15,7 +15,7 @@ from ledger.adapters.enrolments import save_enrolment
 from ledger.adapters.files import PUBLIC, make_directory, write_whole
 from ledger.adapters.keystore.ethereum import create_account, load_account
 from ledger.adapters.keystore.lookup import create_lookup_key
-from ledger.adapters.keystore.signing import create_key, load_signer
+from ledger.adapters.keystore.signing import FileSigner, create_key, load_signer
 from ledger.cli.compose import (
     AUTHORITY_ACCOUNT,
     DEPLOYER_ACCOUNT,
@@ -35,7 +35,7 @@ from ledger.core.keys import load_public_key
 from ledger.core.note import VerifierKey
 from ledger.core.receipt import receipt_key_name
 from ledger.core.trust import make_trust
-from ledger.errors import ChainRevertedError, ConfigError
+from ledger.errors import ChainRevertedError, ConfigError, DeskError
 from ledger.model import Enrolment, Role
 from webapp.passwords import new_account
 
@@ -151,6 +151,13 @@ def make(
     code = None
     if here.stores.portal.user(SUPERVISOR) is None:
         account, code = new_account(SUPERVISOR)
+        if here.desk_keys.path(SUPERVISOR).exists():
+            # From now on nobody but the person opens it.
+            try:
+                here.desk_keys.rekey(SUPERVISOR, config.passphrase(), code)
+            except DeskError:
+                # An earlier run died between this and the next line: that code is lost, and the key with it.
+                here.desk_keys.path(SUPERVISOR).unlink()
         here.stores.portal.save_user(account)
     here.stores.close()
     return code
@@ -220,15 +227,28 @@ def _make_contracts(config: Config, here: Installation) -> None:
             account=accounts[AUTHORITY_ACCOUNT],
             journal=here.stores.anchor,
         )
-        try:
-            EvmAuthority(chain).enrol(platform.keyid, config.issuer, "", int(Role.PLATFORM))
-        except ChainRevertedError as error:
-            if error.reason != "GrantExists":
-                raise
+        supervisor = _desk_key(config, here)
+        named = Enrolment(supervisor.keyid, supervisor.spki, SUPERVISOR, "", Role.SUPERVISOR)
+        save_enrolment(config.enrolments_dir, config.origin, named)
+        for granted in (enrolment, named):
+            try:
+                EvmAuthority(chain).enrol(granted.keyid, granted.holder, granted.scope, int(granted.role))
+            except ChainRevertedError as error:
+                if error.reason != "GrantExists":
+                    raise
         write_whole(config.trust_path, trust, mode=PUBLIC)
     finally:
         if node is not None:
             node.stop()
+
+
+def _desk_key(config: Config, here: Installation) -> FileSigner:
+    """The supervisor's key, under this installation's passphrase until there is a one-time code."""
+    path = here.desk_keys.path(SUPERVISOR)
+    if not path.exists():
+        make_directory(path.parent, 0o700)
+        create_key(path, "Ed25519", config.passphrase())
+    return load_signer(path, config.passphrase())
 
 
 def _vkey(config: Config, key: str, name: str) -> str:

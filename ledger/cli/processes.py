@@ -21,6 +21,7 @@ from ledger.cli.compose import SUBMITTER_ACCOUNT, Installation, wall_clock_ms
 from ledger.config import Config, environment_with, faults_dir_from_environment, load
 from ledger.errors import ChainError, ChainMismatchError, OverloadedError, RollbackError, StoreError
 from ledger.sequencer import Sequencer
+from ledger.signdesk import SigningDesk
 
 _log = logging.getLogger("hazledger")
 
@@ -59,12 +60,14 @@ def run_sequencer(config: Config) -> None:
         sequencer = Sequencer(
             here.stores.log, here.identity(), here.guard(), clock=wall_clock_ms, chain_head=chain.head
         )
-        server = SequencerServer(config.socket_path, sequencer)
+        desk = SigningDesk(sequencer, here.desk_keys, flow.Directory(here.stores.log), origin=config.origin)
+        server = SequencerServer(config.socket_path, sequencer, desk)
         threading.Thread(target=server.serve, name="socket", daemon=True).start()
         _log.info("at size %d", here.stores.log.size())
         settle_memory()
         said = _SayOnce()
         while not stop.wait(config.checkpoint_every_s):
+            desk.sweep()
             lock.still_held()  # a lost lock ends this process; the next start waits its turn
             try:
                 sequencer.checkpoint_once()

@@ -209,7 +209,9 @@ class Lives:
     def _advance(self, episode: str, life: Life, before: Standing, body: dict[str, Any], cause: Cause) -> None:
         """Along the line of stages, or out of a rest to the same stage."""
         if before.beside == SUPPRESSED:
-            self._state.exempt.pop(life.name, None)
+            if life.stage == before.stage:
+                # Taken out of it on purpose; to close what is suppressed leaves the exception in force.
+                self._state.exempt.pop(life.name, None)
             life.handle_due_ms = _later(cause.now_ms, life.handle_ms)
         life.why, life.until_ms = "", -1
         if life.acked_ms < 0 and life.stage != OPEN:

@@ -66,17 +66,21 @@ def store_key(path: Path, key: PrivateKey, passphrase: str, *, scrypt_n: int = S
     """As `create_key`, for a key that exists already (an import, a demo's fixed one)."""
     if not passphrase:
         raise ConfigError(f"{path}: an empty passphrase protects nothing")
+    try:
+        write_whole(path, _sealed(key, passphrase, scrypt_n), replace=False)
+    except FileExistsError as error:
+        raise ConfigError(f"{path} is there already; a key is never overwritten") from error
+    return FileSigner(key)
+
+
+def _sealed(key: PrivateKey, passphrase: str, scrypt_n: int) -> bytes:
     spki = key.public.spki
     document = {
         "format": FORMAT,
         "spki": b64_encode(spki),
         **seal(key.to_pkcs8(), _bound(spki), passphrase, scrypt_n=scrypt_n),
     }
-    try:
-        write_whole(path, (json.dumps(document, indent=1) + "\n").encode(), replace=False)
-    except FileExistsError as error:
-        raise ConfigError(f"{path} is there already; a key is never overwritten") from error
-    return FileSigner(key)
+    return (json.dumps(document, indent=1) + "\n").encode()
 
 
 def load_signer(path: Path, passphrase: str) -> FileSigner:
@@ -85,13 +89,30 @@ def load_signer(path: Path, passphrase: str) -> FileSigner:
     Raises:
         ConfigError: It is missing, open to others, no key file of this version, or the passphrase is wrong.
     """
+    return FileSigner(_open(path, passphrase))
+
+
+def rekey(path: Path, old: str, new: str) -> None:
+    """Encrypt the key in `path` under another passphrase. Where `new` opens it already nothing is done, so that a change
+    that was broken off half way can be made again. ConfigError as `load_signer`, also for an empty `new`.
+    """
+    if not new:
+        raise ConfigError(f"{path}: an empty passphrase protects nothing")
+    try:
+        _open(path, new)
+    except ConfigError:
+        key = _open(path, old)
+        write_whole(path, _sealed(key, new, _read(path)["kdf"]["n"]))
+
+
+def _open(path: Path, passphrase: str) -> PrivateKey:
     document = _read(path)
     spki = b64_decode(document["spki"])
     opened = unseal(path, document, _bound(spki), passphrase, if_lost="make a new one and have it enrolled")
     key = PrivateKey.from_pkcs8(opened)
     if key.public.spki != spki:
         raise ConfigError(f"{path}: the file names another public key than it holds")
-    return FileSigner(key)
+    return key
 
 
 def public_key_of(path: Path) -> bytes:
