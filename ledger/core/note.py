@@ -79,11 +79,12 @@ class SigningKey(Protocol):
 class NoteSigner:
     """Signs note texts under one name."""
 
-    __slots__ = ("_private", "verifier")
+    __slots__ = ("_key_id", "_private", "verifier")
 
     def __init__(self, name: str, private: SigningKey) -> None:
         self._private = private
         self.verifier = VerifierKey(name, load_public_key(private.spki))
+        self._key_id = self.verifier.key_id
 
     def sign(self, text: str) -> bytes:
         """One whole note: the text, a blank line, our signature line; ValueError for a text that is no note text."""
@@ -93,7 +94,7 @@ class NoteSigner:
     def signature_line(self, text: str) -> str:
         """Our line alone, for a note that others sign too."""
         sig = self._private.sign(text.encode())
-        return f"{_SIGNATURE_PREFIX}{self.verifier.name} {b64_encode(self.verifier.key_id + sig)}\n"
+        return f"{_SIGNATURE_PREFIX}{self.verifier.name} {b64_encode(self._key_id + sig)}\n"
 
 
 @dataclass(frozen=True, slots=True)
