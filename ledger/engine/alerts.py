@@ -7,84 +7,24 @@ that holds counts. An alert is made when an episode begins and when it gets wors
 from __future__ import annotations
 
 import hashlib
-import json
-from base64 import urlsafe_b64encode
-from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 from typing import Any
 
-from ledger.core.ids import find_personal_data
-from ledger.core.times import format_utc
+from ledger.engine.effects import LATE_MS, Effects, Identity, Moment, Raised, alert_id_of, json_value, payload_of
 from ledger.engine.expressions import Bindings
-from ledger.engine.inputs import GoodsLine, Input
-from ledger.engine.life import Cause, LifeEffects
+from ledger.engine.inputs import Input
+from ledger.engine.life import Cause
 from ledger.engine.lives import TIMER, Lives
 from ledger.engine.registry import SUBJECTS
 from ledger.engine.rules import Rule
 from ledger.engine.state import FoldState, Health, Pending, Timer
 from ledger.errors import RuleError
-from ledger.model import Alert, LeafIndex, RecordId, UnixMs
+from ledger.model import Alert, RecordId, UnixMs
 
-LATE_MS = 86_400_000
-"""An alert on what happened longer ago than this, when the entry came, is marked late."""
+__all__ = ["RULE_ERROR", "AlertBook", "Effects", "Identity", "Moment", "Raised", "alert_id_of"]
+
 RULE_ERROR = "RULE-ERROR"
 RULE_ERROR_QUIET_MS = 86_400_000
-_JSON_INT = 2**53 - 1
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Whose alerts these are: the platform's name and key, this log, the engine's own book."""
-
-    log: str
-    issuer: str
-    keyid: str
-    ruleset: str
-    site: str = "engine"
-    book: str = "alerts"
-
-
-@dataclass(frozen=True, slots=True)
-class Raised:
-    """One alert and the payload of its entry; signed outside."""
-
-    alert: Alert
-    payload: bytes
-    record_id: RecordId
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """The input that is being folded: its index, its record, and the time it stands for."""
-
-    index: LeafIndex
-    record_id: RecordId
-    now_ms: UnixMs
-
-
-@dataclass(slots=True)
-class Effects:
-    """What folding some inputs asks for; merged over a micro-batch and committed with the cursor."""
-
-    raised: list[Raised] = field(default_factory=list)
-    stock: dict[tuple[str, str, str, str], int] = field(default_factory=dict)
-    """(holder, site, book, balance key) that changed -> index of the entry."""
-    lines: list[tuple[Input, list[GoodsLine]]] = field(default_factory=list)
-    timers: dict[str, Timer | None] = field(default_factory=dict)
-    """Timers set (Timer) or cleared (None) since the last commit, by id."""
-    touched_rules: dict[str, None] = field(default_factory=dict)
-    life: LifeEffects = field(default_factory=LifeEffects)
-
-
-def alert_id_of(rule: str, fingerprint: tuple[str, ...], first_index: int) -> str:
-    """engine.md: hex SHA-256 of `hazledger/alert/v1` LF rule LF fingerprint as a JSON array LF first index LF."""
-    text = f"hazledger/alert/v1\n{rule}\n{fingerprint_json(fingerprint)}\n{first_index}\n"
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def fingerprint_json(fingerprint: tuple[str, ...]) -> str:
-    """The fingerprint as a compact JSON array, UTF-8, no escapes beyond JSON's own."""
-    return json.dumps(fingerprint, ensure_ascii=False, separators=(",", ":"))
 
 
 class AlertBook:
@@ -95,7 +35,7 @@ class AlertBook:
         self._identity = identity
         self._rules = {rule.id: rule for rule in rules}
         self._bindings = Bindings()
-        self._lives = Lives(state.life)
+        self.lives = Lives(state.life)
         self._heap = [(timer.due_ms, timer_id) for timer_id, timer in state.timers.items()]
         heapify(self._heap)
         for rule_id in [*self._rules, RULE_ERROR]:
@@ -201,41 +141,60 @@ class AlertBook:
         """No band holds now. Its alert hears of that, and goes on all the same."""
         if pending.active:
             pending.active = False
-            self._lives.holds_again(pending.alert_id, False, to.life)
+            self.lives.holds_again(pending.alert_id, False, to.life)
 
     def _hold(
         self, rule: Rule, band: int, pending: Pending, subject: str, row: dict[str, Any], moment: Moment, to: Effects
     ) -> None:
         quiet_ms = max(rule.quiet_ms, rule.keep_for_ms)
         # Closed, it comes back as a new alert however soon; but not while what was closed merely goes on.
-        closed = self._lives.is_closed(pending.alert_id)
+        closed = self.lives.is_closed(pending.alert_id)
         rested = not pending.active and (closed or moment.now_ms - pending.last_held_ms >= quiet_ms)
         worse = band < pending.alerted_band
         begins = not pending.alert_id or rested or (closed and worse)
         worse = worse and not begins
         if not pending.active and not begins:
-            self._lives.holds_again(pending.alert_id, True, to.life)
+            self.lives.holds_again(pending.alert_id, True, to.life)
         pending.last_held_ms = moment.now_ms
         pending.active = SUBJECTS[subject].level
         if not begins and not worse:
             return
-        fingerprint = tuple(row[part] for part in rule.fingerprint)
-        alert_id = alert_id_of(rule.id, fingerprint, moment.index)
+        alert_id = alert_id_of(rule.id, tuple(row[part] for part in rule.fingerprint), moment.index)
         if alert_id == pending.alert_id:
             return  # a second row of the same entry
-        chosen = rule.bands[band]
+        revised = (pending.alert_id, pending.alert_record) if worse else None
+        late = row["received_ms"] - row["event_ms"] > LATE_MS
+        pending.alert_id, pending.alerted_band = alert_id, band
+        pending.alert_record = self.say(rule, band, row, moment, to, late=late, revised=revised)
+
+    def say(
+        self,
+        rule: Rule,
+        band: int,
+        row: dict[str, Any],
+        moment: Moment,
+        to: Effects,
+        *,
+        late: bool,
+        revised: tuple[str, str] | None,
+    ) -> str:
+        """Raise an alert on this row; of a worse band, `revised` is the alert (id, record_id) that it revises.
+
+        Returns: record_id of the alert's entry, "" for a rule in shadow, which is only counted.
+        """
         if rule.status == "shadow":
-            pending.alert_id, pending.alerted_band = alert_id, band
             self._state.health[rule.id].alerts += 1
-            return
-        extra = (
-            {"revises": pending.alert_record, "first_alert": self._lives.episode_of(pending.alert_id)} if worse else {}
-        )
-        regresses = "" if worse else self._lives.closed_before(rule.id, fingerprint)
-        extra |= {"regresses": regresses} if regresses else {}
-        raised = self._raise(
+            return ""
+        fingerprint = tuple(row[part] for part in rule.fingerprint)
+        chosen = rule.bands[band]
+        extra: dict[str, Any] = {}
+        if revised is not None:
+            extra = {"revises": revised[1], "first_alert": self.lives.episode_of(revised[0])}
+        elif regresses := self.lives.closed_before(rule.id, fingerprint):
+            extra = {"regresses": regresses}
+        return self._raise(
             Alert(
-                alert_id=alert_id,
+                alert_id=alert_id_of(rule.id, fingerprint, moment.index),
                 rule=rule.id,
                 version=rule.version,
                 fingerprint=fingerprint,
@@ -246,14 +205,13 @@ class AlertBook:
                 holder=row["holder"],
                 site=row["site"],
                 reason={language: template.render(row) for language, template in chosen.reason.items()},
-                inputs={name: _json_value(row[name]) for name in rule.inputs},
+                inputs={name: json_value(row[name]) for name in rule.inputs},
                 opened_ms=moment.now_ms,
-                late=row["received_ms"] - row["event_ms"] > LATE_MS,
+                late=late,
                 extra=extra | {"book": row["book"], "record": row["record_id"]},
             ),
             to,
-        )
-        pending.alert_id, pending.alerted_band, pending.alert_record = alert_id, band, raised.record_id
+        ).record_id
 
     def next_due(self) -> UnixMs | None:
         """When the next timer is due; None when none is set."""
@@ -275,7 +233,7 @@ class AlertBook:
         """Evaluate the rule again on the row that waited."""
         to.timers[timer_id] = None
         if timer.rule == TIMER:
-            self._lives.fire(timer.fingerprint, Cause(moment.index, moment.record_id, moment.now_ms), to.life)
+            self.lives.fire(timer.fingerprint, Cause(moment.index, moment.record_id, moment.now_ms), to.life)
             self._set_life_timers(to)
             return
         rule = self._rules.get(timer.rule)
@@ -317,7 +275,7 @@ class AlertBook:
                     "zh": f"规则 {rule_id} 在第 {moment.index} 条记录处出错：{message[:200]}",
                     "en": f"Rule {rule_id} raised an error at entry {moment.index}: {message[:200]}",
                 },
-                inputs={"rule": rule_id, "error": _json_value(message[:500])},
+                inputs={"rule": rule_id, "error": json_value(message[:500])},
                 opened_ms=moment.now_ms,
                 late=False,
                 extra={"book": self._identity.book, "record": moment.record_id},
@@ -327,39 +285,8 @@ class AlertBook:
 
     def _raise(self, alert: Alert, to: Effects) -> Raised:
         """Fix the alert's entry: nonce, seq and prev of the engine's own book are settled here, in the fold."""
-        state, identity = self._state, self._identity
-        body: dict[str, Any] = {
-            "alert_id": alert.alert_id,
-            "rule": alert.rule,
-            "version": alert.version,
-            "ruleset": identity.ruleset,
-            "fingerprint": [_json_value(part[:256]) for part in alert.fingerprint],
-            "first_index": alert.first_index,
-            "last_index": alert.last_index,
-            "band": alert.band,
-            "severity": alert.severity,
-            "inputs": alert.inputs,
-            "late": alert.late,
-        }
-        about = {"holder": alert.holder, "site": alert.site}
-        about |= {name: alert.extra.get(name, "") for name in ("book", "record", "revises", "regresses")}
-        body |= {name: value for name, value in about.items() if value}
-        nonce = hashlib.sha256(f"hazledger/alert-nonce/v1\n{alert.alert_id}\n".encode()).digest()
-        payload = {
-            "v": 1,
-            "log": identity.log,
-            "kind": "alert",
-            "issuer": identity.issuer,
-            "site": identity.site,
-            "book": identity.book,
-            "seq": state.own_seq + 1,
-            "prev": state.own_prev,
-            "signers": [identity.keyid],
-            "nonce": urlsafe_b64encode(nonce).rstrip(b"=").decode(),
-            "event_time": format_utc(alert.opened_ms),
-            "body": body,
-        }
-        data = json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()
+        state = self._state
+        data = payload_of(alert, self._identity, state.own_seq + 1, state.own_prev)
         record_id = RecordId(hashlib.sha256(data).hexdigest())
         state.own_seq, state.own_prev = state.own_seq + 1, record_id
         health = state.health[alert.rule]
@@ -379,14 +306,14 @@ class AlertBook:
         sla = (rule.sla.ack_ms, rule.sla.handle_ms) if rule else (None, None)
         cause = Cause(alert.first_index, str(alert.extra.get("record", "")), alert.opened_ms)
         if "first_alert" in alert.extra:
-            self._lives.grown(alert, sla, cause, to.life)
+            self.lives.grown(alert, sla, cause, to.life)
         else:
-            self._lives.born(alert, sla, cause, to.life, str(alert.extra.get("inhibited_by", "")))
+            self.lives.born(alert, sla, cause, to.life, str(alert.extra.get("inhibited_by", "")))
         self._set_life_timers(to)
 
     def live(self, entry: Input, moment: Moment, to: Effects) -> None:
         """Fold what a supervisor or an enterprise did about alerts: one entry of `lives.KINDS`."""
-        self._lives.fold(entry, Cause(moment.index, moment.record_id, moment.now_ms, entry.holder), to.life)
+        self.lives.fold(entry, Cause(moment.index, moment.record_id, moment.now_ms, entry.holder), to.life)
         self._set_life_timers(to)
 
     def _set_life_timers(self, to: Effects) -> None:
@@ -404,7 +331,7 @@ class AlertBook:
 
     def prune(self, now_ms: int) -> None:
         """Forget episodes that are over: recovered, and quiet for longer than the rule asks; and lives long closed."""
-        self._lives.prune(now_ms)
+        self.lives.prune(now_ms)
         for rule_id, pendings in self._state.pending.items():
             rule = self._rules.get(rule_id)
             quiet_ms = max(rule.quiet_ms, rule.keep_for_ms) if rule else RULE_ERROR_QUIET_MS
@@ -415,18 +342,3 @@ class AlertBook:
             ]
             for name in over:
                 del pendings[name]
-
-
-def _json_value(value: Any) -> Any:
-    """A value for the alert's `inputs`: an integer that JSON's range of formats.md does not hold becomes its text.
-
-    The door refuses an alert that seems to hold personal data (check 3), and an alert that is refused would hold up all
-    that follow it: so the text is grouped, lest a sum that somebody chose reads like a resident ID.
-    """
-    if type(value) is int and not -_JSON_INT <= value <= _JSON_INT:
-        return f"{value:,}"
-    if type(value) is str and find_personal_data(value):
-        return "sha256:" + hashlib.sha256(value.encode()).hexdigest()
-    if type(value) in (list, tuple):
-        return [_json_value(item) for item in value]
-    return value

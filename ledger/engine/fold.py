@@ -39,7 +39,7 @@ class Fold:
     def __init__(self, state: FoldState, rules: RuleSet, classifier: Classifier, identity: Identity) -> None:
         self.state = state
         self._by_subject: dict[str, tuple[Rule, ...]] = {
-            name: tuple(rule for rule in rules.on(name) if not rule.features) for name in SUBJECTS
+            name: tuple(rule for rule in rules.on(name) if not Windows.handles(rule)) for name in SUBJECTS
         }
         self._classifier = classifier
         self._alerts = AlertBook(state, identity, rules.rules)

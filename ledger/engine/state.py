@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from ledger.engine.courses import Course
 from ledger.engine.lanes import WatchState
 from ledger.engine.life import LifeState
 from ledger.engine.register import RegisterState
@@ -21,7 +22,7 @@ from ledger.engine.topics.licences import LicencesState
 from ledger.engine.topics.refusals import RefusalsState
 from ledger.engine.topics.transfers import TransfersState
 
-STATE_VERSION = 2
+STATE_VERSION = 3
 
 Move = tuple[int, int, int, int, int, str]
 """(event_ms, 0 for in and 1 for out, index, amount, pieces, store); sorts ins before outs of the same instant."""
@@ -149,6 +150,8 @@ class FoldState(msgspec.Struct):
     """record_id of a record that was corrected -> record_id of its newest correction."""
     pruned_ms: int = 0
     pending: dict[str, dict[str, Pending]] = {}
+    courses: dict[str, dict[str, Course]] = {}
+    """Rule -> fingerprint, of the rules about what happened."""
     timers: dict[str, Timer] = {}
     life: LifeState = msgspec.field(default_factory=LifeState)
     health: dict[str, Health] = {}

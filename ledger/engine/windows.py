@@ -1,12 +1,26 @@
-"""Rules with features: rows go into their watches, and every row whose windows were touched is evaluated again."""
+"""Rules about what happened: judged at the time at which it happened, whatever the order in which it was told.
+
+Rows of a rule with features go into its watch, and every row whose windows they touch is judged again; a row of a rule
+without features stands for itself. What holds is a mark on the course of its fingerprint, from which episodes and alerts
+follow (`ledger.engine.courses`). A correction takes the marks and rows of the record as it stood out first.
+
+Not here: rules about how things stand, and those that wait (`for`, `since`); they follow received time (`alerts`). Of a
+rule with features about how things stand, only the features are.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from ledger.engine.alerts import AlertBook, Effects, Moment
+from ledger.engine.alerts import AlertBook
+from ledger.engine.courses import Course, Episode, Mark, drop, extends, forget, put, replace, settle
+from ledger.engine.effects import LATE_MS, Effects, Moment, alert_id_of
 from ledger.engine.expressions import Bindings
+from ledger.engine.inputs import plausible_ms
+from ledger.engine.lanes import HORIZON_MS
+from ledger.engine.registry import SUBJECTS
 from ledger.engine.rules import Rule
 from ledger.engine.state import FoldState
 from ledger.engine.topics.base import Row
@@ -16,67 +30,264 @@ from ledger.errors import RuleError
 _FAULTS = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
 
 
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A row that a band was newly found to hold for."""
+
+    band: int
+    time: int
+    late: bool
+    row: dict[str, Any]
+
+
+@dataclass(slots=True)
+class _Changed:
+    """A course whose marks changed, and the rows that the new ones are of."""
+
+    rule: Rule
+    name: str
+    course: Course
+    dropped: int | None = None
+    """The worst band of the marks that a correction took out."""
+    held: list[_Held] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Work:
+    """One entry on its way through the rules."""
+
+    entry: int
+    """Its index; of a corrected record, of its original."""
+    moment: Moment
+    to: Effects
+    touched: dict[tuple[int, str], tuple[Watch, int]] = field(default_factory=dict)
+    """(watch, group) → the earliest time from which its windows are others."""
+    changed: dict[tuple[str, str], _Changed] = field(default_factory=dict)
+    """By rule and fingerprint."""
+
+
+def is_about_happenings(rule: Rule) -> bool:
+    """Whether all that it listens to are occurrences, and no band waits."""
+    return not any(SUBJECTS[name].level for name in rule.on) and not any(band.waits for band in rule.bands)
+
+
 class Windows:
-    """The rules with features on one state."""
+    """The rules about what happened, and those with features, on one state."""
 
     def __init__(self, state: FoldState, rules: Sequence[Rule], alerts: AlertBook) -> None:
-        self._watches = Watches(state.watches, rules)
+        self._state = state
+        self._rules = {rule.id: rule for rule in rules}
         self._alerts = alerts
         self._bindings = Bindings()
+        self._watches = Watches(state.watches, rules)
+        self._plain: dict[str, list[Rule]] = {}
+        for rule in rules:
+            if is_about_happenings(rule):
+                state.courses.setdefault(rule.id, {})
+                for subject in rule.on if not rule.features else ():
+                    self._plain.setdefault(subject, []).append(rule)
+        self._marked: dict[int, set[tuple[str, str]]] | None = None
+        """Entry → courses that have marks of it; made when the first correction asks."""
+
+    @staticmethod
+    def handles(rule: Rule) -> bool:
+        """Whether rows of this rule come here, and not to `AlertBook.consider`."""
+        return bool(rule.features) or is_about_happenings(rule)
 
     def fold(self, rows: Sequence[Row], entry: int, corrects: bool, moment: Moment, to: Effects) -> None:
-        """Take the rows of one entry in. Of a correction, `entry` is the original's index, and its rows leave first."""
-        touched: dict[tuple[int, str], tuple[Watch, int]] = {}
+        """Take the rows of one entry in. Of a correction, `entry` is the original's index."""
+        work = _Work(entry, moment, to)
         if corrects:
-            for watch in self._watches.watches:
-                for group, time in watch.withdraw(entry):
-                    _touch(touched, watch, group, time)
+            self._withdraw(work)
         for subject, row in rows:
+            for rule in self._plain.get(subject, ()):
+                self._judge(rule, "", Occurrence(entry, _time_of(row), subject, row), row, work)
             for watch in self._watches.on(subject):
-                self._take(watch, Occurrence(entry, watch.time_of(row), subject, row), touched, moment, to)
-        for (_, group), (watch, time) in touched.items():
+                self._take(watch, Occurrence(entry, watch.time_of(row), subject, row), work)
+        for (_, group), (watch, time) in work.touched.items():
             for occurrence in watch.since(group, time):
-                self._evaluate(watch, group, occurrence, moment, to)
+                self._judge_all(watch, group, occurrence, work)
+        for changed in work.changed.values():
+            self._settle(changed, work)
 
-    def _take(
-        self,
-        watch: Watch,
-        occurrence: Occurrence,
-        touched: dict[tuple[int, str], tuple[Watch, int]],
-        moment: Moment,
-        to: Effects,
-    ) -> None:
+    # --- rows --------------------------------------------------------------------------------------------------------
+
+    def _withdraw(self, work: _Work) -> None:
+        """Take out the marks and rows that this entry brought."""
+        if self._marked is None:
+            self._marked = {}
+            for rule_id, courses in self._state.courses.items():
+                for name, course in courses.items():
+                    for mark in course.marks:
+                        self._marked.setdefault(mark.entry, set()).add((rule_id, name))
+        for rule_id, name in sorted(self._marked.pop(work.entry, ())):
+            rule, known = self._rules.get(rule_id), self._state.courses[rule_id].get(name)
+            dropped = drop(known, work.entry) if known is not None else None
+            if rule is not None and known is not None and dropped is not None:
+                work.changed[rule_id, name] = _Changed(rule, name, known, dropped)
+        for watch in self._watches.watches:
+            for group, time in watch.withdraw(work.entry):
+                if not watch.level:
+                    _touch(work, watch, group, time)
+
+    def _take(self, watch: Watch, occurrence: Occurrence, work: _Work) -> None:
         try:
             group = watch.take(occurrence, self._bindings)
         except RuleError as error:
-            self._fail(watch, error.detail, moment, to)
+            self._fail(watch, error.detail, work)
             return
         except _FAULTS as error:
-            self._fail(watch, f"{type(error).__name__}: {error}", moment, to)
+            self._fail(watch, f"{type(error).__name__}: {error}", work)
             return
-        if group is None:
-            return
-        if watch.level:
-            self._evaluate(watch, group, occurrence, moment, to)
-        else:
-            _touch(touched, watch, group, occurrence.time)
+        if group is not None and watch.level:
+            self._judge_all(watch, group, occurrence, work)
+        elif group is not None:
+            _touch(work, watch, group, occurrence.time)
 
-    def _fail(self, watch: Watch, detail: str, moment: Moment, to: Effects) -> None:
+    def _fail(self, watch: Watch, detail: str, work: _Work) -> None:
         for rule in watch.rules:
-            self._alerts.fail(rule.id, detail, moment, to)
+            self._alerts.fail(rule.id, detail, work.moment, work.to)
 
-    def _evaluate(self, watch: Watch, group: str, occurrence: Occurrence, moment: Moment, to: Effects) -> None:
+    # --- judging -----------------------------------------------------------------------------------------------------
+
+    def _judge_all(self, watch: Watch, group: str, occurrence: Occurrence, work: _Work) -> None:
+        """Judge a row by every rule of its watch, with its features as they now are."""
         memo: dict[Any, Any] = {}
         for rule in watch.rules:
-            row = watch.with_features(rule, group, occurrence, memo)
-            self._alerts.consider(rule, occurrence.subject, row, moment, to)
+            try:
+                row = watch.with_features(rule, group, occurrence, memo)
+            except _FAULTS as error:
+                self._alerts.fail(rule.id, f"{type(error).__name__}: {error}", work.moment, work.to)
+                continue
+            if watch.level:
+                self._alerts.consider(rule, occurrence.subject, row, work.moment, work.to)
+            else:
+                self._judge(rule, group, occurrence, row, work)
+
+    def _judge(self, rule: Rule, group: str, occurrence: Occurrence, row: dict[str, Any], work: _Work) -> None:
+        """Judge a row by one rule. Any error becomes visible, never "did not match"."""
+        health = self._state.health[rule.id]
+        health.evaluations += 1
+        health.last_index = work.moment.index
+        work.to.touched_rules[rule.id] = None
+        try:
+            band = self._band(rule, row)
+            self._mark(rule, group, occurrence, band, row, work)
+        except RuleError as error:
+            self._alerts.fail(rule.id, error.detail, work.moment, work.to)
+        except _FAULTS as error:
+            # A fault of ours or of the rule's text. Let through, it would end the engine at this entry at every start.
+            self._alerts.fail(rule.id, f"{type(error).__name__}: {error}", work.moment, work.to)
+
+    def _band(self, rule: Rule, row: dict[str, Any]) -> int | None:
+        """The first band that holds for the row."""
+        bindings = self._bindings
+        bindings.bind(row, rule.parameters_at(row["event_ms"]))
+        # A watch asked for the scope when it took the row in.
+        if rule.scope is not None and not rule.features and not rule.scope.holds(bindings):
+            return None
+        for at, band in enumerate(rule.bands):
+            if (not band.needs or all(row[name] for name in band.needs)) and band.when.holds(bindings):
+                return at
+        return None
+
+    def _mark(
+        self, rule: Rule, group: str, occurrence: Occurrence, band: int | None, row: dict[str, Any], work: _Work
+    ) -> None:
+        courses = self._state.courses[rule.id]
+        if band is None and (not rule.features or not courses):
+            return
+        name = "\x1f".join([row[part] for part in rule.fingerprint])
+        course = courses.get(name)
+        if course is None:
+            if band is None:
+                return
+            course = courses[name] = Course()
+        at, entry = occurrence.time, occurrence.entry
+        quietly = (
+            band is not None
+            and (rule.id, name) not in work.changed
+            and extends(course, Mark(at, entry, group, band), _quiet_ms(rule))
+            and not self._alerts.lives.is_closed(course.episodes[-1].alert_id)
+        )
+        if not rule.features and band is not None:
+            changed = put(course, Mark(at, entry, group, band))
+        else:
+            changed = replace(course, at, entry, group, band)
+        if not changed:
+            return
+        if self._marked is not None:
+            self._marked.setdefault(entry, set()).add((rule.id, name))
+        if quietly:
+            course.episodes[-1].end = max(course.episodes[-1].end, at)
+            return
+        change = work.changed.setdefault((rule.id, name), _Changed(rule, name, course))
+        if band is not None:
+            late = row["received_ms"] - row["event_ms"] > LATE_MS or entry != work.entry
+            change.held.append(_Held(band, at, late, row | rule.parameters_at(row["event_ms"])))
+
+    # --- episodes ----------------------------------------------------------------------------------------------------
+
+    def _settle(self, changed: _Changed, work: _Work) -> None:
+        """Say what is new about a course."""
+        course, lives = changed.course, self._alerts.lives
+        episodes, lost = settle(course, _quiet_ms(changed.rule))
+        for episode in lost:
+            lives.holds_again(episode.alert_id, False, work.to.life)
+        new = []
+        for episode in episodes:
+            held = [h for h in changed.held if episode.start <= h.time <= episode.end]
+            if held:
+                new.append((min(held, key=lambda h: (h.band, h.time)), episode))
+        for worst, episode in sorted(new, key=lambda pair: (pair[0].band, pair[0].time)):
+            self._say(changed, episode, worst, work)
+        if not course.marks and not course.episodes:
+            self._state.courses[changed.rule.id].pop(changed.name, None)
+
+    def _say(self, changed: _Changed, episode: Episode, held: _Held, work: _Work) -> None:
+        rule, lives = changed.rule, self._alerts.lives
+        alert_id = alert_id_of(rule.id, tuple(held.row[part] for part in rule.fingerprint), work.moment.index)
+        if episode.alert_id and not lives.is_closed(episode.alert_id):
+            lives.holds_again(episode.alert_id, True, work.to.life)
+            if held.band >= episode.alerted_band:
+                return
+            revised = (episode.alert_id, episode.alert_record)
+        else:
+            # Closed, it comes back as a new alert however soon; but not when what was closed is only put in other words.
+            if episode.alert_id and changed.dropped is not None and held.band >= changed.dropped:
+                return
+            revised = None
+        if any(other.alert_id == alert_id for other in changed.course.episodes):
+            # One entry that begins two episodes is one alert, of the worse.
+            episode.alert_id, episode.alerted_band = alert_id, held.band
+            return
+        episode.alert_record = self._alerts.say(
+            rule, held.band, held.row, work.moment, work.to, late=held.late, revised=revised
+        )
+        episode.alert_id, episode.alerted_band = alert_id, held.band
 
     def prune(self, now_ms: int) -> None:
-        """Once a day: forget what is settled."""
+        """Once a day: forget what no row can touch any more."""
         self._watches.prune(now_ms)
+        self._marked = None
+        for rule_id, courses in self._state.courses.items():
+            rule = self._rules.get(rule_id)
+            quiet_ms = _quiet_ms(rule) if rule is not None else 0
+            for course in courses.values():
+                forget(course, now_ms - HORIZON_MS, quiet_ms)
+            for name in [name for name, course in courses.items() if not course.marks and not course.episodes]:
+                del courses[name]
 
 
-def _touch(touched: dict[tuple[int, str], tuple[Watch, int]], watch: Watch, group: str, time: int) -> None:
+def _quiet_ms(rule: Rule) -> int:
+    return max(rule.quiet_ms, rule.keep_for_ms)
+
+
+def _time_of(row: dict[str, Any]) -> int:
+    return plausible_ms(row["event_ms"], row["received_ms"])
+
+
+def _touch(work: _Work, watch: Watch, group: str, time: int) -> None:
     at = id(watch), group
-    if at not in touched or time < touched[at][1]:
-        touched[at] = watch, time
+    if at not in work.touched or time < work.touched[at][1]:
+        work.touched[at] = watch, time

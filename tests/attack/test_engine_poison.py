@@ -4,7 +4,7 @@ import pytest
 
 from ledger.core.ids import resident_id_for
 from ledger.core.times import format_utc
-from ledger.engine.alerts import AlertBook
+from ledger.engine.windows import Windows
 from ledger.engine.books import Books
 from ledger.errors import PayloadError
 from tests import kit
@@ -138,14 +138,14 @@ def test_evaluate__an_alert_that_our_own_door_refuses__shows_in_health_and_warni
 
 @pytest.mark.parametrize("error", [OverflowError("too large"), ZeroDivisionError("by zero"), KeyError("a name")])
 def test_engine__a_fault_of_its_own_in_one_rule__is_that_rules_health_and_no_end(log, monkeypatch, error):
-    real = AlertBook._consider
+    real = Windows._band
 
     def faulty(self, rule, *rest):
         if rule.id == "A04":
             raise error
-        real(self, rule, *rest)
+        return real(self, rule, *rest)
 
-    monkeypatch.setattr(AlertBook, "_consider", faulty)
+    monkeypatch.setattr(Windows, "_band", faulty)
     book = log.enterprise()
     stocktake(log, book, [line("1")])
     assert_others_are_still_warned_of(log)
