@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
+from hashlib import sha256
 from random import Random
 from typing import Any
 
@@ -19,6 +20,10 @@ HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
 MEASURED = {"random_ppm": 1000, "systematic_ppm": 500}
 """Level gauges and weighbridges of this world: 0.1 % random, 0.05 % systematic."""
+
+KEEPERS = ("P001", "P002")
+"""Who receives, issues and counts: two persons for what is highly toxic (Decree 591 art. 24)."""
+CONFIRMED_APART_MS = 9_000
 
 _SURNAMES = "赵钱孙李周吴郑王冯陈褚卫"
 _GIVEN = "甲乙丙丁戊己庚辛"
@@ -103,7 +108,11 @@ def move(
     body: dict[str, Any] = {"direction": direction, "reason": reason, "lines": [line(store, mg, pieces)]}
     body |= more
     if store.toxic:
-        body["handlers"] = [{"ref": "P001"}, {"ref": "P002"}]
+        body["handlers"] = [{"ref": ref} for ref in KEEPERS]
+        body["confirmed"] = [
+            {"keyid": token(enterprise, ref), "at": local_time(ms + at * CONFIRMED_APART_MS)}
+            for at, ref in enumerate(KEEPERS)
+        ]
     if not store.sealed:
         body["measurement"] = {"method": "weighbridge", **MEASURED}
     sign = 1 if direction == "in" else -1
@@ -120,7 +129,7 @@ def stocktake(enterprise: Enterprise, store: Store, mg: int, pieces: int, ms: in
         "complete": True,
         "lines": [line(store, mg, pieces)],
         "measurement": measurement,
-        "counters": [{"ref": "P001"}, {"ref": "P002"}],
+        "counters": [{"ref": ref} for ref in KEEPERS],
     }
     effects = more.pop("effects", (("count", mg, pieces, local_day(ms)),))
     return Act(enterprise.place(store), "stocktake", body, ms, effects=effects, **more)
@@ -228,6 +237,27 @@ def profile(enterprise: Enterprise, ms: int, rng: Random) -> Act:
             "naics": list(facility.naics),
         },
     )
+
+
+def person(enterprise: Enterprise, ref: str, ms: int, rng: Random) -> Act:
+    """A keeper is enrolled, trained, long in this work; name and number are made up."""
+    body = {
+        "action": "enrol",
+        "ref": ref,
+        "role": "keeper",
+        "doc_type": "resident_id",
+        "doc_valid_to": "2045-12-31",
+        "training_valid_to": "2045-12-31",
+        "valid_from": "2020-01-01",
+        "keyid": token(enterprise, ref),
+    }
+    disclosures = {"/body/name": _name(rng), "/body/id_number": _id_number(rng)}
+    return Act(enterprise.office, "person", body, ms, disclosures=disclosures)
+
+
+def token(enterprise: Enterprise, ref: str) -> str:
+    """The keyid of a keeper's own token; made up, as nobody ever signs with it alone."""
+    return sha256(f"demo token {enterprise.holder} {ref}".encode()).hexdigest()
 
 
 def site(enterprise: Enterprise, ms: int, rng: Random) -> Act:

@@ -118,7 +118,7 @@ class World:
     def opening(self) -> Iterator[bytes]:
         """The submissions of the opening that were not delivered yet, in the order to send them.
 
-        Profiles, places, licences and their endorsements, and one complete stock-take of the real quantity for each
+        Profiles, places, persons, licences and their endorsements, and one complete stock-take of the real quantity for each
         book. Call `opening_delivered` once all are answered.
         """
         if self.state.items == 0:
@@ -171,6 +171,9 @@ class World:
         for enterprise in self.enterprises:
             ms += 1000
             listed = [acts.profile(enterprise, ms, rng), acts.site(enterprise, ms + 1, rng)]
+            # Whoever keeps listed goods has enrolled who handles them (Decree 591 art. 4).
+            keepers = acts.KEEPERS if enterprise.licensed else ()
+            listed += [acts.person(enterprise, ref, ms + 3 + at, rng) for at, ref in enumerate(keepers)]
             licence = self._cast.licence_of(enterprise, year, ms + 2)
             if licence is not None:
                 listed.append(licence)

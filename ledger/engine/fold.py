@@ -75,7 +75,12 @@ class Fold:
         newest = self.state.corrected.get(original.record_id)
         correction = find(RecordId(newest)) if newest is not None else None
         if correction is not None:
-            original = replace(original, kind=correction.body["kind"], body=correction.body["body"])
+            original = replace(
+                original,
+                kind=correction.body["kind"],
+                body=correction.body["body"],
+                facts=self.state.corrected_facts.get(original.record_id, {}),
+            )
         return replace(entry, before=original)
 
     def step(self, entry: Input, to: Effects) -> None:
@@ -167,12 +172,14 @@ class Fold:
             received_ms=entry.received_ms,
             kind=entry.body["kind"],
             body=entry.body["body"],
-            facts=entry.facts,
+            facts=_facts_after(before.facts, entry.facts),
             signers=entry.signers,
             before=before,
             correction_id=entry.record_id,
         )
         self.state.corrected[before.record_id] = entry.record_id
+        if corrected.facts:
+            self.state.corrected_facts[before.record_id] = corrected.facts
         if corrected.kind in Register.kinds:
             self._register.apply(corrected)
         before_goods = goods_of(before.body, self._classifier)
@@ -190,3 +197,13 @@ class Fold:
                 yield from topic.apply(corrected, goods)
         for topic in self._by_kind.get("correction", ()):
             yield from topic.apply(entry, goods)
+
+
+def _facts_after(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
+    """The facts of a corrected record: a person whom the correction does not disclose again is still who it was.
+
+    Else a sale would lose its buyer by having its amount put right.
+    """
+    if not now:
+        return before
+    return {part: before.get(part, {}) | now.get(part, {}) for part in {**before, **now}}

@@ -13,7 +13,6 @@ from functools import lru_cache
 from typing import Any
 
 import msgspec
-
 from ledger.core.quantity import to_base
 from ledger.errors import RuleError
 from ledger.model import LeafIndex, RecordId, StoredRecord, UnixMs
@@ -129,9 +128,19 @@ def parse_input(record: StoredRecord, facts: dict[str, Any] | None = None) -> In
         received_ms=record.received,
         is_authority=bool(payload.issuer),
         body=payload.body,
-        facts=facts or {},
+        facts=_facts(record.kind, facts),
         signers=payload.signers,
     )
+
+
+def _facts(kind: str, row: dict[str, Any] | None) -> dict[str, Any]:
+    """The facts row; of a correction with the pointers of the record that it puts right: /body/body/… as /body/…."""
+    if not row or kind != "correction":
+        return row or {}
+    return {
+        part: {pointer.replace("/body/body/", "/body/", 1): fact for pointer, fact in facts.items()}
+        for part, facts in row.items()
+    }
 
 
 def goods_lines(body: dict[str, Any]) -> list[GoodsLine]:

@@ -9,12 +9,19 @@ from ledger.engine.subjects import Subject
 from ledger.engine.topics.accountancy import Accountancy
 from ledger.engine.topics.base import Topic
 from ledger.engine.topics.closures import Closures
+from ledger.engine.topics.custody import Custody
+from ledger.engine.topics.dealings import Dealings
 from ledger.engine.topics.filings import Filings
 from ledger.engine.topics.flows import Flows
+from ledger.engine.topics.identities import Identities
 from ledger.engine.topics.incidents import Incidents
+from ledger.engine.topics.knives import Knives
 from ledger.engine.topics.licences import Licences
+from ledger.engine.topics.links import Links
 from ledger.engine.topics.movements import Movements
 from ledger.engine.topics.refusals import Refusals
+from ledger.engine.topics.rental import Rental
+from ledger.engine.topics.roster import Roster
 from ledger.engine.topics.stock import Stock
 from ledger.engine.topics.transfers import Transfers
 
@@ -25,6 +32,13 @@ TOPICS: tuple[type[Topic], ...] = (
     Transfers,
     Licences,
     Refusals,
+    Dealings,
+    Custody,
+    Identities,
+    Roster,
+    Links,
+    Knives,
+    Rental,
     Filings,
     Flows,
     Incidents,
@@ -46,6 +60,13 @@ def build_topics(state: FoldState, register: Register) -> tuple[Topic, ...]:
         Transfers(state.transfers, register),
         Licences(state.licences, register),
         Refusals(state.refusals),
+        Dealings(register),
+        Custody(state.custody, register),
+        Identities(state.identities),
+        Roster(state.roster),
+        Links(state.links, register),
+        Knives(state.knives),
+        Rental(state.rental),
         Filings(state.filings, register),
         Flows(state.flows, register),
         Incidents(),

@@ -3,7 +3,9 @@
 An event is exactly one of `in`, `out`, `stocktake`, `place`, `licence`, `endorse`, `grant`, `refusal`, `correct`, `tick`,
 `restart` (shorthands), or `record: {kind: …, body: {…}}` for any kind of formats.md as it is written there. Beside it:
 `at` (offset of its receipt from the test's clock), `event` (offset of its event time), `enterprise`, `site`, `book`,
-`authority: true`, `facts: {…}` (the facts row), `signers: [K1, K2]` (names of keys), `more: {…}` (members added to the body).
+`authority: true`, `facts: {…}` (the facts row), `signers: [K1, K2]` (names of keys), `more: {…}` (members added to the body),
+`persons: {agent: P1, …}` (whose ID number was disclosed at which place of the body, "" in a `person` record; in place of
+the name `{is: P1, valid: false, minor: true, age_from: 16, name: N1}`), `buyer: P1` (a natural person as counterparty).
 
 Bodies are checked against the frozen schemas. In them `ENTERPRISE-A` to `ENTERPRISE-Z` stand for valid credit codes,
 `{event: N}` for the record_id of the test's Nth event, `{key: K1}` for a keyid, `{at: 2h}` for the instant and `{day: 2d}`
@@ -19,6 +21,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ledger.core import schemas
+from ledger.core.facts import SURROGATE_BYTES
 from ledger.core.ids import credit_code_for
 from ledger.core.record import AUTHORITY_KINDS, KINDS
 from ledger.core.times import format_utc
@@ -42,7 +45,7 @@ _KINDS = [
 ]
 _EVENT_KEYS = (
     "event enterprise site book reason consignment eta to from cut_off measurement complete continues "
-    "authority facts signers more"
+    "authority facts signers more persons buyer"
 )
 _ENTERPRISE = re.compile(r"ENTERPRISE-([A-Z])")
 _STOCK_KINDS = ("movement", "stocktake", "close")
@@ -54,6 +57,11 @@ def enterprise(name: str) -> str:
     """The valid credit code that `ENTERPRISE-A` … `ENTERPRISE-Z` stands for; any other text stays."""
     found = _ENTERPRISE.fullmatch(name)
     return credit_code_for(f"91350100{ord(found[1]):09d}") if found else name
+
+
+def person_named(name: str) -> str:
+    """The surrogate that a name stands for."""
+    return hashlib.sha256(f"test person {name}".encode()).hexdigest()[: 2 * SURROGATE_BYTES]
 
 
 def key_named(name: str) -> str:
@@ -119,7 +127,7 @@ class _Event:
             received_ms=UnixMs(self._at),
             is_authority=by_authority,
             body=body,
-            facts=self._top["facts"].plain() if "facts" in self._top else {},
+            facts=self._top["facts"].plain() if "facts" in self._top else self._facts(),
             signers=tuple(
                 sorted(
                     key_named(name) for name in (self._top["signers"].texts() if "signers" in self._top else ("K1",))
@@ -183,6 +191,30 @@ class _Event:
         by_authority = kind in AUTHORITY_KINDS or ("authority" in self._top and self._top["authority"].value is True)
         return kind, self._resolved(top["body"].plain()), by_authority
 
+    def _facts(self) -> dict[str, Any]:
+        """The facts row of `persons` and `buyer`, as `core.facts.facts_of` gives it."""
+        places = self._top["persons"].any_mapping() if "persons" in self._top else {}
+        if "buyer" in self._top:
+            places["counterparty"] = self._top["buyer"]
+        ids: dict[str, Any] = {}
+        links: dict[str, str] = {}
+        for place, located in places.items():
+            at = f"/body/{place}" if place else "/body"
+            if isinstance(located.value, str):
+                said: dict[str, Any] = {"is": located.value}
+            else:
+                said = {name: item.value for name, item in located.mapping("is", "valid minor age_from name").items()}
+            valid, minor = said.get("valid", True), said.get("minor", False)
+            ids[f"{at}/id_number"] = {
+                "valid": valid,
+                "minor": minor if valid else None,
+                "age_from": said.get("age_from", 16 if minor else 18) if valid else None,
+                "person": person_named(said["is"]),
+            }
+            if "name" in said:
+                links[f"{at}/name"] = person_named(f"name {said['name']}")
+        return {part: found for part, found in (("ids", ids), ("links", links)) if found}
+
     def _text(self, name: str, default: str) -> str:
         return self._top[name].text() if name in self._top else default
 
@@ -225,6 +257,8 @@ class _Event:
         other = self._text("to", "") or self._text("from", "")
         if other:
             body["counterparty"] = {"type": "enterprise", "uscc": enterprise(other)}
+        elif "buyer" in self._top:
+            body["counterparty"] = {"type": "person"}
         if "measurement" in self._top:
             body["measurement"] = self._top["measurement"].plain()
         return "movement", body, False
@@ -280,10 +314,10 @@ class _Event:
 
 
 def _lines(located: Located) -> list[dict[str, Any]]:
-    """`{code, kg or l or n, store, pieces, form, concentration}`; with `pieces` the goods are sealed."""
+    """`{code, kg or l or n, store, pieces, form, concentration, attributes}`; with `pieces` the goods are sealed."""
     lines = []
     for item in located.items():
-        top = item.mapping("code", "kg l n store pieces form concentration")
+        top = item.mapping("code", "kg l n store pieces form concentration attributes")
         unit = next((u for name, u in (("kg", "KGM"), ("l", "LTR"), ("n", "H87")) if name in top), None)
         if unit is None:
             raise item.wrong("a line has kg, l, or n")
@@ -296,6 +330,8 @@ def _lines(located: Located) -> list[dict[str, Any]]:
         for name in ("store", "form", "concentration", "pieces"):
             if name in top:
                 line[name] = top[name].value
+        if "attributes" in top:
+            line["attributes"] = top["attributes"].plain()
         if "pieces" in top:
             line["packaging"] = "sealed"
         lines.append(line)

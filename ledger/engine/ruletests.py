@@ -6,7 +6,7 @@ How events are written: `ledger.engine.rulescript`.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ledger.engine.alerts import Effects, Identity, Raised
@@ -97,7 +97,8 @@ def _expectation(located: Located, clock: UnixMs) -> dict[str, Any]:
 
 
 def _fold(rule: Rule, script: list[Input | None], classifier: Classifier, restart_at: int | None) -> list[Raised]:
-    rules = RuleSet((rule,), "0" * 64)
+    # A rule in shadow is tested for what it would say.
+    rules = RuleSet((replace(rule, status="live"),), "0" * 64)
     fold = Fold(FoldState(), rules, classifier, _IDENTITY)
     to = Effects()
     by_id = {entry.record_id: entry for entry in script if entry is not None}

@@ -9,17 +9,22 @@ import hashlib
 from typing import Any
 
 import msgspec
-
 from ledger.engine.courses import Course
 from ledger.engine.lanes import WatchState
 from ledger.engine.life import LifeState
 from ledger.engine.register import RegisterState
 from ledger.engine.topics.accountancy import AccountancyState
 from ledger.engine.topics.closures import ClosuresState
+from ledger.engine.topics.custody import CustodyState
 from ledger.engine.topics.filings import FilingsState
 from ledger.engine.topics.flows import FlowsState
+from ledger.engine.topics.identities import IdentitiesState
+from ledger.engine.topics.knives import KnivesState
 from ledger.engine.topics.licences import LicencesState
+from ledger.engine.topics.links import LinksState
 from ledger.engine.topics.refusals import RefusalsState
+from ledger.engine.topics.rental import RentalState
+from ledger.engine.topics.roster import RosterState
 from ledger.engine.topics.transfers import TransfersState
 
 STATE_VERSION = 3
@@ -141,6 +146,12 @@ class FoldState(msgspec.Struct):
     transfers: TransfersState = msgspec.field(default_factory=TransfersState)
     licences: LicencesState = msgspec.field(default_factory=LicencesState)
     refusals: RefusalsState = msgspec.field(default_factory=RefusalsState)
+    custody: CustodyState = msgspec.field(default_factory=CustodyState)
+    identities: IdentitiesState = msgspec.field(default_factory=IdentitiesState)
+    roster: RosterState = msgspec.field(default_factory=RosterState)
+    links: LinksState = msgspec.field(default_factory=LinksState)
+    knives: KnivesState = msgspec.field(default_factory=KnivesState)
+    rental: RentalState = msgspec.field(default_factory=RentalState)
     filings: FilingsState = msgspec.field(default_factory=FilingsState)
     flows: FlowsState = msgspec.field(default_factory=FlowsState)
     closures: ClosuresState = msgspec.field(default_factory=ClosuresState)
@@ -148,6 +159,8 @@ class FoldState(msgspec.Struct):
     watches: WatchState = msgspec.field(default_factory=WatchState)
     corrected: dict[str, str] = {}
     """record_id of a record that was corrected -> record_id of its newest correction."""
+    corrected_facts: dict[str, dict[str, Any]] = {}
+    """record_id of such a record -> its facts as they stand, where it has any."""
     pruned_ms: int = 0
     pending: dict[str, dict[str, Pending]] = {}
     courses: dict[str, dict[str, Course]] = {}

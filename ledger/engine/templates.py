@@ -45,6 +45,19 @@ _WORDS = {
     "purchase": ("购买", "purchase"),
     "sell": ("销售", "sale"),
     "produce": ("生产", "production"),
+    "cash": ("现金", "cash"),
+    "barter": ("易货", "barter"),
+    "credit": ("赊账", "credit"),
+    "none": ("无", "none"),
+    "other": ("其他", "other means"),
+    "agent": ("经办人", "agent"),
+    "counterparty": ("购买人", "buyer"),
+    "handler": ("经手人", "handler"),
+    "driver": ("驾驶人", "driver"),
+    "escort": ("押运人", "escort"),
+    "identity": ("有效身份证号", "a valid ID number"),
+    "buyer_photo": ("购买人照片", "a photograph of the buyer"),
+    "goods_photo": ("刀具照片", "a photograph of the knife"),
     "drug_precursor_1": ("第一类易制毒化学品", "drug precursor of class 1"),
     "drug_precursor_2": ("第二类易制毒化学品", "drug precursor of class 2"),
     "drug_precursor_3": ("第三类易制毒化学品", "drug precursor of class 3"),
@@ -52,10 +65,11 @@ _WORDS = {
 
 
 def _word(language: int) -> Callable[[Any, Mapping[str, Any]], str]:
-    """A vocabulary's word in one language; a word that is not listed stands as it is."""
+    """A vocabulary's word in one language, or several joined by ", "; a word that is not listed stands as it is."""
 
     def show(value: Any, _: Mapping[str, Any]) -> str:
-        return _WORDS[value][language] if value in _WORDS else str(value)
+        words = [_WORDS[word][language] if word in _WORDS else word for word in str(value).split(", ")]
+        return ("、", ", ")[language].join(words)
 
     return show
 

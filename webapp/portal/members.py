@@ -58,6 +58,14 @@ MEMBERS_ZH = {
     "known": "容量已备案", "need": "所需许可", "opening": "期初盘点", "own": "本单位", "party": "当事单位", "sale_ms": "销售时间", "shortage": "短少", "sigma": "标准差",
     "state": "状态", "stock": "库存", "stocktake": "盘点记录", "grace": "宽限", "warn_ppm": "预警线（ppm）", "critical_ppm": "特急线（ppm）", "floor_toxic": "剧毒品下限",
     "floor_other": "其他下限", "times_sigma": "标准差倍数", "check_due": "核实期限",
+    # persons, knives, rental
+    "clock": "当地时间", "minute": "时刻（分）", "is_workday": "工作日", "night_from": "夜间起（分）", "night_to": "夜间止（分）", "road": "上路运输", "road_from": "禁行起（分）", "road_to": "禁行止（分）",
+    "enterprises": "企业数", "is_agent": "登记代理人", "least": "最低数", "pesticide": "农药", "expired": "证件过期", "invalid": "证件无效", "match_floor": "比对下限（‰）", "place": "人员位置",
+    "who": "人员代号", "new_days": "新上岗天数", "trained": "培训有效", "keys": "密钥数", "persons": "人数", "toxic": "剧毒", "close_ppm": "间隔过短占比（ppm）", "close_share_ppm": "占比界限（ppm）",
+    "least_pairs": "最少次数", "most_a_minute": "每分钟上限", "pairs": "双人确认次数", "per_minute": "每分钟次数", "age_from": "已满周岁", "minor": "未成年", "buyer_type": "购买人类型", "least_age": "年龄下限",
+    "most_at_once": "同时上限", "most_in_30d": "30 日上限", "pieces_30d": "30 日把数", "least_shops": "店数下限", "shops_72h": "72 小时店数", "blunt_mm": "钝尖刃长界限（毫米）", "exempt_tip_um": "豁免刀尖半径（微米）", "permitted": "有购买证",
+    "sharp_mm": "尖刃长界限（毫米）", "special": "特种刀具", "tip_deg": "刀尖角界限（度）", "mend": "补录期限", "other_payer": "他人付款", "undriven": "承租人不驾驶", "returned": "已归还", "warn": "提醒时限",
+    "alarm": "报警时限", "most_in_7d": "7 日上限", "outs_7d": "7 日租车次数", "renter_type": "承租人类型", "simultaneous": "同时租用数", "scenes": "场景数", "scene": "场景",
     # transfers
     "arrived_ms": "到达时间", "both": "双方均已申报", "concentration_difference_ppm": "浓度差（ppm）", "eta_known": "有预计到达时间", "gap_ms": "时间差", "got": "收到量",
     "got_pieces": "收到件数", "matched": "有对应记录", "missing_code": "一方未申报该物质", "seller": "卖方", "seller_inside": "卖方在辖区内", "sent": "发出量", "sent_pieces": "发出件数",

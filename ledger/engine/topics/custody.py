@@ -1,0 +1,142 @@
+"""Two persons for what is highly toxic: who handled it, with whose keys it was confirmed, and how they sign."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+from typing import Any
+
+import msgspec
+
+from ledger.engine import traces
+from ledger.engine.goods import Goods
+from ledger.engine.inputs import Input, plausible_ms, unix_ms
+from ledger.engine.people import handlers_of
+from ledger.engine.register import Register
+from ledger.engine.subjects import COMMON, Subject
+from ledger.engine.topics.base import Row, Topic, common
+from ledger.engine.traces import Trace
+
+MAJOR_HAZARD = "major_hazard"
+"""A site's category in its `place` record; its stock is under two persons' custody like highly toxic goods."""
+_NOT_HANDED_OVER = ("loss", "found")
+"""Reasons that state a difference: nobody received or issued anything."""
+CLOSE_MS = 3_000
+"""Two persons do not sign within three seconds of each other, again and again (catalogue C07, an engineering default)."""
+HABIT_MS = 30 * 86_400_000
+MINUTE_MS = 60_000
+KEY_TRACE_MS = 2 * 86_400_000
+
+
+class CustodyState(msgspec.Struct):
+    """`pairs` by holder/site/book, `uses` by holder/keyid."""
+
+    pairs: dict[str, Trace[int]] = {}
+    """Milliseconds between the two nearest confirmations of each movement that has two."""
+    uses: dict[str, Trace[int]] = {}
+    """1 for each record that a key signed."""
+
+
+class Custody(Topic):
+    """Movements that two persons must have received or issued, and the habits of their keys."""
+
+    kinds = frozenset({"movement"})
+    subjects = (
+        # A receipt or issue of highly toxic goods, or at a site that is a major hazard.
+        Subject(
+            "custody",
+            level=False,
+            fields=COMMON
+            | {
+                "code": "str",
+                "toxic": "bool",
+                "direction": "str",
+                "handlers": "int",
+                "persons": "int",
+                "keys": "int",
+            },
+        ),
+        # How a register is signed: the confirmations of its movements, and how often its key was used in a minute.
+        Subject(
+            "signing",
+            level=False,
+            fields=COMMON | {"keyid": "str", "pairs": "int", "close_ppm": "int", "per_minute": "int"},
+        ),
+    )
+
+    def __init__(self, state: CustodyState, register: Register) -> None:
+        self._state = state
+        self._register = register
+
+    def apply(self, entry: Input, goods: Sequence[Goods]) -> Iterator[Row]:
+        """The rows of one movement."""
+        yield from self._custody(entry, goods)
+        yield from self._signing(entry)
+
+    def withdraw(self, before: Input, goods: Sequence[Goods], entry: Input) -> Iterable[Row]:
+        """Its confirmations and its signatures count no more."""
+        del goods, entry
+        traces.drop(self._state.pairs, _register(before), before.record_id)
+        for keyid in before.signers:
+            traces.drop(self._state.uses, f"{before.holder}/{keyid}", before.record_id)
+        return ()
+
+    def prune(self, now_ms: int) -> None:
+        """Forget what lies behind every window, and a while longer for what comes late."""
+        self._state.pairs = traces.prune(self._state.pairs, now_ms - HABIT_MS - traces.LATE_FOR_MS)
+        self._state.uses = traces.prune(self._state.uses, now_ms - KEY_TRACE_MS)
+
+    def _custody(self, entry: Input, goods: Sequence[Goods]) -> Iterator[Row]:
+        body = entry.body
+        if body["reason"] in _NOT_HANDED_OVER:
+            return
+        toxic = next((item.line.code for item in goods if "highly_toxic" in item.categories), "")
+        code = toxic or next((item.line.code for item in goods if item.line.goods == "chemical"), "")
+        if not toxic and (not code or MAJOR_HAZARD not in self._register.site(entry.holder, entry.site).categories):
+            return
+        handlers = handlers_of(entry, self._register)
+        keys = {*entry.signers, *(confirmation["keyid"] for confirmation in body.get("confirmed", ()))}
+        yield (
+            "custody",
+            common(entry)
+            | {
+                "code": code,
+                "toxic": bool(toxic),
+                "direction": body["direction"],
+                "handlers": len(handlers),
+                # One person under two references is one person.
+                "persons": min(len({ref for ref, _ in handlers}), len({person or ref for ref, person in handlers})),
+                "keys": len(keys),
+            },
+        )
+
+    def _signing(self, entry: Input) -> Iterator[Row]:
+        at_ms = plausible_ms(entry.event_ms, entry.received_ms)
+        per_minute, keyid = 0, ""
+        for signer in entry.signers:
+            trace = traces.note(self._state.uses, f"{entry.holder}/{signer}", at_ms, entry.record_id, 1)
+            uses = traces.worst(trace, at_ms, MINUTE_MS, len)
+            if uses > per_minute:
+                per_minute, keyid = uses, signer
+        gap_ms = _gap(entry.body.get("confirmed", ()))
+        pairs, close_ppm = 0, 0
+        if gap_ms is not None:
+            trace = traces.note(self._state.pairs, _register(entry), at_ms, entry.record_id, gap_ms)
+            values = [gap for ms, _, gap in trace if at_ms - HABIT_MS < ms <= at_ms]
+            pairs = len(values)
+            close_ppm = sum(gap < CLOSE_MS for gap in values) * 1_000_000 // pairs
+        if pairs > 1 or per_minute > 1:
+            yield (
+                "signing",
+                common(entry) | {"keyid": keyid, "pairs": pairs, "close_ppm": close_ppm, "per_minute": per_minute},
+            )
+
+
+def _register(entry: Input) -> str:
+    return f"{entry.holder}/{entry.site}/{entry.book}"
+
+
+def _gap(confirmed: Sequence[dict[str, Any]]) -> int | None:
+    """Milliseconds between the two nearest confirmations; None where there are not two."""
+    times = sorted(unix_ms(confirmation["at"]) for confirmation in confirmed)
+    return min((later - earlier for earlier, later in pairwise(times)), default=None)

@@ -1,0 +1,232 @@
+"""Rented vehicles: who rents, drives and pays; when they are due back; how many one person has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from ledger.engine import traces
+from ledger.engine.goods import Goods
+from ledger.engine.inputs import Input, plausible_ms, unix_ms
+from ledger.engine.people import NO_MATCH_STATED, Who, check_of, is_expired, who
+from ledger.engine.subjects import COMMON, Subject
+from ledger.engine.topics.base import Row, Topic, common
+from ledger.engine.traces import Trace
+
+OUTS_MS = 7 * 86_400_000
+KEPT_FOR_MS = 60 * 86_400_000
+"""After its return a contract waits so long for what comes late; one that never ends, a year after it was due."""
+NEVER_BACK_MS = 365 * 86_400_000
+
+
+class Contract(msgspec.Struct, array_like=True):
+    """One contract of one lessor, from all records that speak of it, in whatever order they came."""
+
+    site: str = ""
+    book: str = ""
+    record_id: str = ""
+    """Of the record that let it out; "" as long as only others came."""
+    index: int = -1
+    out_ms: int = 0
+    renter: str = ""
+    vehicle: str = ""
+    dues: list[tuple[int, str, int]] = []
+    """(event ms, record_id, due ms) of the letting and of each extension."""
+    returns: list[tuple[int, str]] = []
+
+    @property
+    def due_ms(self) -> int:
+        """As the newest word by event time has it."""
+        return max(self.dues)[2]
+
+    @property
+    def returned_ms(self) -> int:
+        """The first return; 0 while it is out."""
+        return min(self.returns)[0] if self.returns else 0
+
+
+class RentalState(msgspec.Struct):
+    """`contracts` by holder/contract, the others by surrogate of the renter."""
+
+    contracts: dict[str, Contract] = {}
+    of_renter: dict[str, list[str]] = {}
+    outs: dict[str, Trace[str]] = {}
+
+
+class Rental(Topic):
+    """Rows of `rental` records."""
+
+    kinds = frozenset({"rental"})
+    subjects = (
+        # A vehicle let out: the papers of those who rent, drive and pay; what else the renter has.
+        Subject(
+            "letting",
+            level=False,
+            fields=COMMON
+            | {
+                "contract": "str",
+                "vehicle": "str",
+                "renter": "str",
+                "renter_type": "str",
+                "missing": "bool",
+                "invalid": "bool",
+                "expired": "bool",
+                "undriven": "bool",
+                "other_payer": "bool",
+                "match_permille": "int",
+                "simultaneous": "int",
+                "outs_7d": "int",
+            },
+        ),
+        # A contract, as long as its vehicle is out.
+        Subject(
+            "contract",
+            level=True,
+            fields=COMMON | {"contract": "str", "vehicle": "str", "due_ms": "int", "returned": "bool"},
+        ),
+    )
+
+    def __init__(self, state: RentalState) -> None:
+        self._state = state
+
+    def apply(self, entry: Input, goods: Sequence[Goods]) -> Iterator[Row]:
+        """Take in a letting, an extension or a return."""
+        del goods
+        body = entry.body
+        at = f"{entry.holder}/{body['contract']}"
+        at_ms = plausible_ms(entry.event_ms, entry.received_ms)
+        contract = self._state.contracts.setdefault(at, Contract())
+        if body["action"] == "return":
+            contract.returns.append((at_ms, entry.record_id))
+        else:
+            contract.dues.append((at_ms, entry.record_id, unix_ms(body["due_at"])))
+        if body["action"] == "out":
+            contract.site, contract.book, contract.index = entry.site, entry.book, entry.index
+            contract.record_id, contract.out_ms = entry.record_id, at_ms
+            contract.vehicle = body["vehicle"]["ref"]
+            yield "letting", common(entry) | self._letting(entry, at, contract)
+        yield from _row(entry, body["contract"], contract)
+
+    def withdraw(self, before: Input, goods: Sequence[Goods], entry: Input) -> Iterator[Row]:
+        """What the record said of its contract is unsaid."""
+        del goods
+        body = before.body
+        at = f"{before.holder}/{body['contract']}"
+        contract = self._state.contracts.get(at)
+        if contract is None:
+            return
+        gone = list(_row(entry, body["contract"], contract))
+        contract.dues = [due for due in contract.dues if due[1] != before.record_id]
+        contract.returns = [back for back in contract.returns if back[1] != before.record_id]
+        if contract.record_id == before.record_id:
+            self._forget_renter(at, contract, before.record_id)
+            contract.record_id = contract.renter = ""
+        if contract.dues:
+            yield from _row(entry, body["contract"], contract)
+            return
+        if not contract.returns:
+            del self._state.contracts[at]
+        # Should the correction speak of another contract, nobody waits for this one.
+        for subject, row in gone:
+            yield subject, row | {"returned": True}
+
+    def prune(self, now_ms: int) -> None:
+        """Forget contracts that ended long ago, and outs behind the window."""
+        state = self._state
+        state.outs = traces.prune(state.outs, now_ms - OUTS_MS - traces.LATE_FOR_MS)
+        gone = []
+        for at, contract in state.contracts.items():
+            last = contract.returned_ms or (contract.due_ms + NEVER_BACK_MS - KEPT_FOR_MS if contract.dues else 0)
+            if last < now_ms - KEPT_FOR_MS:
+                gone.append(at)
+        for at in gone:
+            self._forget_renter(at, state.contracts.pop(at), "")
+
+    def _letting(self, entry: Input, at: str, contract: Contract) -> dict[str, Any]:
+        body = entry.body
+        renter_type = body.get("renter", {}).get("type", "person")
+        check = check_of(body, "renter")
+        renter = who(entry, "renter", check.doc_type)
+        drivers = [
+            who(entry, place, check_of(body, place).doc_type)
+            for place in (f"drivers/{n}" for n in range(len(body.get("drivers", ()))))
+        ]
+        payer = who(entry, "payer")
+        simultaneous, outs = 1, 1
+        if renter_type == "person" and renter.person:
+            contract.renter = renter.person
+            simultaneous, outs = self._count(entry, at, contract)
+        asked = [renter, *drivers] if renter_type == "person" else drivers
+        return {
+            "contract": body["contract"],
+            "vehicle": contract.vehicle,
+            "renter": renter.person,
+            "renter_type": renter_type,
+            "missing": not asked or any(not person.disclosed for person in asked),
+            "invalid": any(not person.valid for person in asked),
+            "expired": any(is_expired(item.get("doc_valid_to", ""), entry) for item in body.get("identity_checks", ())),
+            "undriven": renter_type == "person" and _is_missing(renter, drivers),
+            "other_payer": bool(payer.person) and _is_missing(payer, [renter, *drivers]),
+            "match_permille": min(
+                (item.get("match_permille", NO_MATCH_STATED) for item in body.get("identity_checks", ())),
+                default=NO_MATCH_STATED,
+            ),
+            "simultaneous": simultaneous,
+            "outs_7d": outs,
+        }
+
+    def _count(self, entry: Input, at: str, contract: Contract) -> tuple[int, int]:
+        """(most contracts that the renter has at once while this runs, most begun within 7 days), this one included."""
+        state, renter = self._state, contract.renter
+        others = state.of_renter.setdefault(renter, [])
+        if at not in others:
+            others.append(at)
+        held = [state.contracts[other] for other in others]
+        # Also when a contract comes late: those that began while it ran had it beside them.
+        begun = [c.out_ms for c in held if _runs(contract, c.out_ms)]
+        simultaneous = max((sum(_runs(c, ms) for c in held) for ms in begun), default=1)
+        trace = traces.note(state.outs, renter, contract.out_ms, entry.record_id, at)
+        return simultaneous, traces.worst(trace, contract.out_ms, OUTS_MS, traces.distinct)
+
+    def _forget_renter(self, at: str, contract: Contract, record_id: str) -> None:
+        if not contract.renter:
+            return
+        kept = [other for other in self._state.of_renter.get(contract.renter, ()) if other != at]
+        if kept:
+            self._state.of_renter[contract.renter] = kept
+        else:
+            self._state.of_renter.pop(contract.renter, None)
+        if record_id:
+            traces.drop(self._state.outs, contract.renter, record_id)
+
+
+def _runs(contract: Contract, at_ms: int) -> bool:
+    return contract.out_ms <= at_ms and not 0 < contract.returned_ms <= at_ms
+
+
+def _is_missing(person: Who, among: Sequence[Who]) -> bool:
+    """Whether a known person is not one of these, all of whom are known."""
+    return bool(person.person and among and all(o.person for o in among)) and person.person not in {
+        other.person for other in among
+    }
+
+
+def _row(entry: Input, name: str, contract: Contract) -> Iterable[Row]:
+    """How the contract stands; nothing before it is known when its vehicle is due."""
+    if not contract.dues:
+        return
+    yield (
+        "contract",
+        common(entry)
+        | {
+            "site": contract.site or entry.site,
+            "book": contract.book or entry.book,
+            "record_id": contract.record_id or entry.record_id,
+            "contract": name,
+            "vehicle": contract.vehicle,
+            "due_ms": contract.due_ms,
+            "returned": bool(contract.returns),
+        },
+    )

@@ -1,0 +1,80 @@
+"""What happened to one key, by event time: counts and sums over windows that do not depend on the order of arrival.
+
+A trace is a list of (event ms, record_id, value), sorted. A window of W ms that ends at one of its events holds what lies
+in (end - W, end]. A late event lies in windows that end at events which came before it; `worst` looks at all of those.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+V = TypeVar("V")
+Trace = list[tuple[int, str, V]]
+_LAST = "\x7f"
+"""Sorts after every record_id."""
+
+LATE_FOR_MS = 30 * 86_400_000
+"""How much longer than its window a trace is kept, for what comes late."""
+
+
+def note(traces: dict[str, Trace[V]], key: str, at_ms: int, record_id: str, value: V) -> Trace[V]:
+    """Put one event into the trace of `key`; that trace."""
+    trace = traces.get(key)
+    if trace is None:
+        trace = traces[key] = []
+    item = (at_ms, record_id, value)
+    if not trace or trace[-1][:2] <= (at_ms, record_id):
+        trace.append(item)
+    else:
+        insort(trace, item, key=_place)
+    return trace
+
+
+def drop(traces: dict[str, Trace[V]], key: str, record_id: str) -> None:
+    """Take a record's events out again."""
+    trace = traces.get(key)
+    if trace is None:
+        return
+    kept = [item for item in trace if item[1] != record_id]
+    if kept:
+        traces[key] = kept
+    else:
+        del traces[key]
+
+
+def worst(trace: Trace[V], at_ms: int, window_ms: int, measure: Callable[[Sequence[V]], int]) -> int:
+    """The greatest `measure` of the values in any window that holds `at_ms` and ends at an event."""
+    return max((measure(values) for values in _windows(trace, at_ms, window_ms)), default=0)
+
+
+def distinct(values: Sequence[str]) -> int:
+    """How many different values."""
+    return len(set(values))
+
+
+def prune(traces: dict[str, Trace[V]], before_ms: int) -> dict[str, Trace[V]]:
+    """The traces without what happened before then."""
+    kept: dict[str, Trace[V]] = {}
+    for key, trace in traces.items():
+        first = bisect_left(trace, (before_ms, ""), key=_place)
+        if first < len(trace):
+            kept[key] = trace[first:] if first else trace
+    return kept
+
+
+def _windows(trace: Trace[V], at_ms: int, window_ms: int) -> Iterator[list[V]]:
+    first = bisect_left(trace, (at_ms, ""), key=_place)
+    for end in range(first, len(trace)):
+        end_ms = trace[end][0]
+        if end_ms >= at_ms + window_ms:
+            return
+        if end + 1 < len(trace) and trace[end + 1][0] == end_ms:
+            continue  # of several at one instant, the last ends the window
+        start = bisect_right(trace, (end_ms - window_ms, _LAST), key=_place)
+        yield [item[2] for item in trace[start : end + 1]]
+
+
+def _place(item: tuple[int, str, V]) -> tuple[int, str]:
+    return item[0], item[1]
