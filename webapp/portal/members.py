@@ -66,6 +66,12 @@ MEMBERS_ZH = {
     "most_at_once": "同时上限", "most_in_30d": "30 日上限", "pieces_30d": "30 日把数", "least_shops": "店数下限", "shops_72h": "72 小时店数", "blunt_mm": "钝尖刃长界限（毫米）", "exempt_tip_um": "豁免刀尖半径（微米）", "permitted": "有购买证",
     "sharp_mm": "尖刃长界限（毫米）", "special": "特种刀具", "tip_deg": "刀尖角界限（度）", "mend": "补录期限", "other_payer": "他人付款", "undriven": "承租人不驾驶", "returned": "已归还", "warn": "提醒时限",
     "alarm": "报警时限", "most_in_7d": "7 日上限", "outs_7d": "7 日租车次数", "renter_type": "承租人类型", "simultaneous": "同时租用数", "scenes": "场景数", "scene": "场景",
+    # material accountancy
+    "before": "期初", "went": "出库量", "lost": "申报损耗", "muf": "平衡差", "missing_pieces": "短少件数", "stated": "误差已申报", "weighed": "计量", "z_milli": "偏离（千分之标准差）",
+    "sitmuf_milli": "标准化独立平衡差（千分之一）", "n": "平衡次数", "spread_ppm": "离散比（ppm）", "sigma_estimated": "自身估计标准差", "single": "单次限（千分之标准差）", "critical": "特急限（千分之标准差）",
+    "loss_protracted_milli": "长期短少累计和", "loss_abrupt_milli": "突发短少累计和", "gain_protracted_milli": "长期多出累计和", "gain_abrupt_milli": "突发多出累计和", "h": "累计和限", "abrupt_h": "突发累计和限",
+    "too_good": "过于完美", "moved_balances": "有变动的平衡次数", "moved_spread_ppm": "有变动时离散比（ppm）", "cause": "损耗原因", "lost_month": "30 日申报损耗", "handled": "经手量", "rate_ppm": "损耗率（ppm）",
+    "volatile": "挥发性", "losses": "以往损耗次数", "compared": "可与以往比较", "norm_volatile": "挥发性液体定额（ppm）", "norm_other": "其他定额（ppm）", "unusual": "异常限（千分之一）", "floor": "起点",
     # transfers
     "arrived_ms": "到达时间", "both": "双方均已申报", "concentration_difference_ppm": "浓度差（ppm）", "eta_known": "有预计到达时间", "gap_ms": "时间差", "got": "收到量",
     "got_pieces": "收到件数", "matched": "有对应记录", "missing_code": "一方未申报该物质", "seller": "卖方", "seller_inside": "卖方在辖区内", "sent": "发出量", "sent_pieces": "发出件数",
@@ -120,6 +126,7 @@ ACTS_ZH = {
 
 AMOUNTS = frozenset(
     {"balance", "lowest", "tolerance", "amount", "stock", "capacity", "book_amount", "counted", "difference", "sigma"}
+    | {"before", "came", "went", "lost", "muf", "sigma_estimated", "lost_month", "handled"}
 )
 NAMED = frozenset({"code", "holder", "enterprise", "party", "buyer", "uscc"})
 """Members whose value is a catalogue code or a credit code: the name is said before it."""
