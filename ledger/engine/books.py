@@ -11,7 +11,7 @@ from typing import Any
 
 from ledger.engine import accounts
 from ledger.engine.goods import Goods
-from ledger.engine.inputs import GoodsLine, Input, base_amount, plausible_ms, unix_ms
+from ledger.engine.inputs import Input, balance_key, base_amount, plausible_ms, unix_ms
 from ledger.engine.ranges import check_counted, check_moves
 from ledger.engine.state import Account, Book, FoldState, Store, book_key
 from ledger.engine.topics.base import Row, common
@@ -31,16 +31,35 @@ class Touched:
         self.stores: dict[str, None] = {}
 
 
-def balance_key(line: GoodsLine) -> str:
-    """The balance key within a book."""
-    return f"{line.code}|{line.form}|{line.packaging}|{line.dimension}"
-
-
 class Books:
     """Folds what moves stock. One instance works on one state."""
 
     def __init__(self, state: FoldState) -> None:
         self._state = state
+        self._changed_stores: dict[str, None] = {}
+
+    def take_changed_stores(self) -> list[str]:
+        """The stores (holder/site/store) that changed since this was asked last."""
+        changed, self._changed_stores = list(self._changed_stores), {}
+        return changed
+
+    def contents(self, holder: str, site: str, store: str) -> dict[str, tuple[str, int]]:
+        """What lies in a store: balance key -> (the catalogue's listing, amount), amounts above nothing only."""
+        found = self._state.stores.get(book_key(holder, site, store))
+        if found is None:
+            return {}
+        book = self._state.books.get(book_key(holder, site, found.book))
+        accounts_ = book.accounts if book is not None else {}
+        return {
+            key: (accounts_[key].listing if key in accounts_ else key.partition("|")[0], amount)
+            for key, amount in found.contents.items()
+            if amount > 0
+        }
+
+    def stores_at(self, holder: str, site: str) -> list[str]:
+        """Names of all stores that are known of a site. Looks through all stores: for places, not for every entry."""
+        prefix = book_key(holder, site, "")
+        return [at.removeprefix(prefix) for at in self._state.stores if at.startswith(prefix)]
 
     def book_of(self, entry: Input) -> Book:
         """The entry's book, made when it is the first."""
@@ -99,6 +118,7 @@ class Books:
             found = listing.categories
             if not found.issubset(account.categories):
                 account.categories = sorted(found.union(account.categories))
+            account.listing = listing.listing
             if resolution is not None:
                 account.resolution, _ = base_amount(resolution["value"], resolution["unit"])
 
@@ -122,14 +142,20 @@ class Books:
                 continue
             accounts.post(account, (event_ms, 0 if amount >= 0 else 1, entry.index, amount, pieces, store))
             touched.balances[key] = None
-            self._add_to_store(entry, store, key.rsplit("|", 1)[1], amount, touched)
+            self._add_to_store(entry, store, key, amount, touched)
 
-    def _add_to_store(self, entry: Input, name: str, dimension: str, amount: int, touched: Touched) -> None:
+    def _add_to_store(self, entry: Input, name: str, key: str, amount: int, touched: Touched) -> None:
         if not name:
             return
         at = book_key(entry.holder, entry.site, name)
         store = self._state.stores.setdefault(at, Store(book=entry.book))
+        dimension = key.rsplit("|", 1)[1]
         store.stock[dimension] = store.stock.get(dimension, 0) + amount
+        there = store.contents.get(key, 0) + amount
+        if there:
+            store.contents[key] = there
+        else:
+            store.contents.pop(key, None)
         touched.stores[at] = None
 
     # --- stock-takes -----------------------------------------------------------------------------------------------
@@ -151,7 +177,6 @@ class Books:
         errors_ppm = (measurement.get("random_ppm", 0), measurement.get("systematic_ppm", 0))
         for key, account in book.accounts.items():
             amount, pieces, stores = counted.get(key, (0, 0, {}))
-            dimension = key.rsplit("|", 1)[1]
             before = account.stores
             accounts.count(
                 account,
@@ -165,7 +190,7 @@ class Books:
                 opening=opening,
             )
             for name in before | account.stores:
-                self._add_to_store(entry, name, dimension, account.stores.get(name, 0) - before.get(name, 0), touched)
+                self._add_to_store(entry, name, key, account.stores.get(name, 0) - before.get(name, 0), touched)
             touched.balances[key] = None
             touched.counts[key] = None
         book.previous_base_index, book.base_index = book.base_index, entry.index
@@ -234,6 +259,7 @@ class Books:
             for key in touched.balances:
                 yield "balance", _balance_row(base, key, book.accounts[key])
         for at in touched.stores:
+            self._changed_stores[at] = None
             yield "store", _store_row(base, at, self._state.stores[at])
 
 

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 import msgspec
+
 from ledger.core.quantity import to_base
 from ledger.errors import RuleError
 from ledger.model import LeafIndex, RecordId, StoredRecord, UnixMs
@@ -167,3 +168,8 @@ def goods_lines(body: dict[str, Any]) -> list[GoodsLine]:
             )
         )
     return lines
+
+
+def balance_key(line: GoodsLine) -> str:
+    """The balance key within a book."""
+    return f"{line.code}|{line.form}|{line.packaging}|{line.dimension}"

@@ -23,6 +23,7 @@ from ledger.engine.topics.refusals import Refusals
 from ledger.engine.topics.rental import Rental
 from ledger.engine.topics.roster import Roster
 from ledger.engine.topics.stock import Stock
+from ledger.engine.topics.storage import Storage
 from ledger.engine.topics.transfers import Transfers
 
 TOPICS: tuple[type[Topic], ...] = (
@@ -32,6 +33,11 @@ TOPICS: tuple[type[Topic], ...] = (
     Transfers,
     Licences,
     Refusals,
+    Filings,
+    Flows,
+    Incidents,
+    Closures,
+    Storage,
     Dealings,
     Custody,
     Identities,
@@ -39,10 +45,6 @@ TOPICS: tuple[type[Topic], ...] = (
     Links,
     Knives,
     Rental,
-    Filings,
-    Flows,
-    Incidents,
-    Closures,
 )
 """In the order in which they see a record."""
 
@@ -53,13 +55,19 @@ SUBJECTS: dict[str, Subject] = {subject.name: subject for topic in TOPICS for su
 def build_topics(state: FoldState, register: Register) -> tuple[Topic, ...]:
     """One of each, on this state, in the order of TOPICS."""
     books = Books(state)
+    licences = Licences(state.licences, register)
     return (
         Movements(),
         Accountancy(state.accountancy),
         Stock(books),
         Transfers(state.transfers, register),
-        Licences(state.licences, register),
+        licences,
         Refusals(state.refusals),
+        Filings(state.filings, register),
+        Flows(state.flows, register),
+        Incidents(),
+        Closures(state.closures, register, books.has_stock),
+        Storage(state.storage, register, books, licences),
         Dealings(register),
         Custody(state.custody, register),
         Identities(state.identities),
@@ -67,8 +75,4 @@ def build_topics(state: FoldState, register: Register) -> tuple[Topic, ...]:
         Links(state.links, register),
         Knives(state.knives),
         Rental(state.rental),
-        Filings(state.filings, register),
-        Flows(state.flows, register),
-        Incidents(),
-        Closures(state.closures, register, books.has_stock),
     )

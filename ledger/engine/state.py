@@ -25,6 +25,7 @@ from ledger.engine.topics.links import LinksState
 from ledger.engine.topics.refusals import RefusalsState
 from ledger.engine.topics.rental import RentalState
 from ledger.engine.topics.roster import RosterState
+from ledger.engine.topics.storage import StorageState
 from ledger.engine.topics.transfers import TransfersState
 
 STATE_VERSION = 3
@@ -74,6 +75,8 @@ class Account(msgspec.Struct, array_like=True):
     stores: dict[str, int] = {}
     last: Count | None = None
     categories: list[str] = []
+    listing: str = ""
+    """The catalogue's row of the newest line."""
 
 
 class Book(msgspec.Struct, array_like=True):
@@ -98,6 +101,8 @@ class Store(msgspec.Struct, array_like=True):
     dimension: str = "mass"
     stock: dict[str, int] = {}
     """By dimension; mass and volume are never added."""
+    contents: dict[str, int] = {}
+    """By balance key; without the keys of which nothing is there."""
 
 
 class Pending(msgspec.Struct, array_like=True):
@@ -154,6 +159,7 @@ class FoldState(msgspec.Struct):
     rental: RentalState = msgspec.field(default_factory=RentalState)
     filings: FilingsState = msgspec.field(default_factory=FilingsState)
     flows: FlowsState = msgspec.field(default_factory=FlowsState)
+    storage: StorageState = msgspec.field(default_factory=StorageState)
     closures: ClosuresState = msgspec.field(default_factory=ClosuresState)
     accountancy: AccountancyState = msgspec.field(default_factory=AccountancyState)
     watches: WatchState = msgspec.field(default_factory=WatchState)

@@ -81,7 +81,9 @@ MEMBERS_ZH = {
     "limit_days": "备案期限（日）", "filed": "已备案", "filed_ms": "备案时间", "both_ends": "双方均已记录", "remind_ms": "提醒时间", "deadline_ms": "截止时间",
     "event_day": "事件日期", "accept_both_ends": "以双方记录代备案", "user": "使用单位", "resale": "转售", "approval": "有转让批准", "came": "收到量", "left": "转出量", "share_ppm": "比例（ppm）",
     "receipt": "收货记录", "share": "比例线（ppm）", "path": "流转路径", "length": "企业数", "span_ms": "时间跨度", "controlled": "管控物品", "reported": "已报告", "discovered_ms": "发现时间",
-    "reported_ms": "报告时间", "delay_ms": "迟延", "withdrawn": "已撤回", "what": "事项", "reference": "参照", "since_ms": "起始时间", "limit": "期限",
+    "reported_ms": "报告时间", "delay_ms": "迟延", "withdrawn": "已撤回", "what": "事项",
+    # storage
+    "clash": "存在禁忌", "severe": "特别危险", "pair": "禁忌组合", "first": "物质一", "second": "物质二", "others": "其他物质数", "sum_ppm": "S 值（ppm）", "risk_milli": "R 值（千分）", "hazard_level": "重大危险源等级", "people_known": "周边人数已申报", "without_mass": "无质量的项数", "expires_ms": "过期时间", "warn_ms": "预警时间", "reference": "参照", "since_ms": "起始时间", "limit": "期限",
     "as_of_ms": "截至", "chain": "链", "endpoint": "节点地址", "chain_id": "链 ID", "submitter": "提交账户", "block_time_s": "区块时间", "lag_s": "滞后（秒）", "final_block": "最终区块",
     "head_size": "链上树大小", "balance_wei": "余额（wei）", "has_role": "有提交权限", "checkpoint_size": "检查点大小", "checkpoint_signed_ms": "检查点签署时间", "rollback": "回退",
     "signing_waits_for": "签署等待", "waiting_jobs": "等待任务数", "refusals_counted_only": "仅计数的拒收",
