@@ -23,7 +23,7 @@ def bulk(_: Enterprise, store: Store) -> bool:
 
 
 def large_bulk(enterprise: Enterprise, store: Store) -> bool:
-    """A tank where 0.1 % of the content is far more than A04's floor."""
+    """A tank where 0.1 % of the content is far more than A05's floor."""
     return bulk(enterprise, store) and store.opening_mg >= 50_000 * KG_MG
 
 
@@ -116,7 +116,7 @@ def full_only_on_the_way(scene: Scene) -> Turn:
     )
 
 
-# --- A04: book against physical count --------------------------------------------------------------------------------
+# --- A04, A05: book against physical count ---------------------------------------------------------------------------
 
 
 def package_missing(scene: Scene) -> Turn:

@@ -20,12 +20,16 @@ ACCEPTED = "accepted"
 
 @dataclass(slots=True)
 class BookState:
-    """One book. `day` is the local day of its last stock record, `closed` the last day that a close record covers."""
+    """One book. `day` is the local day of its last stock record, `closed` the last day that a close record covers.
+
+    `error_mg` is by how much the last count read too much: the next one does not repeat it.
+    """
 
     seq: int = 0
     prev: str | None = None
     mg: int = 0
     pieces: int = 0
+    error_mg: int = 0
     day: str = ""
     closed: str = ""
 
@@ -82,6 +86,7 @@ class State:
                 book.mg, book.pieces, book.day = book.mg + values[0], book.pieces + values[1], values[2]
             elif effect == "count":
                 book.mg, book.pieces, book.day = values[0], values[1], values[2]
+                book.error_mg = values[3] if len(values) > 3 else 0
             elif effect == "close":
                 book.closed = values[0]
             elif effect == "sent":

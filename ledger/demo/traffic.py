@@ -24,10 +24,6 @@ _KG_MG = 10**6
 SEND_BACK = "send-back"
 """A transit whose sender has yet to record that it leaves."""
 OUTSIDE = (outside_holder(1), "Outside trading partner 001 (simulated)")
-_COUNT_NOISE_MG = 1_200_000
-"""What a bulk count may differ by: under A04's floor of 2 kg."""
-_COUNT_NOISE_TOXIC_MG = 300_000
-"""Under A04's floor of 0.5 kg for highly toxic goods."""
 _WEIGHTS = {
     "use": 24,
     "buy": 14,
@@ -186,11 +182,13 @@ class Traffic:
     @staticmethod
     def _count(spot: Spot, book: BookState, rng: Random, ms: int) -> Act:
         enterprise, store = spot
-        mg = book.mg
-        if not store.sealed:
-            noise = _COUNT_NOISE_TOXIC_MG if store.toxic else _COUNT_NOISE_MG
-            mg = max(0, mg + rng.randint(-noise, noise))
-        return acts.stocktake(enterprise, store, mg, book.pieces, ms)
+        if store.sealed:
+            return acts.stocktake(enterprise, store, book.mg, book.pieces, ms)
+        # What lies there does not change by being read: the error of the last reading is not in this one.
+        true_mg = book.mg - book.error_mg
+        mg = max(0, round(rng.gauss(true_mg, true_mg * acts.MEASURED["random_ppm"] / 1_000_000)))
+        effects = (("count", mg, book.pieces, acts.local_day(ms), mg - true_mg),)
+        return acts.stocktake(enterprise, store, mg, book.pieces, ms, effects=effects)
 
     @staticmethod
     def _close(spot: Spot, book: BookState, ms: int) -> Act | None:

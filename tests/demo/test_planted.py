@@ -4,7 +4,7 @@ from collections import Counter
 
 from ledger.demo.cases import CASES
 
-RULES = {"A01", "A02", "A04", "B02", "C01", "D03", "D04"}
+RULES = {"A01", "A02", "A04", "A05", "B02", "C01", "D03", "D04"}
 
 
 def found(alerts, case):

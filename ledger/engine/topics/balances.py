@@ -52,6 +52,7 @@ MATERIAL_STREAM = Subject(
         "gain_abrupt_milli": "int",
         "too_good": "bool",
         "moved_balances": "int",
+        "moved_spread_ppm": "int",
     },
 )
 # One goods line of bulk material that was declared lost, and what its stream lost within 30 days.
@@ -144,6 +145,7 @@ def series_fields(stream: Stream, known: Sequence[Standing]) -> dict[str, Any]:
     mufs = [standing.muf for standing, _ in moved]
     ys = [standing.y_milli or 0 for standing, _ in moved]
     good = too_good(mufs, ys) and (not any(mufs) or all(stated for _, stated in moved))
+    own = spread(ys)
     signals = last.y_milli is not None
     return {
         "loss_protracted_milli": _shown(last.sums.loss_protracted, show=signals),
@@ -151,7 +153,8 @@ def series_fields(stream: Stream, known: Sequence[Standing]) -> dict[str, Any]:
         "gain_protracted_milli": _shown(last.sums.gain_protracted, show=signals),
         "gain_abrupt_milli": _shown(last.sums.gain_abrupt, show=signals),
         "too_good": good,
-        "moved_balances": len(moved),
+        "moved_balances": own.n if own else len(moved),
+        "moved_spread_ppm": clamp(own.ratio_ppm, _INT64) if own else 0,
     }
 
 
