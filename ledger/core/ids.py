@@ -22,6 +22,7 @@ _CREDIT_VALUES = {char: value for value, char in enumerate(CREDIT_CODE_ALPHABET)
 _CREDIT_WEIGHTS = tuple(pow(3, i, 31) for i in range(17))
 _CREDIT_SHAPE = re.compile(r"[0-9A-HJ-NP-RTUWXY]{2}[0-9]{6}[0-9A-HJ-NP-RTUWXY]{10}")
 
+_CAS_LIKE = re.compile(r"[0-9]{2,7}-[0-9]{2}-[0-9]")
 _CAS_SHAPE = re.compile(r"([1-9][0-9]{1,6})-([0-9]{2})-([0-9])")
 
 _RESIDENT_SHAPE = re.compile(r"[1-9][0-9]{16}[0-9X]")
@@ -40,7 +41,7 @@ _PERSONAL = re.compile(
 
 def looks_like_cas(code: str) -> bool:
     """Whether `code` has the shape of a CAS number, whose check digit must then hold."""
-    return re.fullmatch(r"[0-9]{2,7}-[0-9]{2}-[0-9]", code) is not None
+    return _CAS_LIKE.fullmatch(code) is not None
 
 
 @lru_cache(maxsize=_CACHED)
