@@ -112,7 +112,7 @@ class Lives:
         if life.beside == SNOOZED:
             life.beside, life.until_ms, life.why = "", -1, ""
             life.due_ms = _later(cause.now_ms, ack_ms)
-        elif life.stage == OPEN:
+        elif life.stage == OPEN and life.beside != ESCALATED:
             life.due_ms = _sooner(life.due_ms, _later(cause.now_ms, ack_ms))
         life.severity, life.ack_ms, life.handle_ms = alert.severity, ack_ms, handle_ms
         if life.beside != SUPPRESSED:
@@ -362,6 +362,10 @@ class Lives:
             if order is not None:
                 order.late = True
                 to.orders[life.order] = None
+        else:
+            life.due_ms = -1  # escalated: no deadline is left, and one that stayed due would fire for ever
+            self._touch(episode, life, to)
+            return
         life.turn += 1
         self._step(episode, before, cause, to)
         self._touch(episode, life, to)
