@@ -177,7 +177,9 @@ class Cast:
 
     def _stage(self, n: int) -> Enterprise:
         """An enterprise with one small ordinary store; planted cases bring stores of their own."""
-        owner = _simulated(self.seed, self.send, "stage", n, "Workshop", "day", ("user",), "C33")
+        trader = n % 2 == 1 and n > BARE_STAGES
+        name, role, industry = ("Dealer", "trader", "F51") if trader else ("Workshop", "user", "C33")
+        owner = _simulated(self.seed, self.send, "stage", n, name, "day", (role,), industry)
         store = _stock(owner, g.ETHANOL_DRUM, 40, 0.4, 0.03, 6)
         store.supplier = outside(900 + n)
         store.count_days = 28

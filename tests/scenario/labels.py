@@ -14,7 +14,8 @@ PLANTED, NEAR_MISS = "planted", "near_miss"
 class Label:
     """One case. An alert is its own when rule, time and place fit: every part of `where` that is not empty.
 
-    `where` names parts of an alert: holder, site, book, record, or `in` (a text among the fingerprint's parts).
+    `where` names parts of an alert: holder, site, book, record, or `in` (a text among the fingerprint's
+    parts), `among` (holders, one of which it is).
     `also` names rules whose alerts at this place and time are the case's too, planted or not; they are neither asked
     for nor false.
     """
@@ -60,6 +61,9 @@ def fits(label: Label, alert: dict[str, Any]) -> bool:
     for name, value in label.where.items():
         if name == "in":
             if value not in alert["fingerprint"]:
+                return False
+        elif name == "among":
+            if alert["holder"] not in value.split():
                 return False
         elif alert[name] != value:
             return False

@@ -70,7 +70,7 @@ def profile(owner: Enterprise, ms: int, *, status: str = "active", upload_window
         "names": {"en": owner.name[:200], "zh": f"模拟企业（{owner.name[:100]}）"},
         "roles": list(owner.roles),
         "industry": owner.industry,
-        "scope": sorted({category.lower() for store in owner.stores for category in store.goods.categories})
+        "scope": sorted({word.lower() for one in (*owner.stores, *owner.planned) for word in one.goods.categories})
         or (["knives"] if owner.kind == "shop" else []),
         "status": status,
         "sites": [SITE],

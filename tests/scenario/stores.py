@@ -45,7 +45,8 @@ class Store:
         self.produces = False
         self.in_bias = self.out_bias = 0.0
         self.gauge_bias = self.rng.gauss(0, 1) * goods.systematic_ppm / 1e6
-        self.theft_mg_a_day = 0
+        self.unclosed: set[int] = set()
+        """Days whose close is left out."""
 
     # --- what is there ------------------------------------------------------------------------------------------------
 
@@ -152,6 +153,8 @@ class Store:
 
     def close(self, day: int, ms: int, *, final: bool = False) -> Draft | None:
         """The close of a local day."""
+        if day in self.unclosed and not final:
+            return None
         self.closed_day = day
         body = {
             "day": clock.day_text(day),

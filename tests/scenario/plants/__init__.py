@@ -15,6 +15,7 @@ from tests.scenario.plants import balance, data, flow, knives, orders, parties, 
 from tests.scenario.plants.scene import ALONE, BARE, Case, Scene
 
 if TYPE_CHECKING:
+    from tests.scenario.enterprise import Enterprise
     from tests.scenario.world import World
 
 CASES: tuple[Case, ...] = tuple(
@@ -38,7 +39,7 @@ def plant(world: World) -> None:
             rng = Random(f"{world.seed}/case/{case.id}/{time}")
             day = _first_day(case, time, rng)
             if case.stage in (ALONE, BARE):
-                group = bare if case.stage == BARE else licensed
+                group = bare if case.stage == BARE else _of_role(licensed, case.role)
                 owner = min(group, key=lambda one: (max(free.get(one.holder, 0) - day, 0), free.get(one.holder, 0)))
                 day = max(day, free.get(owner.holder, 0))
                 if day + case.days > clock.DAYS:
@@ -46,8 +47,13 @@ def plant(world: World) -> None:
                 free[owner.holder] = day + case.days + APART
             else:
                 turn += 1
-                owner = licensed[turn % len(licensed)]
+                group = _of_role(licensed, case.role)
+                owner = group[turn % len(group)]
             case.play(Scene(world, case, time, clock.next_workday(day), owner, rng))
+
+
+def _of_role(stages: list[Enterprise], role: str) -> list[Enterprise]:
+    return [one for one in stages if not role or role in one.roles]
 
 
 def _first_day(case: Case, time: int, rng: Random) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.scenario import clock
 from tests.scenario import goods as g
-from tests.scenario.cast import BARE_STAGES, outside
+from tests.scenario.cast import outside
 from tests.scenario.clock import HOUR, MINUTE
 from tests.scenario.drafts import Draft, evidence
 from tests.scenario.enterprise import Enterprise
@@ -175,10 +175,3 @@ def trade(
     if comes_h is not None:
         scene.do(leaves + round(comes_h * HOUR), arrive, buyer.owner)
     return consignment, leaves
-
-
-def partner(scene: Scene, nth: int = 1) -> Enterprise:
-    """Another licensed stage than the scene's own."""
-    stages = scene.world.cast.stages[BARE_STAGES:]
-    at = stages.index(scene.owner) if scene.owner in stages else 0
-    return stages[(at + 3 + 5 * nth) % len(stages)]

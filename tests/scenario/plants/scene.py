@@ -8,6 +8,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from tests.scenario import clock
+from tests.scenario.cast import BARE_STAGES
 from tests.scenario.clock import HOUR, MINUTE
 from tests.scenario.enterprise import SITE, Enterprise
 from tests.scenario.goods import Goods
@@ -37,6 +38,8 @@ class Case:
     severity: str = ""
     band: int = -1
     also: tuple[str, ...] = ()
+    role: str = ""
+    """Of the enterprise that plays it: trader or user; empty: either."""
 
 
 @dataclass
@@ -52,6 +55,27 @@ class Scene:
     stores: list[Store] = field(default_factory=list)
 
     @property
+    def seller(self) -> Enterprise:
+        """A stage that may sell; the scene's own where it may."""
+        return self._other("trader")
+
+    @property
+    def buyer(self) -> Enterprise:
+        """A stage that only uses."""
+        return self._other("user")
+
+    def _other(self, role: str, step: int = 0) -> Enterprise:
+        if role in self.owner.roles and not step:
+            return self.owner
+        group = [one for one in self.world.cast.stages[BARE_STAGES:] if role in one.roles and one is not self.owner]
+        return group[(self.day + 7 * step) % len(group)]
+
+    def others(self, role: str, many: int) -> list[Enterprise]:
+        """Other stages of a role, all distinct."""
+        group = [one for one in self.world.cast.stages[BARE_STAGES:] if role in one.roles and one is not self.owner]
+        return [group[(self.day + n) % len(group)] for n in range(many)]
+
+    @property
     def name(self) -> str:
         return f"{self.case.id}-{self.time}"
 
@@ -65,6 +89,10 @@ class Scene:
         for _ in range(number):
             day = clock.next_workday(day + 1)
         return day - self.day
+
+    def day_after(self, days: int) -> int:
+        """The first working day (of the case) from so many days after its first on."""
+        return clock.next_workday(self.day + days) - self.day
 
     def do(self, ms: int, act: Callable[[int], Any], owner: Enterprise | None = None) -> None:
         (owner or self.owner).at(ms, act)
