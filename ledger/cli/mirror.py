@@ -6,9 +6,6 @@ The layout is `checkpoint`, `tile/<L>/<N>`, `tile/entries/<N>`, `tile/records/<N
 
 from __future__ import annotations
 
-import urllib.error
-import urllib.request
-from http.client import HTTPException
 from pathlib import Path
 from typing import Protocol
 
@@ -76,6 +73,11 @@ class HttpSource:
         self._token = token
 
     def read(self, path: str) -> bytes:
+        # A twentieth of the start, and a mirror on disk does without.
+        import urllib.error  # noqa: PLC0415
+        import urllib.request  # noqa: PLC0415
+        from http.client import HTTPException  # noqa: PLC0415
+
         headers = {} if self._token is None else {"Authorization": f"Bearer {self._token}"}
         request = urllib.request.Request(f"{self._url}/{path}", headers=headers)  # noqa: S310 - tested in open_tiles
         try:
