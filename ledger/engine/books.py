@@ -65,6 +65,17 @@ class Books:
         """The entry's book, made when it is the first."""
         return self._state.books.setdefault(book_key(entry.holder, entry.site, entry.book), Book())
 
+    def in_stock(self, entry: Input) -> bool:
+        """Whether any balance of the entry's book is above nothing."""
+        book = self._state.books.get(book_key(entry.holder, entry.site, entry.book))
+        return book is not None and any(account.total > 0 for account in book.accounts.values())
+
+    def is_short(self, entry: Input, key: str) -> bool:
+        """Whether the last count of this balance key in the entry's book found less than the book says."""
+        book = self._state.books.get(book_key(entry.holder, entry.site, entry.book))
+        account = book.accounts.get(key) if book is not None else None
+        return account is not None and account.last is not None and account.last.counted < account.last.book
+
     def has_stock(self, holder: str) -> bool:
         """Whether any balance of this enterprise is above nothing. Looks through all books: not for every entry."""
         prefix = book_key(holder, "", "")[:-1]

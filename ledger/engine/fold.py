@@ -27,6 +27,8 @@ from ledger.model import RecordId, StoredRecord, UnixMs
 ENGINE = "ENGINE"
 """The name under which the engine's own errors (an entry that does not fold) are shown beside the rules."""
 DAY_MS = 86_400_000
+_LINE_KINDS = ("movement", "stocktake")
+"""Kinds whose goods lines the portal searches."""
 _MAX_CHAIN = 1000
 """Corrections of corrections that are followed; each was appended after the one it names, so there is no cycle."""
 _FAULTS = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
@@ -156,7 +158,7 @@ class Fold:
         if not topics:
             return
         goods = goods_of(entry.body, self._classifier)
-        if goods:
+        if goods and entry.kind in _LINE_KINDS:
             to.lines.append((entry, [item.line for item in goods]))
         for topic in topics:
             yield from topic.apply(entry, goods)
@@ -184,7 +186,7 @@ class Fold:
             self._register.apply(corrected)
         before_goods = goods_of(before.body, self._classifier)
         goods = goods_of(corrected.body, self._classifier)
-        if goods:
+        if goods and corrected.kind in _LINE_KINDS:
             to.lines.append((entry, [item.line for item in goods]))
         for topic in self._topics:
             took, takes = before.kind in topic.kinds, corrected.kind in topic.kinds

@@ -11,6 +11,7 @@ from ledger.engine.topics.base import Topic
 from ledger.engine.topics.closures import Closures
 from ledger.engine.topics.custody import Custody
 from ledger.engine.topics.dealings import Dealings
+from ledger.engine.topics.discipline import Discipline
 from ledger.engine.topics.filings import Filings
 from ledger.engine.topics.flows import Flows
 from ledger.engine.topics.identities import Identities
@@ -38,6 +39,7 @@ TOPICS: tuple[type[Topic], ...] = (
     Incidents,
     Closures,
     Storage,
+    Discipline,
     Dealings,
     Custody,
     Identities,
@@ -68,6 +70,7 @@ def build_topics(state: FoldState, register: Register) -> tuple[Topic, ...]:
         Incidents(),
         Closures(state.closures, register, books.has_stock),
         Storage(state.storage, register, books, licences),
+        Discipline(state.discipline, register, books.is_short, books.in_stock),
         Dealings(register),
         Custody(state.custody, register),
         Identities(state.identities),

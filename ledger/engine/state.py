@@ -16,6 +16,7 @@ from ledger.engine.register import RegisterState
 from ledger.engine.topics.accountancy import AccountancyState
 from ledger.engine.topics.closures import ClosuresState
 from ledger.engine.topics.custody import CustodyState
+from ledger.engine.topics.discipline import DisciplineState
 from ledger.engine.topics.filings import FilingsState
 from ledger.engine.topics.flows import FlowsState
 from ledger.engine.topics.identities import IdentitiesState
@@ -159,6 +160,7 @@ class FoldState(msgspec.Struct):
     rental: RentalState = msgspec.field(default_factory=RentalState)
     filings: FilingsState = msgspec.field(default_factory=FilingsState)
     flows: FlowsState = msgspec.field(default_factory=FlowsState)
+    discipline: DisciplineState = msgspec.field(default_factory=DisciplineState)
     storage: StorageState = msgspec.field(default_factory=StorageState)
     closures: ClosuresState = msgspec.field(default_factory=ClosuresState)
     accountancy: AccountancyState = msgspec.field(default_factory=AccountancyState)

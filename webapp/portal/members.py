@@ -82,6 +82,8 @@ MEMBERS_ZH = {
     "event_day": "事件日期", "accept_both_ends": "以双方记录代备案", "user": "使用单位", "resale": "转售", "approval": "有转让批准", "came": "收到量", "left": "转出量", "share_ppm": "比例（ppm）",
     "receipt": "收货记录", "share": "比例线（ppm）", "path": "流转路径", "length": "企业数", "span_ms": "时间跨度", "controlled": "管控物品", "reported": "已报告", "discovered_ms": "发现时间",
     "reported_ms": "报告时间", "delay_ms": "迟延", "withdrawn": "已撤回", "what": "事项",
+    # discipline
+    "closed_day": "最近日结日", "expected_ms": "应报时间", "last_ms": "最近动态时间", "usual_ms": "通常间隔", "silent_from_ms": "视为沉寂时间", "in_stock": "有库存", "corrected": "被更正记录", "records_30d": "30 日记录数", "corrections_30d": "30 日更正数", "known_ms": "在册时长", "since_notice_ms": "距检查或指令", "noticed": "近期被检查", "lowering_run": "连续减短次数", "run": "连续次数线", "after_notice": "检查后时限", "fresh": "近期界限", "rate": "比率线（ppm）", "enough": "最少记录数", "newcomer": "新用户期", "late_much": "严重迟报线", "ahead": "超前线",
     # storage
     "clash": "存在禁忌", "severe": "特别危险", "pair": "禁忌组合", "first": "物质一", "second": "物质二", "others": "其他物质数", "sum_ppm": "S 值（ppm）", "risk_milli": "R 值（千分）", "hazard_level": "重大危险源等级", "people_known": "周边人数已申报", "without_mass": "无质量的项数", "expires_ms": "过期时间", "warn_ms": "预警时间", "reference": "参照", "since_ms": "起始时间", "limit": "期限",
     "as_of_ms": "截至", "chain": "链", "endpoint": "节点地址", "chain_id": "链 ID", "submitter": "提交账户", "block_time_s": "区块时间", "lag_s": "滞后（秒）", "final_block": "最终区块",

@@ -1,0 +1,240 @@
+"""How an enterprise keeps its books: daily closes, silences, corrections, attachments that went missing."""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import date, timedelta
+from typing import Any
+
+import msgspec
+
+from ledger.engine.goods import Goods
+from ledger.engine.inputs import Input, balance_key, goods_lines, plausible_ms
+from ledger.engine.register import Register
+from ledger.engine.statistics.robust import nearest_rank
+from ledger.engine.subjects import COMMON, Subject
+from ledger.engine.topics.base import Row, Topic, common
+
+DAY_MS = 86_400_000
+MONTH_MS = 30 * DAY_MS
+QUIET_MS = 14 * DAY_MS
+"""Silence is never spoken of before (catalogue D08)."""
+MIN_GAPS = 12
+MAX_GAPS = 64
+TIMES = 3
+PPM = 1_000_000
+NOTICE_MS = 10 * DAY_MS
+"""Notices are remembered so long; rules ask for less."""
+
+Shortage = Callable[[Input, str], bool]
+"""(entry, balance key) -> whether the last count of the key in the entry's book was short."""
+
+
+class Pace(msgspec.Struct, array_like=True):
+    """When a book moved last, and how long it usually rests."""
+
+    last_ms: int = -1
+    gaps: list[int] = []
+    """Rests between days with movements, ascending, at most MAX_GAPS."""
+    order: list[int] = []
+    """The same in the order in which they came, so that the oldest can leave."""
+
+
+class Habit(msgspec.Struct, array_like=True):
+    """An enterprise's corrections."""
+
+    first_ms: int = -1
+    """Received time of its first record."""
+    records: dict[int, int] = {}
+    """Records by day (number since 1970) of receipt."""
+    corrections: dict[int, int] = {}
+    lowering: int = 0
+    """Corrections in a row that made a shortage smaller by lowering the book."""
+    noticed_ms: int = -1
+    """Newest order or inspection that names it."""
+
+
+class DisciplineState(msgspec.Struct):
+    """By holder/site/book, and by holder."""
+
+    closed_days: dict[str, str] = {}
+    """Newest local day that was closed, YYYY-MM-DD; "9999-12-31" after a final close."""
+    paces: dict[str, Pace] = {}
+    habits: dict[str, Habit] = {}
+
+
+class Discipline(Topic):
+    """Comes after the stock, of which it asks whether a count was short."""
+
+    kinds = frozenset({"movement", "stocktake", "close", "correction", "order", "inspection", "scrub"})
+    subjects = (
+        # A book that is closed every day, from its first close on.
+        Subject("daily", level=True, fields=COMMON | {"closed_day": "str", "expected_ms": "int", "final": "bool"}),
+        # A book and how long it has been silent.
+        Subject(
+            "activity",
+            level=True,
+            fields=COMMON | {"last_ms": "int", "usual_ms": "int", "silent_from_ms": "int", "in_stock": "bool"},
+        ),
+        # One correction, and what its enterprise's corrections look like by then.
+        Subject(
+            "correction",
+            level=False,
+            fields=COMMON
+            | {
+                "kind": "str",
+                "corrected": "str",
+                "records_30d": "int",
+                "corrections_30d": "int",
+                "rate_ppm": "int",
+                "known_ms": "int",
+                "since_notice_ms": "int",
+                "noticed": "bool",
+                "lowering_run": "int",
+                "age_ms": "int",
+            },
+        ),
+        # What the platform found of the attachments that records name.
+        Subject("scrub", level=True, fields=COMMON | {"checked": "int", "present": "int", "missing_total": "int"}),
+    )
+
+    def __init__(
+        self, state: DisciplineState, register: Register, is_short: Shortage, has_stock: Callable[[Input], bool]
+    ) -> None:
+        self._state = state
+        self._register = register
+        self._is_short = is_short
+        self._has_stock = has_stock
+
+    def apply(self, entry: Input, goods: Sequence[Goods]) -> Iterator[Row]:
+        """The rows that this record gives rise to."""
+        if entry.kind in ("order", "inspection"):
+            habit = self._state.habits.setdefault(entry.body["holder"], Habit())
+            habit.noticed_ms = max(habit.noticed_ms, entry.received_ms)
+        elif entry.kind == "scrub":
+            yield "scrub", self._scrub_row(entry)
+        elif entry.kind == "correction":
+            self._count(entry, corrections=1)
+            yield "correction", self._correction_row(entry)
+        else:
+            if not entry.correction_id:
+                self._count(entry)
+            if entry.kind == "movement":
+                yield self._moved(entry)
+            elif entry.kind == "close":
+                yield self._closed(entry)
+            elif _place(entry) in self._state.paces:
+                yield "activity", self._activity_row(entry, self._state.paces[_place(entry)])
+        del goods
+
+    def withdraw(self, before: Input, goods: Sequence[Goods], entry: Input) -> Iterable[Row]:
+        """That something was recorded stays true when it is put right."""
+        del goods
+        if before.kind == "close" and before.body["final"] and entry.kind == "close" and not entry.body["final"]:
+            self._state.closed_days[_place(before)] = before.body["day"]
+        return ()
+
+    # --- daily closes ------------------------------------------------------------------------------------------------
+
+    def _closed(self, entry: Input) -> Row:
+        at, day = _place(entry), entry.body["day"]
+        last = max(self._state.closed_days.get(at, ""), "9999-12-31" if entry.body["final"] else day)
+        self._state.closed_days[at] = last
+        final = last == "9999-12-31"
+        next_day = day if final else (date.fromisoformat(last) + timedelta(days=1)).isoformat()
+        return (
+            "daily",
+            common(entry)
+            | {
+                "closed_day": day if final else last,
+                "expected_ms": self._register.day_end_ms(entry.holder, entry.site, next_day),
+                "final": final,
+            },
+        )
+
+    # --- silence -----------------------------------------------------------------------------------------------------
+
+    def _moved(self, entry: Input) -> Row:
+        pace = self._state.paces.setdefault(_place(entry), Pace())
+        at_ms = plausible_ms(entry.event_ms, entry.received_ms)
+        if pace.last_ms >= 0 and at_ms - pace.last_ms >= DAY_MS:
+            rest = at_ms - pace.last_ms
+            insort(pace.gaps, rest)
+            pace.order.append(rest)
+            if len(pace.order) > MAX_GAPS:
+                pace.gaps.remove(pace.order.pop(0))
+        pace.last_ms = max(pace.last_ms, at_ms)
+        return "activity", self._activity_row(entry, pace)
+
+    def _activity_row(self, entry: Input, pace: Pace) -> dict[str, Any]:
+        usual_ms = nearest_rank(pace.gaps, 95) if len(pace.gaps) >= MIN_GAPS else 0
+        return common(entry) | {
+            "last_ms": pace.last_ms,
+            "usual_ms": usual_ms,
+            "silent_from_ms": pace.last_ms + max(QUIET_MS, TIMES * usual_ms),
+            "in_stock": self._has_stock(entry),
+        }
+
+    # --- corrections -------------------------------------------------------------------------------------------------
+
+    def _count(self, entry: Input, *, corrections: int = 0) -> None:
+        habit = self._state.habits.setdefault(entry.holder, Habit())
+        if habit.first_ms < 0:
+            habit.first_ms = entry.received_ms
+        day = entry.received_ms // DAY_MS
+        habit.records[day] = habit.records.get(day, 0) + 1
+        if corrections:
+            habit.corrections[day] = habit.corrections.get(day, 0) + 1
+        if len(habit.records) > MONTH_MS // DAY_MS + 1:
+            since = day - MONTH_MS // DAY_MS
+            habit.records = {d: n for d, n in habit.records.items() if d > since}
+            habit.corrections = {d: n for d, n in habit.corrections.items() if d > since}
+
+    def _correction_row(self, entry: Input) -> dict[str, Any]:
+        habit, before = self._state.habits[entry.holder], entry.before
+        since = entry.received_ms // DAY_MS - MONTH_MS // DAY_MS
+        records = sum(n for day, n in habit.records.items() if day > since)
+        corrections = sum(n for day, n in habit.corrections.items() if day > since)
+        habit.lowering = habit.lowering + 1 if self._lowers_a_shortage(entry) else 0
+        noticed = habit.noticed_ms >= 0 and entry.received_ms - habit.noticed_ms <= NOTICE_MS
+        return common(entry) | {
+            "kind": entry.body["kind"],
+            "corrected": entry.body["corrects"],
+            "records_30d": records,
+            "corrections_30d": corrections,
+            "rate_ppm": corrections * PPM // max(records, 1),
+            "known_ms": entry.received_ms - habit.first_ms,
+            "since_notice_ms": entry.received_ms - habit.noticed_ms if noticed else 0,
+            "noticed": noticed,
+            "lowering_run": habit.lowering,
+            "age_ms": entry.received_ms - before.received_ms if before is not None else 0,
+        }
+
+    def _lowers_a_shortage(self, entry: Input) -> bool:
+        before = entry.before
+        if before is None or before.kind != "movement" or entry.body["kind"] != "movement":
+            return False
+        change: dict[str, int] = {}
+        for body, factor in ((before.body, -1), (entry.body["body"], 1)):
+            sign = factor if body["direction"] == "in" else -factor
+            for line in goods_lines(body):
+                key = balance_key(line)
+                change[key] = change.get(key, 0) + sign * line.amount
+        moved = {key: amount for key, amount in change.items() if amount}
+        return bool(moved) and all(amount < 0 and self._is_short(entry, key) for key, amount in moved.items())
+
+    # --- attachments -------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def _scrub_row(entry: Input) -> dict[str, Any]:
+        body = entry.body
+        return common(entry) | {
+            "checked": body["checked"],
+            "present": body["present"],
+            "missing_total": body.get("missing_total", len(body["missing"])),
+        }
+
+
+def _place(entry: Input) -> str:
+    return f"{entry.holder}/{entry.site}/{entry.book}"
