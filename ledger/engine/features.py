@@ -29,7 +29,7 @@ parameters) that bear the same `group_by`. Its name is a CEL variable and can be
 - `ratio_ppm`: one feature (`of`) over another (`to`) in parts per million; not ready where `to` is 0 or either is not.
 
 What can lack history has a companion `<name>_ready` (bool), and is 0 (or "") without. A band that reads it but not its
-companion does not hold until it is ready; with `not_evaluable: info` it is instead said once, as an alert of severity info.
+companion does not hold until it is ready; with `not_evaluable: info` it is instead said once, as an alert of severity info. `window_end_ms` is the time of the row.
 
 `by: received` measures time by receipt and not by the time claimed (for rules about how records are sent, not about what
 happened); then all features of the rule are. Times claimed ahead of receipt count as `inputs.plausible_ms`.
@@ -54,6 +54,8 @@ MAX_WINDOW_MS = FOREVER_MS
 HISTORY = 256
 """Values that a robust z looks at."""
 READY = "_ready"
+WINDOW_END = "window_end_ms"
+"""Beside a row's fields: the time at which its windows end. An alert carries it."""
 
 _SHAPES = {
     "count": ("window", "where by"),
@@ -140,7 +142,7 @@ def read_features(
         return features
     names = dict(fields) | dict.fromkeys(parameters, "int")
     for name, item in located.any_mapping().items():
-        if not name.isidentifier() or not name.isascii() or name in names or name.endswith(READY):
+        if not name.isidentifier() or not name.isascii() or name in names or name.endswith(READY) or name == WINDOW_END:
             raise item.wrong(f"{name!r} is a field of the rows, a parameter, or no name for a feature")
         features[name] = _feature(name, item, fields, names, features)
         names |= feature_names({name: features[name]})

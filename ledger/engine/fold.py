@@ -17,7 +17,7 @@ from ledger.engine.register import Register
 from ledger.engine.registry import SUBJECTS, build_topics
 from ledger.engine.rules import Rule, RuleSet
 from ledger.engine.state import FoldState
-from ledger.engine.topics.base import Row, Topic
+from ledger.engine.topics.base import ORIGIN, Row, Topic
 from ledger.engine.topics.refusals import Refusals
 from ledger.engine.topics.stock import Stock
 from ledger.engine.windows import Windows
@@ -48,6 +48,7 @@ class Fold:
         self._windows = Windows(state, rules.rules, self._alerts)
         self._register = Register(state.register)
         self._topics = build_topics(state, self._register)
+        self._taking_back = [topic for topic in self._topics if hasattr(topic, "gone")]
         self._by_kind: dict[str, list[Topic]] = {}
         for topic in self._topics:
             for kind in topic.kinds:
@@ -104,6 +105,9 @@ class Fold:
                 self._alerts.live(entry, moment, to)
             rows = list(self._rows(entry, to))
             original = entry.before.index if entry.before is not None else entry.index
+            gone = [said for topic in self._taking_back for said in topic.gone]
+            for topic in self._taking_back if gone else ():
+                topic.gone.clear()
         except RuleError as error:
             self._alerts.fail(ENGINE, f"{entry.record_id}: {error.detail}", moment, to)
             return
@@ -112,7 +116,7 @@ class Fold:
             return
         for subject, row in rows:
             self._evaluate(subject, row, moment, to)
-        self._windows.fold(rows, original, entry.before is not None, moment, to)
+        self._windows.fold(rows, original, moment, to, corrects=entry.before is not None, gone=gone)
 
     def unreadable(self, record: StoredRecord, error: RuleError, to: Effects) -> None:
         """Fold an entry whose stored bytes do not parse: one alert, and the fold goes on."""
@@ -198,7 +202,8 @@ class Fold:
             if takes:
                 yield from topic.apply(corrected, goods)
         for topic in self._by_kind.get("correction", ()):
-            yield from topic.apply(entry, goods)
+            for subject, row in topic.apply(entry, goods):
+                yield subject, row | {ORIGIN: entry.index}
 
 
 def _facts_after(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:

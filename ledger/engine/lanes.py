@@ -157,9 +157,9 @@ class Lane:
         """(entry, key) of every row."""
         return ((entry, key) for key, series in self._series.items() for entry in series.ids)
 
-    def prune(self, now_ms: int) -> None:
-        """Forget the rows that no window can reach any more."""
-        oldest = now_ms - HORIZON_MS - self._keep_ms
+    def prune(self, oldest_ms: int) -> None:
+        """Forget the rows that no window ending at or after `oldest_ms` can reach."""
+        oldest = oldest_ms - self._keep_ms
         for key, series in self._series.items():
             if series.times and series.times[0] <= oldest:
                 if series.first_ms < 0 or series.times[0] < series.first_ms:

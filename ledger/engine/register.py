@@ -186,6 +186,11 @@ class Register:
         now = local_time(stated.zone, at_ms)
         return any(_holds(window, now) for window in stated.hours)
 
+    def is_upload_time(self, holder: str, site: str, at_ms: int) -> bool:
+        """Whether the moment lies in the upload windows that the enterprise's profile states, by the site's clock."""
+        windows = self.profile(holder).upload_windows
+        return bool(windows) and any(_holds(window, self.local(holder, site, at_ms)) for window in windows)
+
 
 def _site(entry: Input, site: dict[str, Any]) -> Site:
     return Site(

@@ -20,12 +20,14 @@ from ledger.engine.topics.knives import Knives
 from ledger.engine.topics.licences import Licences
 from ledger.engine.topics.links import Links
 from ledger.engine.topics.movements import Movements
+from ledger.engine.topics.purchases import Purchases
 from ledger.engine.topics.refusals import Refusals
 from ledger.engine.topics.rental import Rental
 from ledger.engine.topics.roster import Roster
 from ledger.engine.topics.stock import Stock
 from ledger.engine.topics.storage import Storage
 from ledger.engine.topics.transfers import Transfers
+from ledger.engine.topics.uploads import Uploads
 
 TOPICS: tuple[type[Topic], ...] = (
     Movements,
@@ -47,6 +49,8 @@ TOPICS: tuple[type[Topic], ...] = (
     Links,
     Knives,
     Rental,
+    Purchases,
+    Uploads,
 )
 """In the order in which they see a record."""
 
@@ -78,4 +82,6 @@ def build_topics(state: FoldState, register: Register) -> tuple[Topic, ...]:
         Links(state.links, register),
         Knives(state.knives),
         Rental(state.rental),
+        Purchases(state.purchases, register),
+        Uploads(register),
     )

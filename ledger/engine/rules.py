@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ledger.engine.expressions import Bindings, Condition
-from ledger.engine.features import READY, Feature, feature_names, read_features
+from ledger.engine.features import READY, WINDOW_END, Feature, feature_names, read_features
 from ledger.engine.parameters import LegalParams, Parameter, read_parameters
 from ledger.engine.registry import SUBJECTS
 from ledger.engine.subjects import sample_rows
@@ -182,7 +182,7 @@ def parse_rule(text: str, file: str, legal: LegalParams) -> Rule:
         features=features,
         parameters=parameters,
         digest=hashlib.sha256(text.encode()).hexdigest(),
-        inputs=tuple(sorted(read | shown)),
+        inputs=tuple(sorted(read | shown | ({WINDOW_END} if features else set()))),
         sla=_sla(top["sla"]) if "sla" in top else Sla(),
         order_template=_order_template(top["order_template"]) if "order_template" in top else "",
         tests=tuple(top["tests"].items()),

@@ -24,6 +24,7 @@ from ledger.engine.topics.knives import KnivesState
 from ledger.engine.topics.licences import LicencesState
 from ledger.engine.topics.links import LinksState
 from ledger.engine.topics.refusals import RefusalsState
+from ledger.engine.topics.purchases import PurchasesState
 from ledger.engine.topics.rental import RentalState
 from ledger.engine.topics.roster import RosterState
 from ledger.engine.topics.storage import StorageState
@@ -165,6 +166,7 @@ class FoldState(msgspec.Struct):
     closures: ClosuresState = msgspec.field(default_factory=ClosuresState)
     accountancy: AccountancyState = msgspec.field(default_factory=AccountancyState)
     watches: WatchState = msgspec.field(default_factory=WatchState)
+    purchases: PurchasesState = msgspec.field(default_factory=PurchasesState)
     corrected: dict[str, str] = {}
     """record_id of a record that was corrected -> record_id of its newest correction."""
     corrected_facts: dict[str, dict[str, Any]] = {}

@@ -18,16 +18,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ledger.engine.expressions import Bindings, Condition
-from ledger.engine.features import READY, Feature
+from ledger.engine.features import READY, WINDOW_END, Feature
 from ledger.engine.inputs import plausible_ms
 from ledger.engine.lanes import HORIZON_MS, Lane, Seen, WatchState
 from ledger.engine.registry import SUBJECTS
 from ledger.engine.rules import Rule
 from ledger.engine.statistics import ratio_ppm
 from ledger.engine.subjects import COMMON
-
-WINDOW_END = "window_end_ms"
-"""Field of every evaluated row: the time at which its windows end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +143,9 @@ class Watch:
 
     def prune(self, now_ms: int) -> None:
         """Forget what no row can touch any more."""
+        oldest = now_ms if self._received else now_ms - HORIZON_MS  # nothing is received late
         for _, _, lane in self._lanes:
-            lane.prune(now_ms)
-        oldest = now_ms - HORIZON_MS
+            lane.prune(oldest)
         for group in [group for group, seen in self._seen.items() if not seen.times or seen.times[0] <= oldest]:
             seen = self._seen[group]
             _keep(seen, range(bisect_right(seen.times, oldest), len(seen.times)))

@@ -23,7 +23,7 @@ from ledger.engine.lanes import HORIZON_MS
 from ledger.engine.registry import SUBJECTS
 from ledger.engine.rules import Rule
 from ledger.engine.state import FoldState
-from ledger.engine.topics.base import Row
+from ledger.engine.topics.base import ORIGIN, Row
 from ledger.engine.watches import Occurrence, Watch, Watches
 from ledger.errors import RuleError
 
@@ -94,16 +94,31 @@ class Windows:
         """Whether rows of this rule come here, and not to `AlertBook.consider`."""
         return bool(rule.features) or is_about_happenings(rule)
 
-    def fold(self, rows: Sequence[Row], entry: int, corrects: bool, moment: Moment, to: Effects) -> None:
-        """Take the rows of one entry in. Of a correction, `entry` is the original's index."""
+    def fold(
+        self,
+        rows: Sequence[Row],
+        entry: int,
+        moment: Moment,
+        to: Effects,
+        *,
+        corrects: bool = False,
+        gone: Sequence[tuple[str, int]] = (),
+    ) -> None:
+        """Take the rows of one entry in. Of a correction, `entry` is the original's index, and its rows leave first.
+
+        `gone`: rows of a subject that an entry brought and that this one does away with (`Topic.gone`).
+        """
         work = _Work(entry, moment, to)
         if corrects:
-            self._withdraw(work)
+            self._withdraw(entry, "", work)
+        for subject, origin in gone:
+            self._withdraw(origin, subject, work)
         for subject, row in rows:
+            origin = row.pop(ORIGIN, entry)
             for rule in self._plain.get(subject, ()):
-                self._judge(rule, "", Occurrence(entry, _time_of(row), subject, row), row, work)
+                self._judge(rule, "", Occurrence(origin, _time_of(row), subject, row), row, work)
             for watch in self._watches.on(subject):
-                self._take(watch, Occurrence(entry, watch.time_of(row), subject, row), work)
+                self._take(watch, Occurrence(origin, watch.time_of(row), subject, row), work)
         for (_, group), (watch, time) in work.touched.items():
             for occurrence in watch.since(group, time):
                 self._judge_all(watch, group, occurrence, work)
@@ -112,21 +127,25 @@ class Windows:
 
     # --- rows --------------------------------------------------------------------------------------------------------
 
-    def _withdraw(self, work: _Work) -> None:
-        """Take out the marks and rows that this entry brought."""
+    def _withdraw(self, entry: int, subject: str, work: _Work) -> None:
+        """Take out the marks and rows that an entry brought, of one subject or ("") of all."""
         if self._marked is None:
             self._marked = {}
             for rule_id, courses in self._state.courses.items():
                 for name, course in courses.items():
                     for mark in course.marks:
                         self._marked.setdefault(mark.entry, set()).add((rule_id, name))
-        for rule_id, name in sorted(self._marked.pop(work.entry, ())):
+        marked = self._marked.get(entry, set())
+        for rule_id, name in sorted(marked):
             rule, known = self._rules.get(rule_id), self._state.courses[rule_id].get(name)
-            dropped = drop(known, work.entry) if known is not None else None
-            if rule is not None and known is not None and dropped is not None:
+            if rule is None or (subject and subject not in rule.on):
+                continue
+            marked.discard((rule_id, name))
+            dropped = drop(known, entry) if known is not None else None
+            if known is not None and dropped is not None:
                 work.changed[rule_id, name] = _Changed(rule, name, known, dropped)
-        for watch in self._watches.watches:
-            for group, time in watch.withdraw(work.entry):
+        for watch in self._watches.on(subject) if subject else self._watches.watches:
+            for group, time in watch.withdraw(entry):
                 if not watch.level:
                     _touch(work, watch, group, time)
 

@@ -11,6 +11,8 @@ from ledger.engine.subjects import Subject
 
 Row = tuple[str, dict[str, Any]]
 """(subject's name, row)."""
+ORIGIN = "origin"
+"""A row about what an earlier entry brought bears that entry's index under this name; conditions do not see it."""
 
 
 class Topic:
@@ -23,6 +25,8 @@ class Topic:
     subjects: ClassVar[tuple[Subject, ...]] = ()
     kinds: ClassVar[frozenset[str]] = frozenset()
     """Record kinds that it listens to."""
+    gone: list[tuple[str, int]]
+    """Of topics that take back what they said: (subject, index of the entry whose rows are no more); emptied by the fold."""
 
     def apply(self, entry: Input, goods: Sequence[Goods]) -> Iterable[Row]:
         """Take a record in. Of a correction, `entry` is the corrected record as it stands from now on: its own record_id,
