@@ -27,7 +27,10 @@ def tiles(directory: Path, state: Path | None) -> None:
     hazledger verify log --tiles /mnt/mirror --trust trust.json
     """
     here = open_installation(state)
-    size = mirror(here, directory)
+    try:
+        size = mirror(here, directory)
+    finally:
+        here.stores.close()
     click.echo(f"{size} entries in {directory}")
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import psycopg
 
+from ledger.config import load
+
 
 class Raw:
     """One installation's stores. Statements are written for SQLite; `?` becomes `%s` for PostgreSQL."""
@@ -36,7 +38,13 @@ class Raw:
             connection.execute("PRAGMA ignore_check_constraints = ON")
             return connection
         url = self._database.replace("postgresql+psycopg://", "postgresql://")
-        return psycopg.connect(url, options=f"-c search_path={store}")
+        # As above: neither triggers nor foreign keys stand in the way of whoever owns the database.
+        return psycopg.connect(url, options=f"-c search_path={store} -c session_replication_role=replica")
+
+
+def raw_of(state_dir: Path) -> Raw:
+    """The databases of the installation in `state_dir`."""
+    return Raw(load(state_dir).database, state_dir)
 
 
 def _plain(value):

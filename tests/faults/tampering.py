@@ -245,6 +245,8 @@ def altered(value: Any, declared: str) -> Any:
         return value[:-1] + bytes([value[-1] ^ 1]) if value else bytes(32)
     if isinstance(value, str):
         return value + "x"
+    if isinstance(value, bool):
+        return not value
     if isinstance(value, int):
         return 1 - value if declared == "BOOLEAN" else value + 1
     return b"\x01" * 32 if declared in ("BLOB", "BYTEA") else 7

@@ -25,7 +25,7 @@ from ledger.core.verification.tile import check_tile
 from ledger.errors import LedgerError, StoreError
 from tests.faults import installation, tampering
 from tests.faults.inspection import hazledger
-from tests.faults.raw import Raw
+from tests.faults.raw import raw_of
 from tests.faults.test_kill_loop import stop_processes
 from tests.served import ORIGIN, Served
 
@@ -88,7 +88,7 @@ def test_untouched__every_table_has_rows_and_nothing_is_found(installed):
     report = _audit(installed.state, installed.service.rpc_url, fold=True)
     assert report.total == 0, [f.line() for f in report.findings]
     assert not report.skipped and not report.unreachable
-    raw = Raw("sqlite", installed.state)
+    raw = raw_of(installed.state)
     empty = {f"{s}.{t}" for s, t, _ in all_columns() if not raw.query(s, f'SELECT 1 FROM "{t}" LIMIT 1')}
     assert empty == {"engine.extra"}
 
@@ -101,7 +101,7 @@ def test_untouched__commands__exit_0(installed, tmp_path):
 
 
 def test_outbox__sent_and_not_noted_as_sent__is_what_a_crash_leaves_and_no_finding(installed, copy):
-    Raw("sqlite", copy).execute("engine", 'UPDATE outbox SET "index" = NULL WHERE n = (SELECT max(n) FROM outbox)')
+    raw_of(copy).execute("engine", 'UPDATE outbox SET "index" = NULL WHERE n = (SELECT max(n) FROM outbox)')
     report = _audit(copy, installed.service.rpc_url, fold=True)
     assert report.total == 0, [f.line() for f in report.findings]
 
@@ -120,6 +120,10 @@ def test_altered__command__exit_1_and_names_the_record(installed, copy):
 
 @pytest.mark.parametrize(("store", "table", "column"), all_columns())
 def test_column__altered__is_found_by_its_check_or_is_no_evidence(installed, copy, tmp_path, store, table, column):
+    altered_column(installed, copy, tmp_path, store, table, column)
+
+
+def altered_column(installed, copy, tmp_path, store, table, column) -> None:
     case = tampering.CASES.get((store, table), {}).get(column)
     reason = tampering.NOT_EVIDENCE.get((store, table), {}).get(column)
     assert (case is None) != (reason is None), f"{store}.{table}.{column} needs a case in tests/faults/tampering.py"
@@ -140,7 +144,7 @@ def test_column__altered__is_found_by_its_check_or_is_no_evidence(installed, cop
 
 def test_rows__access_log_cut_off__the_entry_that_covers_it_says_so(installed, copy):
     """A chain of digests alone does not show that its end is missing; the log's `access` entry does."""
-    Raw("sqlite", copy).execute("portal", "DELETE FROM access WHERE n = (SELECT max(n) FROM access)")
+    raw_of(copy).execute("portal", "DELETE FROM access WHERE n = (SELECT max(n) FROM access)")
     report = _audit(copy, installed.service.rpc_url)
     (found,) = report.findings
     assert (found.place, found.code, found.record_id != "") == ("portal.access", "row-missing", True)
@@ -155,20 +159,20 @@ def test_rows__one_deleted__is_missed_where_something_names_it(installed, copy, 
     row = _row(copy, "log", table, "middle")
     keys = [c.name for c in STORES["log"].tables[table].primary_key.columns]
     where = " AND ".join(f'"{key}" = ?' for key in keys)
-    assert Raw("sqlite", copy).execute("log", f'DELETE FROM "{table}" WHERE {where}', [row[k] for k in keys]) == 1
+    assert raw_of(copy).execute("log", f'DELETE FROM "{table}" WHERE {where}', [row[k] for k in keys]) == 1
     report = _audit(copy, installed.service.rpc_url)
     assert {f.check for f in report.findings} == ({check} if check else set()), [f.line() for f in report.findings]
     assert {f.place for f in report.findings} <= {f"log.{table}"}
 
 
 def test_rows__disclosure_deleted__leaves_a_lookup_that_an_erasure_had_taken_along(installed, copy):
-    Raw("sqlite", copy).execute("log", "DELETE FROM disclosure")
+    raw_of(copy).execute("log", "DELETE FROM disclosure")
     report = _audit(copy, installed.service.rpc_url)
     assert {(f.place, f.check, f.code) for f in report.findings} == {("log.lookup", 11, "extra-row")}
 
 
 def test_rows__lookup_deleted__the_disclosure_and_its_facts_miss_it(installed, copy):
-    Raw("sqlite", copy).execute("log", "DELETE FROM lookup")
+    raw_of(copy).execute("log", "DELETE FROM lookup")
     report = _audit(copy, installed.service.rpc_url)
     assert {("log.disclosure", 11, "lookup"), ("log.facts", 11, "facts")} <= {
         (f.place, f.check, f.column) for f in report.findings
@@ -177,7 +181,7 @@ def test_rows__lookup_deleted__the_disclosure_and_its_facts_miss_it(installed, c
 
 def test_rows__a_person_given_another_surrogate__the_facts_say_otherwise(installed, copy):
     """Two persons made one, or one made two: the rules would count wrongly from the next record on."""
-    Raw("sqlite", copy).execute("log", "UPDATE lookup SET surrogate = ?", ("ab" * 16,))
+    raw_of(copy).execute("log", "UPDATE lookup SET surrogate = ?", ("ab" * 16,))
     report = _audit(copy, installed.service.rpc_url, key=False)
     assert {(f.place, f.check, f.column) for f in report.findings} == {
         ("log.facts", 11, "facts"),
@@ -187,7 +191,7 @@ def test_rows__a_person_given_another_surrogate__the_facts_say_otherwise(install
 
 def test_rows__lookup_moved_in_both_tables__only_the_key_tells(installed, copy):
     """The next disclosure of this person would find nothing and make him another."""
-    raw = Raw("sqlite", copy)
+    raw = raw_of(copy)
     raw.execute("log", "UPDATE disclosure SET lookup = ? WHERE lookup <> ''", ("ab" * 32,))
     raw.execute("log", "UPDATE lookup SET digest = ?", ("ab" * 32,))
     assert _audit(copy, installed.service.rpc_url, key=False).total == 0
@@ -196,7 +200,7 @@ def test_rows__lookup_moved_in_both_tables__only_the_key_tells(installed, copy):
 
 
 def test_rows__facts_rewritten_to_match__the_tick_says_otherwise(installed, copy):
-    raw = Raw("sqlite", copy)
+    raw = raw_of(copy)
     facts = _row(copy, "log", "facts", "first")
     ((surrogate,),) = raw.query("log", "SELECT surrogate FROM lookup")
     assert surrogate in facts["facts"]
@@ -208,7 +212,7 @@ def test_rows__facts_rewritten_to_match__the_tick_says_otherwise(installed, copy
 
 def test_rows__last_entries_deleted__rolled_back(installed, copy):
     """The end of the log is gone from the database; guard, checkpoints, anchors and the contract all know better."""
-    raw = Raw("sqlite", copy)
+    raw = raw_of(copy)
     raw.execute("log", 'DELETE FROM entry WHERE "index" > 310')
     report = _audit(copy, installed.service.rpc_url)
     places = {f.place for f in report.findings if f.code == "size-missing"}
@@ -217,7 +221,7 @@ def test_rows__last_entries_deleted__rolled_back(installed, copy):
 
 def test_rows__a_forged_entry_in_the_middle__check_5_and_the_tree(installed, copy):
     """Somebody with the database and without keys puts another record in the place of one."""
-    raw = Raw("sqlite", copy)
+    raw = raw_of(copy)
     ours, other = _row(copy, "log", "entry", "middle"), _row(copy, "log", "entry", "first")
     raw.execute("log", 'UPDATE entry SET envelope = ?, entry = ?, leaf_hash = ? WHERE "index" = ?',
                 (other["envelope"], other["entry"], other["leaf_hash"], ours["index"]))
@@ -237,7 +241,7 @@ def test_tables__every_case_is_of_a_column_that_exists():
 def _alter(state, store, table, column, case) -> dict:
     where = case.where if case else ""
     if where == "insert":
-        Raw("sqlite", state).execute(store, f"INSERT INTO \"{table}\" VALUES ('k', '1')")
+        raw_of(state).execute(store, f"INSERT INTO \"{table}\" VALUES ('k', '1')")
         return {"key": "k"}
     row = _row(state, store, table, where or "middle")
     value = case.value if case is not None and case.value is not None else None
@@ -279,7 +283,7 @@ def _row(state, store, table, which) -> dict:
     keys = ", ".join(f'"{c.name}"' for c in STORES[store].tables[table].primary_key.columns)
     names = [c.name for c in STORES[store].tables[table].columns]
     listed = ", ".join(f'"{name}"' for name in names)
-    rows = Raw("sqlite", state).query(store, f'SELECT {listed} FROM "{table}" ORDER BY {keys}')
+    rows = raw_of(state).query(store, f'SELECT {listed} FROM "{table}" ORDER BY {keys}')
     at = {"first": 0, "middle": len(rows) // 2, "last": len(rows) - 1}[which]
     return dict(zip(names, rows[at], strict=True))
 
@@ -288,7 +292,7 @@ def _write(state, store, table, row, column, value) -> None:
     keys = [c.name for c in STORES[store].tables[table].primary_key.columns]
     where = " AND ".join(f'"{key}" = ?' for key in keys)
     statement = f'UPDATE "{table}" SET "{column}" = ? WHERE {where}'
-    assert Raw("sqlite", state).execute(store, statement, (value, *(row[key] for key in keys))) == 1
+    assert raw_of(state).execute(store, statement, (value, *(row[key] for key in keys))) == 1
 
 
 def _other_signature(envelope: bytes) -> bytes:
