@@ -489,10 +489,14 @@ class QueueFilter:
     """What the queue of episodes is narrowed to; None means any."""
 
     statuses: tuple[str, ...] | None = None
-    severity: str | None = None
+    severities: tuple[str, ...] | None = None
+    """The worst that was alerted."""
     holder: str | None = None
     rule: str | None = None
+    after_seq: int | None = None
+    """Oldest first above this cursor, instead of newest first."""
     urgent_first: bool = False
+    """By severity and time left, without a cursor."""
 
 
 class EngineReader(Protocol):
@@ -508,6 +512,9 @@ class EngineReader(Protocol):
         self, *, before_seq: int | None = None, holder: str | None = None, severity: str | None = None, limit: int
     ) -> list[tuple[int, Alert]]: ...
     def alert(self, alert_id: str) -> Alert | None: ...
+    def alert_at(self, alert_id: str) -> tuple[int, Alert] | None:
+        """(stream sequence, alert)."""
+
     def alert_counts(self) -> dict[str, int]:
         """Alerts by severity."""
 
@@ -530,9 +537,7 @@ class EngineReader(Protocol):
     def queue(
         self, where: QueueFilter, *, before_seq: int | None = None, limit: int
     ) -> list[tuple[int, Alert, LifeRow]]:
-        """First alerts of episodes and where they stand, newest first below the cursor; with `where.urgent_first` by
-        severity and time left, without a cursor.
-        """
+        """First alerts of episodes and where they stand, newest first below the cursor unless `where` says otherwise."""
 
     def steps(self, alert_id: str) -> list[StepRow]:
         """All that happened to one episode, in order."""

@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from ledger.errors import DeskError
 from ledger.model import Anchor, Appended, Finding, LeafIndex, RecordId, StoredRecord, TreeSize, UnixMs
-from ledger.ports import AnchorStore, EngineReader, LogReader, PortalStore
+from ledger.ports import AnchorStore, Desk, DeskDraft, EngineReader, LogReader, PortalStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,23 @@ def _no_chain() -> dict[str, Any]:
     return {}
 
 
+class _NoDesk:
+    """An installation without supervisors' keys."""
+
+    def unlock(self, _session: str, _name: str, _password: str) -> str:
+        raise DeskError("supervisors' keys are not set up here", code="no-supervisor-key")
+
+    def lock(self, session: str) -> None: ...
+
+    def touch(self, _session: str) -> bool:
+        return False
+
+    def rekey(self, name: str, old: str, new: str) -> None: ...
+
+    def sign_and_append(self, _session: str, _drafts: Sequence[DeskDraft], *, confirmed: bool) -> list[Appended]:
+        raise DeskError(f"supervisors' keys are not set up here ({confirmed=})", code="no-supervisor-key")
+
+
 def _no_sessions(_username: str) -> Sequence[SessionRow]:
     return ()
 
@@ -108,6 +126,8 @@ class Services:
     """Chain.status() or what the anchor process last wrote down; never raises."""
     sequencer_status: Callable[[], dict[str, Any]] = _no_chain
     """Appender.status(); may raise OverloadedError."""
+    desk: Desk = field(default_factory=_NoDesk)
+    """Supervisors' keys, behind the sequencer's socket."""
     sessions_of: Callable[[str], Sequence[SessionRow]] = _no_sessions
     """Sessions of an account that are neither revoked nor past their end."""
     notice: dict[str, str] | None = None

@@ -198,6 +198,7 @@ def build() -> Callable[..., Iterable[bytes]]:
             readiness=worker.readiness,
             chain_status=worker.chain_status,
             sequencer_status=here.appender.status,
+            desk=here.appender,
             sessions_of=worker.sessions_of,
             notice=_notice(config),
             verify_arguments=f"--rpc {config.chain.endpoints[0]}",

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from flask import Flask
 
-from webapp.api import alerts, books, operations, records, tiles
+from webapp.api import acts, alerts, books, operations, records, tiles
 
-BLUEPRINTS = (records.blueprint, books.blueprint, tiles.blueprint, alerts.blueprint, operations.blueprint)
+BLUEPRINTS = (
+    records.blueprint,
+    books.blueprint,
+    tiles.blueprint,
+    alerts.blueprint,
+    acts.blueprint,
+    operations.blueprint,
+)
 PREFIXES = ("/api/", "/tile/", "/checkpoint", "/healthz", "/readyz", "/metrics", "/openapi.json")
 """Below these every failure is a problem document, never a page."""
 

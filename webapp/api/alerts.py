@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import cast
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 
 from flask import Blueprint, Response, current_app, jsonify, request
 from flask.typing import ResponseReturnValue
 
+from ledger.core.encoding import is_hex_32
+from ledger.core.life import STATUSES, possible
+from ledger.errors import NotFoundError
+from ledger.handling import standing_of
+from ledger.model import Alert
+from ledger.ports import LifeRow, QueueFilter, StepRow
 from webapp.api.problems import HttpError
 from webapp.auth import current_session, require, session_lives
 from webapp.context import services
@@ -16,6 +22,7 @@ from webapp.stream import AlertHub, alert_object
 
 blueprint = Blueprint("api_alerts", __name__)
 
+SEVERITIES = ("critical", "high", "medium", "low", "info")
 MAX_PAGE = 500
 DEFAULT_PAGE = 100
 MAX_SEQ = 2**53 - 1
@@ -27,15 +34,87 @@ HUB = "hazledger.alert_hub"
 def get_alerts() -> ResponseReturnValue:
     """Alerts after a cursor, oldest first. `next` is the cursor of the following page; ask again with it at any time."""
     require("supervisor", or_session=True)
-    _only("after", "limit", "holder", "rule")
+    _only("after", "limit", "holder", "rule", "severity", "status")
     after = number_parameter("after", 0, MAX_SEQ)
-    rows = services().engine.alerts(
-        after_seq=after,
-        holder=name_parameter("holder"),
-        rule=name_parameter("rule"),
-        limit=max(1, number_parameter("limit", DEFAULT_PAGE, MAX_PAGE)),
+    limit = max(1, number_parameter("limit", DEFAULT_PAGE, MAX_PAGE))
+    holder, rule = name_parameter("holder"), name_parameter("rule")
+    statuses, severity = words_parameter("status", STATUSES), words_parameter("severity", SEVERITIES)
+    if statuses is None and severity is None:
+        rows = services().engine.alerts(after_seq=after, holder=holder, rule=rule, limit=limit)
+    else:
+        where = QueueFilter(statuses, severity, holder, rule, after_seq=after)
+        rows = [(seq, alert) for seq, alert, _ in services().engine.queue(where, limit=limit)]
+    lives = services().engine.lives([alert for _, alert in rows])
+    return jsonify(
+        alerts=[shown(seq, alert, lives.get(alert.alert_id)) for seq, alert in rows],
+        next=rows[-1][0] if rows else after,
     )
-    return jsonify(alerts=[alert_object(seq, alert) for seq, alert in rows], next=rows[-1][0] if rows else after)
+
+
+@blueprint.get("/api/v1/alerts/<alert_id>")
+def get_alert(alert_id: str) -> ResponseReturnValue:
+    """One alert: where it stands, what can be done, and all that happened. The ETag is what an act sends in If-Match."""
+    require("supervisor", or_session=True)
+    _only()
+    found = services().engine.alert_at(alert_id) if is_hex_32(alert_id) else None
+    if found is None:
+        raise NotFoundError("")
+    seq, alert = found
+    life = services().engine.lives([alert]).get(alert_id)
+    steps = services().engine.steps(life.alert_id) if life else []
+    response = jsonify(
+        shown(seq, alert, life)
+        | {"possible": list(possible(standing_of(life))) if life else [], "steps": [_step_object(s) for s in steps]}
+    )
+    if life is not None:
+        response.headers["ETag"] = etag_of(life)
+    return response
+
+
+def shown(seq: int, alert: Alert, life: LifeRow | None) -> dict[str, Any]:
+    """An alert with where it stands; `life` is None for an alert whose life the engine's tables do not hold."""
+    status = {"status": life.status} if life is not None else {}
+    return alert_object(seq, alert) | status | {"life": None if life is None else life_object(life)}
+
+
+def life_object(life: LifeRow) -> dict[str, Any]:
+    """Where an alert's episode stands."""
+    return {
+        "alert_id": life.alert_id,
+        "version": life.turn,
+        "status": life.status,
+        "stage": life.stage,
+        "severity": life.severity,
+        "due_ms": life.due_ms,
+        "until_ms": life.until_ms,
+        "handle_due_ms": life.handle_due_ms,
+        "handled_ms": life.handled_ms,
+        "closed_ms": life.closed_ms,
+        "outcome": life.outcome or None,
+        "order": life.order_id or None,
+        "recovered": life.recovered,
+        "why": life.data.get("why") or None,
+        "regresses": life.data.get("regresses") or None,
+    }
+
+
+def etag_of(life: LifeRow) -> str:
+    """The version that a supervisor saw."""
+    return f'"{life.turn}"'
+
+
+def _step_object(step: StepRow) -> dict[str, Any]:
+    return {
+        "n": step.n,
+        "index": step.index,
+        "at_ms": step.at_ms,
+        "from": step.before or None,
+        "to": step.after,
+        "by": step.by or None,
+        "record_id": step.record_id,
+        "refused": step.refused or None,
+        "note": step.note,
+    }
 
 
 @blueprint.get("/api/v1/stream")
@@ -111,6 +190,17 @@ def name_parameter(name: str) -> str | None:
     if text is not None and not _NAME.fullmatch(text):
         raise HttpError("bad-parameter", f"{name} is a name", pointer=f"/{name}")
     return text
+
+
+def words_parameter(name: str, words: Sequence[str]) -> tuple[str, ...] | None:
+    """A query parameter that lists words, with commas between. HttpError bad-parameter (400) for an unknown one."""
+    text = request.args.get(name)
+    if text is None:
+        return None
+    given = tuple(dict.fromkeys(text.split(",")))
+    if not set(given) <= set(words):
+        raise HttpError("bad-parameter", f"{name} lists some of: {', '.join(words)}", pointer=f"/{name}")
+    return given
 
 
 def _only(*names: str) -> None:

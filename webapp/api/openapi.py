@@ -8,13 +8,12 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+from webapp.api import openapi_acts
+from webapp.api.openapi_parts import HEX32, INT, TEXT, call, json_of, list_of, object_, path, query, ref
 from webapp.api.problems import CODES, MEDIA_TYPE
 
 SUBMISSION = "application/vnd.hazledger.submission.v1+json"
 RECORD = "application/vnd.hazledger.record.v1+json"
-_TEXT: dict[str, Any] = {"type": "string"}
-_INT: dict[str, Any] = {"type": "integer", "minimum": 0}
-_HEX32: dict[str, Any] = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
 _BINARY: dict[str, Any] = {"application/octet-stream": {}}
 _READERS = ["enterprise", "auditor", "supervisor"]
 
@@ -30,10 +29,10 @@ def document() -> dict[str, Any]:
             "summary": "A signed, append-only, anchored ledger for hazardous chemicals",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "paths": _ingest() | _reading() | _tiles() | _alerts() | _operations(),
+        "paths": _ingest() | _reading() | _tiles() | _alerts() | openapi_acts.paths() | _operations(),
         "components": {
-            "schemas": _schemas(),
-            "responses": {"Problem": {"description": "RFC 9457", "content": {MEDIA_TYPE: {"schema": _ref("Problem")}}}},
+            "schemas": _schemas() | openapi_acts.schemas(),
+            "responses": {"Problem": {"description": "RFC 9457", "content": {MEDIA_TYPE: {"schema": ref("Problem")}}}},
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "bearer", "description": "hazledger token new --role …"},
                 "session": {"type": "apiKey", "in": "cookie", "name": "hz_session"},
@@ -46,28 +45,28 @@ def _ingest() -> dict[str, Any]:
     submission = {"required": True, "content": {SUBMISSION: {}, "application/json": {}, "application/jose": {}}}
     return {
         "/api/v1/records": {
-            "post": _call(
+            "post": call(
                 "Push one signed submission",
                 {
-                    "201": _json("Receipt", "Durable; the receipt"),
-                    "200": _json("Receipt", "A repeat; the stored receipt"),
+                    "201": json_of("Receipt", "Durable; the receipt"),
+                    "200": json_of("Receipt", "A repeat; the stored receipt"),
                 },
                 (400, 401, 403, 409, 413, 415, 422, 503),
                 body=submission,
             )
         },
         "/api/v1/records:batch": {
-            "post": _call(
+            "post": call(
                 "Push up to 1,000 submissions, one a line, 8 MiB at most",
-                {"200": _json("BatchAnswer", "One answer a line, in order")},
+                {"200": json_of("BatchAnswer", "One answer a line, in order")},
                 (413, 415, 503),
                 body={"required": True, "content": {"application/x-ndjson": {}}},
             )
         },
         "/api/v1/precheck": {
-            "post": _call(
+            "post": call(
                 "What would be found in this unsigned payload; nothing is kept",
-                {"200": _json("Findings", "The findings; empty when there are none")},
+                {"200": json_of("Findings", "The findings; empty when there are none")},
                 (400, 413, 415, 422, 503),
                 body={"required": True, "content": {RECORD: {}, "application/json": {}}},
             )
@@ -76,32 +75,32 @@ def _ingest() -> dict[str, Any]:
 
 
 def _reading() -> dict[str, Any]:
-    record_id = [_path("record_id", _HEX32)]
+    record_id = [path("record_id", HEX32)]
     return {
         "/api/v1/books/{enterprise}/{site}/{book}/head": {
-            "get": _call(
+            "get": call(
                 "Last seq and record_id of a book",
-                {"200": _json("Head", "The head; seq 0 for a book without records")},
+                {"200": json_of("Head", "The head; seq 0 for a book without records")},
                 (401, 403, 404, 503),
-                parameters=[_path(n, _TEXT) for n in ("enterprise", "site", "book")],
+                parameters=[path(n, TEXT) for n in ("enterprise", "site", "book")],
                 roles=_READERS,
             )
         },
         "/api/v1/records/{record_id}": {
-            "get": _call(
+            "get": call(
                 "A record as the log keeps it",
-                {"200": _json("Record", "The record")},
+                {"200": json_of("Record", "The record")},
                 (401, 403, 404, 503),
                 parameters=record_id,
                 roles=_READERS,
             )
         },
         "/api/v1/records/{record_id}/bundle": {
-            "get": _call(
+            "get": call(
                 "The record's proof in one file",
                 {"200": {"description": "The bundle", "content": {"application/vnd.hazledger.bundle.v1+json": {}}}},
                 (400, 401, 403, 404, 503),
-                parameters=[*record_id, _query("disclosures", {"type": "boolean", "default": False})],
+                parameters=[*record_id, query("disclosures", {"type": "boolean", "default": False})],
                 roles=_READERS,
             )
         },
@@ -111,18 +110,18 @@ def _reading() -> dict[str, Any]:
 def _tiles() -> dict[str, Any]:
     return {
         "/checkpoint": {
-            "get": _call(
+            "get": call(
                 "The newest signed checkpoint",
                 {"200": {"description": "A note", "content": {"text/plain": {}}}},
                 (404, 503),
             )
         },
         "/tile/{path}": {
-            "get": _call(
+            "get": call(
                 "Hash tiles L/N[.p/W] (open); entries/N[.p/W] and records/N[.p/W] (auditor's token)",
                 {"200": {"description": "C2SP tlog-tiles", "content": _BINARY}},
                 (401, 403, 404, 503),
-                parameters=[_path("path", _TEXT)],
+                parameters=[path("path", TEXT)],
                 roles=["auditor", "supervisor"],
                 optional=True,
             )
@@ -133,21 +132,34 @@ def _tiles() -> dict[str, Any]:
 def _alerts() -> dict[str, Any]:
     return {
         "/api/v1/alerts": {
-            "get": _call(
+            "get": call(
                 "Alerts after a cursor, oldest first",
-                {"200": _json("Alerts", "A page; ask again after `next`")},
+                {"200": json_of("Alerts", "A page; ask again after `next`")},
                 (400, 401, 403, 503),
                 parameters=[
-                    _query("after", _INT),
-                    _query("limit", _INT),
-                    _query("holder", _TEXT),
-                    _query("rule", _TEXT),
+                    query("after", INT),
+                    query("limit", INT),
+                    query("holder", TEXT),
+                    query("rule", TEXT),
+                    query("severity", {**TEXT, "description": "words with commas between"}),
+                    query(
+                        "status", {**TEXT, "description": "words with commas between; first alerts of episodes only"}
+                    ),
                 ],
                 roles=["supervisor"],
             )
         },
+        "/api/v1/alerts/{alert_id}": {
+            "get": call(
+                "One alert: where it stands, what can be done, all that happened; its ETag goes into If-Match",
+                {"200": json_of("AlertPage", "The alert")},
+                (400, 401, 403, 404, 503),
+                parameters=[path("alert_id", HEX32)],
+                roles=["supervisor"],
+            )
+        },
         "/api/v1/stream": {
-            "get": _call(
+            "get": call(
                 "Live alerts; resumes after Last-Event-ID",
                 {
                     "200": {
@@ -156,7 +168,7 @@ def _alerts() -> dict[str, Any]:
                     }
                 },
                 (400, 401, 403, 503),
-                parameters=[_query("after", _INT), {"name": "Last-Event-ID", "in": "header", "schema": _INT}],
+                parameters=[query("after", INT), {"name": "Last-Event-ID", "in": "header", "schema": INT}],
                 roles=["supervisor"],
             )
         },
@@ -166,129 +178,80 @@ def _alerts() -> dict[str, Any]:
 def _operations() -> dict[str, Any]:
     page = {"description": "OK", "content": {"application/json": {}}}
     return {
-        "/healthz": {"get": _call("This worker answers", {"200": page}, ())},
+        "/healthz": {"get": call("This worker answers", {"200": page}, ())},
         "/readyz": {
-            "get": _call(
+            "get": call(
                 "Ready, or the parts that are not; why, with a token of supervisor or auditor", {"200": page}, (503,)
             )
         },
-        "/metrics": {
-            "get": _call("Prometheus text", {"200": {"description": "OK", "content": {"text/plain": {}}}}, ())
-        },
-        "/openapi.json": {"get": _call("This document", {"200": page}, ())},
+        "/metrics": {"get": call("Prometheus text", {"200": {"description": "OK", "content": {"text/plain": {}}}}, ())},
+        "/openapi.json": {"get": call("This document", {"200": page}, ())},
     }
 
 
 def _schemas() -> dict[str, Any]:
-    finding = _object(code=_TEXT, severity=_TEXT, pointer={"type": ["string", "null"]}, detail={"type": "object"})
-    receipt = _object(
-        record_id=_HEX32, index=_INT, received=_INT, repeat={"type": "boolean"}, receipt=_TEXT,
-        findings=_list(_ref("Finding")),
+    finding = object_(code=TEXT, severity=TEXT, pointer={"type": ["string", "null"]}, detail={"type": "object"})
+    receipt = object_(
+        record_id=HEX32, index=INT, received=INT, repeat={"type": "boolean"}, receipt=TEXT,
+        findings=list_of(ref("Finding")),
     )  # fmt: skip
-    problem = _object(
-        type={"enum": [f"urn:hazledger:{code}" for code in CODES]}, status=_INT, title=_TEXT, detail=_TEXT
-    )
+    problem = object_(type={"enum": [f"urn:hazledger:{code}" for code in CODES]}, status=INT, title=TEXT, detail=TEXT)
     problem["properties"] |= {
-        "note": _TEXT,
+        "note": TEXT,
         "check": {"type": "integer", "minimum": 1, "maximum": 13},
-        "pointer": _TEXT,
-        "expected_seq": _INT,
+        "pointer": TEXT,
+        "expected_seq": INT,
         "expected_prev": {"type": ["string", "null"]},
         "refusal": {"type": "string", "description": "the signed refusal note"},
-        "reasons": _list({"type": "object"}),
-        "possible": _list(_TEXT),
+        "reasons": list_of({"type": "object"}),
+        "possible": list_of(TEXT),
     }
-    alert = _object(
-        seq=_INT, alert_id=_TEXT, rule=_TEXT, version=_INT, severity=_TEXT, status=_TEXT, holder=_TEXT, site=_TEXT,
-        reason={"type": "object"}, inputs={"type": "object"}, first_index=_INT, last_index=_INT, opened_ms=_INT,
+    alert = object_(
+        seq=INT, alert_id=TEXT, rule=TEXT, version=INT, severity=TEXT, status=TEXT, holder=TEXT, site=TEXT,
+        reason={"type": "object"}, inputs={"type": "object"}, first_index=INT, last_index=INT, opened_ms=INT,
+        life={"oneOf": [ref("Life"), {"type": "null"}]},
     )  # fmt: skip
     return {
         "Finding": finding,
-        "Findings": _object(findings=_list(_ref("Finding"))),
+        "Findings": object_(findings=list_of(ref("Finding"))),
         "Receipt": receipt,
         "Problem": problem,
-        "BatchAnswer": _object(
-            results=_list(
+        "BatchAnswer": object_(
+            results=list_of(
                 {
                     "oneOf": [
-                        {"allOf": [_ref("Receipt"), _object(status={"enum": [200, 201]})]},
-                        _ref("Problem"),
+                        {"allOf": [ref("Receipt"), object_(status={"enum": [200, 201]})]},
+                        ref("Problem"),
                     ]
                 }
             )
         ),
-        "Head": _object(
-            enterprise=_TEXT,
-            site=_TEXT,
-            book=_TEXT,
-            seq=_INT,
+        "Head": object_(
+            enterprise=TEXT,
+            site=TEXT,
+            book=TEXT,
+            seq=INT,
             record_id={"type": ["string", "null"]},
             closed={"type": "boolean"},
         ),
-        "Record": _object(
-            record_id=_HEX32,
-            index=_INT,
-            holder=_TEXT,
-            site=_TEXT,
-            book=_TEXT,
-            seq=_INT,
-            kind=_TEXT,
-            type=_TEXT,
-            received=_INT,
+        "Record": object_(
+            record_id=HEX32,
+            index=INT,
+            holder=TEXT,
+            site=TEXT,
+            book=TEXT,
+            seq=INT,
+            kind=TEXT,
+            type=TEXT,
+            received=INT,
             level={"enum": ["RECEIVED", "LOGGED", "ANCHORED-DEV", "ANCHORED"]},
-            envelope=_TEXT,
-            entry=_TEXT,
-            receipt=_TEXT,
+            envelope=TEXT,
+            entry=TEXT,
+            receipt=TEXT,
         ),
         "Alert": alert,
-        "Alerts": _object(alerts=_list(_ref("Alert")), next=_INT),
+        "AlertPage": {
+            "allOf": [ref("Alert"), object_(possible=list_of(TEXT), steps=list_of({"type": "object"}))],
+        },
+        "Alerts": object_(alerts=list_of(ref("Alert")), next=INT),
     }
-
-
-def _call(
-    summary: str,
-    good: dict[str, Any],
-    bad: tuple[int, ...],
-    *,
-    parameters: list[dict[str, Any]] | None = None,
-    body: dict[str, Any] | None = None,
-    roles: list[str] | None = None,
-    optional: bool = False,
-) -> dict[str, Any]:
-    call: dict[str, Any] = {
-        "summary": summary,
-        "responses": good | {str(s): {"$ref": "#/components/responses/Problem"} for s in bad},
-    }
-    if parameters:
-        call["parameters"] = parameters
-    if body:
-        call["requestBody"] = body
-    # An empty requirement means: also without.
-    call["security"] = [{"token": roles}, {"session": []}] if roles else []
-    if roles and optional:
-        call["security"].append({})
-    return call
-
-
-def _object(**members: Any) -> dict[str, Any]:
-    return {"type": "object", "required": list(members), "properties": members}
-
-
-def _list(items: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "array", "items": items}
-
-
-def _ref(name: str) -> dict[str, Any]:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-def _json(schema: str, text: str) -> dict[str, Any]:
-    return {"description": text, "content": {"application/json": {"schema": _ref(schema)}}}
-
-
-def _path(name: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {"name": name, "in": "path", "required": True, "schema": schema}
-
-
-def _query(name: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {"name": name, "in": "query", "required": False, "schema": schema}

@@ -63,8 +63,13 @@ class EngineReadStore(LifeReads):
         return [_alert(row) for row in self._db.rows(statement.limit(max(limit, 0)))]
 
     def alert(self, alert_id: str) -> Alert | None:
+        found = self.alert_at(alert_id)
+        return None if found is None else found[1]
+
+    def alert_at(self, alert_id: str) -> tuple[int, Alert] | None:
+        """(stream sequence, alert)."""
         row = self._db.row(select(*alert_table.c).where(alert_table.c.alert_id == alert_id))
-        return None if row is None else _alert(row)[1]
+        return None if row is None else _alert(row)
 
     def queue(
         self, where: QueueFilter, *, before_seq: int | None = None, limit: int

@@ -55,8 +55,9 @@ class LifeReads:
         )
         if where.statuses is not None:
             statement = statement.where(life_table.c.status.in_(where.statuses))
+        if where.severities is not None:
+            statement = statement.where(life_table.c.severity.in_(where.severities))
         for column, value in (
-            (life_table.c.severity, where.severity),
             (alert_table.c.holder, where.holder),
             (alert_table.c.rule, where.rule),
         ):
@@ -65,6 +66,8 @@ class LifeReads:
         if where.urgent_first:
             rank = case(_RANK, value=life_table.c.severity, else_=len(_RANK))
             statement = statement.order_by(rank, func.coalesce(life_table.c.due_ms, FAR_MS), alert_table.c.seq)
+        elif where.after_seq is not None:
+            statement = statement.where(alert_table.c.seq > where.after_seq).order_by(alert_table.c.seq)
         else:
             if before_seq is not None:
                 statement = statement.where(alert_table.c.seq < before_seq)
