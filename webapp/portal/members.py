@@ -80,8 +80,8 @@ MEMBERS_ZH = {
     # filings, flows, closures, incidents
     "limit_days": "备案期限（日）", "filed": "已备案", "filed_ms": "备案时间", "both_ends": "双方均已记录", "remind_ms": "提醒时间", "deadline_ms": "截止时间",
     "event_day": "事件日期", "accept_both_ends": "以双方记录代备案", "user": "使用单位", "resale": "转售", "approval": "有转让批准", "came": "收到量", "left": "转出量", "share_ppm": "比例（ppm）",
-    "receipt": "收货记录", "share": "比例线（ppm）", "path": "流转路径", "length": "企业数", "span_ms": "时间跨度", "controlled": "管控物品", "reported": "已报告", "discovered_ms": "发现时间",
-    "reported_ms": "报告时间", "delay_ms": "迟延", "withdrawn": "已撤回", "what": "事项",
+    "share": "比例线（ppm）", "path": "流转路径", "length": "企业数", "span_ms": "时间跨度", "controlled": "管控物品", "reported": "已报告", "discovered_ms": "发现时间",
+    "reported_ms": "报告时间", "delay_ms": "迟延", "withdrawn": "已撤回", "what": "事项", "since": "起始时间",
     # discipline
     "closed_day": "最近日结日", "expected_ms": "应报时间", "last_ms": "最近动态时间", "usual_ms": "通常间隔", "silent_from_ms": "视为沉寂时间", "in_stock": "有库存", "corrected": "被更正记录", "records_30d": "30 日记录数", "corrections_30d": "30 日更正数", "known_ms": "在册时长", "since_notice_ms": "距检查或指令", "noticed": "近期被检查", "lowering_run": "连续减短次数", "run": "连续次数线", "after_notice": "检查后时限", "fresh": "近期界限", "rate": "比率线（ppm）", "enough": "最少记录数", "newcomer": "新用户期", "late_much": "严重迟报线", "ahead": "超前线",
     # storage

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
+from typing import Any
 
 import msgspec
 
@@ -21,6 +22,7 @@ STRICT_DAYS = 5
 OTHER_DAYS = 30
 """Decree 445 art. 19, drug precursors of classes 2 and 3."""
 REMIND_DAYS = 3
+MAX_SAME = 32
 _REMIND_LAST_DAYS = 5
 """Of the thirty days, the last five are reminded of."""
 
@@ -29,6 +31,7 @@ class Duty(msgspec.Struct, array_like=True):
     """One party's duty to file one consignment."""
 
     record_id: str
+    holder: str
     site: str
     book: str
     consignment: str
@@ -48,19 +51,21 @@ class Filed(msgspec.Struct, array_like=True):
     """One filing record."""
 
     record_id: str
-    consignment: str
-    records: list[str]
     filed_ms: int
     received_ms: int
 
 
 class FilingsState(msgspec.Struct):
-    """Duties and filings by holder; ends by buyer/consignment."""
+    """Lists hold the newest MAX_SAME: who repeats one consignment number must not make each record dearer than the last."""
 
-    duties: dict[str, list[Duty]] = {}
+    duties: dict[str, Duty] = {}
+    """By the movement's record_id."""
+    by_consignment: dict[str, list[str]] = {}
+    """holder/consignment -> record_ids of duties."""
     filed: dict[str, list[Filed]] = {}
-    ends: dict[str, dict[str, str]] = {}
-    """buyer/consignment -> record_id of a movement -> its holder."""
+    """By holder/consignment, and by the record_id of a movement."""
+    ends: dict[str, list[tuple[str, str]]] = {}
+    """buyer/consignment -> (record_id of a movement, its holder)."""
 
 
 class Filings(Topic):
@@ -101,23 +106,25 @@ class Filings(Topic):
     def withdraw(self, before: Input, goods: Sequence[Goods], entry: Input) -> Iterator[Row]:
         """Take the duty, or the filing, out again."""
         del goods
-        holder = before.holder
         if before.kind == "filing":
-            gone = [f for f in self._state.filed.get(holder, ()) if f.record_id == before.record_id]
-            self._state.filed[holder] = [f for f in self._state.filed.get(holder, ()) if f not in gone]
-            for filing in gone:
-                yield from self._rows(entry, [d for d in self._duties(holder) if _meets(filing, d)])
+            for at in _meets(before):
+                kept = [f for f in self._state.filed.get(at, ()) if f.record_id != before.record_id]
+                _keep(self._state.filed, at, kept)
+            yield from self._of_filing(entry, before)
             return
         pair = _pair(before)
         if pair:
-            self._state.ends.get(pair, {}).pop(before.record_id, None)
-        for duty in [d for d in self._duties(holder) if d.record_id == before.record_id]:
-            self._state.duties[holder].remove(duty)
-            yield "duty", self._row(entry, holder, duty) | {"filed": True, "filed_ms": 0}
+            _keep(self._state.ends, pair, [e for e in self._state.ends.get(pair, ()) if e[0] != before.record_id])
+        duty = self._state.duties.pop(before.record_id, None)
+        if duty is not None:
+            at = _at(duty)
+            _keep(
+                self._state.by_consignment,
+                at,
+                [r for r in self._state.by_consignment.get(at, ()) if r != duty.record_id],
+            )
+            yield "duty", self._row(entry, duty) | {"filed": True, "filed_ms": 0}
         yield from self._others(entry, pair)
-
-    def _duties(self, holder: str) -> list[Duty]:
-        return self._state.duties.get(holder, [])
 
     def _begin(self, entry: Input, goods: Sequence[Goods]) -> Iterator[Row]:
         body = entry.body
@@ -125,13 +132,15 @@ class Filings(Topic):
             return
         pair = _pair(entry)
         if pair:
-            self._state.ends.setdefault(pair, {})[entry.record_id] = entry.holder
+            _add(self._state.ends, pair, (str(entry.record_id), entry.holder))
         regime = _regime(goods)
         if regime is not None:
             code, name, days = regime
             duty = self._duty(entry, code, name, days, pair)
-            self._state.duties.setdefault(entry.holder, []).append(duty)
-            yield from self._rows(entry, [duty])
+            self._state.duties[entry.record_id] = duty
+            if duty.consignment:
+                _add(self._state.by_consignment, _at(duty), duty.record_id)
+            yield "duty", self._row(entry, duty)
         yield from self._others(entry, pair)
 
     def _duty(self, entry: Input, code: str, regime: str, days: int, pair: str) -> Duty:
@@ -144,6 +153,7 @@ class Filings(Topic):
         remind = REMIND_DAYS if days == STRICT_DAYS else days - _REMIND_LAST_DAYS
         return Duty(
             record_id=entry.record_id,
+            holder=entry.holder,
             site=entry.site,
             book=entry.book,
             consignment=entry.body.get("consignment", ""),
@@ -166,25 +176,34 @@ class Filings(Topic):
             filed_ms = min(filed_ms, unix_ms(acknowledged["at"]))
         elif acknowledged:
             filed_ms = min(filed_ms, self._register.day_end_ms(entry.holder, entry.site, body["date"]) - 1)
-        filing = Filed(entry.record_id, body["consignment"], list(body.get("records", ())), filed_ms, entry.received_ms)
-        self._state.filed.setdefault(entry.holder, []).append(filing)
-        yield from self._rows(entry, [duty for duty in self._duties(entry.holder) if _meets(filing, duty)])
+        filing = Filed(entry.record_id, filed_ms, entry.received_ms)
+        for at in _meets(entry):
+            _add(self._state.filed, at, filing)
+        yield from self._of_filing(entry, entry)
+
+    def _of_filing(self, entry: Input, filing: Input) -> Iterator[Row]:
+        """The duties that a filing concerns."""
+        named = self._state.by_consignment.get(f"{filing.holder}/{filing.body['consignment']}", ())
+        for record_id in dict.fromkeys([*named, *filing.body.get("records", ())]):
+            duty = self._state.duties.get(record_id)
+            if duty is not None and duty.holder == filing.holder:
+                yield "duty", self._row(entry, duty)
 
     def _others(self, entry: Input, pair: str) -> Iterator[Row]:
         """Duties at either end of a consignment, whose `both_ends` may have changed."""
-        for holder in dict.fromkeys(self._state.ends.get(pair, {}).values()) if pair else ():
-            for duty in self._duties(holder):
-                if duty.pair == pair and duty.record_id != entry.record_id:
-                    yield "duty", self._row(entry, holder, duty)
+        for record_id, _ in self._state.ends.get(pair, ()) if pair else ():
+            duty = self._state.duties.get(record_id)
+            if duty is not None and record_id != entry.record_id:
+                yield "duty", self._row(entry, duty)
 
-    def _rows(self, entry: Input, duties: Iterable[Duty]) -> Iterator[Row]:
-        for duty in duties:
-            yield "duty", self._row(entry, entry.holder, duty)
+    def _filings(self, duty: Duty) -> list[Filed]:
+        of_consignment = self._state.filed.get(_at(duty), ()) if duty.consignment else ()
+        return [*of_consignment, *self._state.filed.get(duty.record_id, ())]
 
-    def _row(self, entry: Input, holder: str, duty: Duty) -> dict[str, object]:
-        met = [f.filed_ms for f in self._state.filed.get(holder, ()) if _meets(f, duty)]
+    def _row(self, entry: Input, duty: Duty) -> dict[str, object]:
+        met = [filing.filed_ms for filing in self._filings(duty)]
         return common(entry) | {
-            "holder": holder,
+            "holder": duty.holder,
             "site": duty.site,
             "book": duty.book,
             "record_id": duty.record_id,
@@ -194,29 +213,49 @@ class Filings(Topic):
             "limit_days": duty.limit_days,
             "filed": bool(met),
             "filed_ms": min(met, default=0),
-            "both_ends": len(set(self._state.ends.get(duty.pair, {}).values())) > 1,
+            "both_ends": len({holder for _, holder in self._state.ends.get(duty.pair, ())}) > 1,
             "remind_ms": duty.remind_ms,
             "deadline_ms": duty.deadline_ms,
-            "event_day": self._register.local(holder, duty.site, duty.event_ms).day,
+            "event_day": self._register.local(duty.holder, duty.site, duty.event_ms).day,
         }
 
     def prune(self, now_ms: int) -> None:
         """Forget duties that were met, and filings, when they are old; an unmet duty stays for four times as long."""
-        limit = now_ms - FORGET_AFTER_MS
-        kept_pairs: set[str] = set()
-        for holder, duties in list(self._state.duties.items()):
-            filed = self._state.filed.get(holder, ())
-            kept = [
-                d
-                for d in duties
-                if d.received_ms > (limit if any(_meets(f, d) for f in filed) else now_ms - 4 * FORGET_AFTER_MS)
-            ]
-            kept_pairs.update(d.pair for d in kept)
-            self._state.duties[holder] = kept
-        for holder, filed in list(self._state.filed.items()):
-            self._state.filed[holder] = [f for f in filed if f.received_ms > limit]
-        for pair in [pair for pair in self._state.ends if pair not in kept_pairs]:
-            del self._state.ends[pair]
+        state, limit, given_up = self._state, now_ms - FORGET_AFTER_MS, now_ms - 4 * FORGET_AFTER_MS
+        state.duties = {
+            record_id: duty
+            for record_id, duty in state.duties.items()
+            if duty.received_ms > (limit if self._filings(duty) else given_up)
+        }
+        for at, filings in list(state.filed.items()):
+            _keep(state.filed, at, [filing for filing in filings if filing.received_ms > limit])
+        for at, records in list(state.by_consignment.items()):
+            _keep(state.by_consignment, at, [record_id for record_id in records if record_id in state.duties])
+        pairs = {duty.pair for duty in state.duties.values()}
+        state.ends = {pair: ends for pair, ends in state.ends.items() if pair in pairs}
+
+
+def _add(by: dict[str, list[Any]], at: str, item: Any) -> None:
+    there = by.setdefault(at, [])
+    there.append(item)
+    if len(there) > MAX_SAME:
+        del there[0]
+
+
+def _keep(by: dict[str, list[Any]], at: str, kept: list[Any]) -> None:
+    if kept:
+        by[at] = kept
+    else:
+        by.pop(at, None)
+
+
+def _at(duty: Duty) -> str:
+    return f"{duty.holder}/{duty.consignment}"
+
+
+def _meets(filing: Input) -> list[str]:
+    """The places of FilingsState.filed to which a filing belongs."""
+    return [f"{filing.holder}/{filing.body['consignment']}", *filing.body.get("records", ())]
 
 
 def _regime(goods: Sequence[Goods]) -> tuple[str, str, int] | None:
@@ -241,7 +280,3 @@ def _pair(entry: Input) -> str:
     if not consignment or not other:
         return ""
     return f"{other if entry.body['direction'] == 'out' else entry.holder}/{consignment}"
-
-
-def _meets(filing: Filed, duty: Duty) -> bool:
-    return duty.record_id in filing.records or (duty.consignment != "" and filing.consignment == duty.consignment)

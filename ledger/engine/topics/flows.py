@@ -2,42 +2,42 @@
 
 from __future__ import annotations
 
-from bisect import insort
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
 
+from ledger.core.times import format_utc
 from ledger.engine.goods import Goods
 from ledger.engine.inputs import Input, plausible_ms
 from ledger.engine.register import Register
 from ledger.engine.subjects import COMMON, Subject
 from ledger.engine.topics.base import Row, Topic, common
+from ledger.model import UnixMs
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
-PASS_MS = 48 * HOUR_MS
+PASS_HOURS = 48
 """How soon after a receipt what leaves counts as passed through (catalogue B14)."""
-REACH_MS = 60 * DAY_MS
-"""How far apart the movements of one cycle may lie for it to be shown to rules at all."""
-LATEST_MS = 30 * DAY_MS
+REACH_DAYS = 30
+"""How far from a sale the other sales of a cycle may lie."""
+LATEST_DAYS = 30
 """How late a movement may come and still find the others."""
 MAX_LENGTH = 6
-MAX_STEPS = 2000
-"""Enterprises in a cycle, and edges tried for one movement: what is longer or denser is not looked for."""
+"""Enterprises in a cycle."""
 PPM = 1_000_000
 
-Move = tuple[int, str, int, str]
-"""(event ms, record_id, amount, other party or ""), by event time."""
+Buckets = dict[int, int]
+"""Amount by hour or day (number since 1970). What happens within one of them is one: so an enterprise that moves the same
+goods a thousand times a day costs no more than one that moves them once, and the order of arrival does not matter."""
 
 
 class FlowsState(msgspec.Struct):
-    """By holder|code|dimension, and by code|dimension."""
+    """By holder|code|dimension, hours; by code|dimension, seller and buyer, days."""
 
-    receipts: dict[str, list[Move]] = {}
-    leaving: dict[str, list[Move]] = {}
-    edges: dict[str, dict[str, list[Move]]] = {}
-    """code|dimension -> seller -> sales, with the buyer as the other party."""
+    receipts: dict[str, Buckets] = {}
+    leaving: dict[str, Buckets] = {}
+    sales: dict[str, dict[str, dict[str, Buckets]]] = {}
 
 
 class Flows(Topic):
@@ -59,7 +59,8 @@ class Flows(Topic):
                 "came": "int",
                 "left": "int",
                 "share_ppm": "int",
-                "receipt": "str",
+                "since": "str",
+                "since_ms": "int",
             },
         ),
         # Sales of one substance that lead back to their beginning.
@@ -80,82 +81,106 @@ class Flows(Topic):
         came, left = _is_receipt(entry), _leaves(entry)
         if not came and not left:
             return
-        at_ms = plausible_ms(entry.event_ms, entry.received_ms)
+        at_ms = int(plausible_ms(entry.event_ms, entry.received_ms))
         other = entry.body.get("counterparty", {}).get("uscc", "")
         for goods_key, amount in _amounts(goods).items():
-            place = f"{entry.holder}|{goods_key}"
-            move = (int(at_ms), str(entry.record_id), amount, other)
-            insort((self._state.receipts if came else self._state.leaving).setdefault(place, []), move)
-            yield from self._passed(entry, place, move, came=came)
+            self._post(entry, goods_key, at_ms, amount)
+            if self._is_user(entry.holder):
+                yield from self._passed(entry, goods_key, at_ms // HOUR_MS, amount, came=came)
             if left and other not in ("", entry.holder):
-                sellers = self._state.edges.setdefault(goods_key, {})
-                insort(sellers.setdefault(entry.holder, []), move)
-                yield from self._cycles(entry, goods_key, move)
+                yield from self._cycle(entry, goods_key, at_ms // DAY_MS, amount, other)
 
     def withdraw(self, before: Input, goods: Sequence[Goods], entry: Input) -> Iterable[Row]:
-        """Forget a record's moves. What they brought about is not unsaid: an alert stays, its revision follows."""
+        """Take a record's amounts out. What they brought about is not unsaid: an alert stays, its revision follows."""
         del entry
-        for goods_key in _amounts(goods):
-            place = f"{before.holder}|{goods_key}"
-            _forget(self._state.receipts, place, before.record_id)
-            _forget(self._state.leaving, place, before.record_id)
-            _forget(self._state.edges.get(goods_key, {}), before.holder, before.record_id)
+        if _is_receipt(before) or _leaves(before):
+            at_ms = int(plausible_ms(before.event_ms, before.received_ms))
+            for goods_key, amount in _amounts(goods).items():
+                self._post(before, goods_key, at_ms, -amount)
         return ()
 
-    def _passed(self, entry: Input, place: str, move: Move, *, came: bool) -> Iterator[Row]:
-        _, code, dimension = place.split("|")
-        receipts, leaving = self._state.receipts.get(place, []), self._state.leaving.get(place, [])
+    def _post(self, entry: Input, goods_key: str, at_ms: int, amount: int) -> None:
+        place = f"{entry.holder}|{goods_key}"
+        _add((self._state.receipts if _is_receipt(entry) else self._state.leaving), place, at_ms // HOUR_MS, amount)
+        other = entry.body.get("counterparty", {}).get("uscc", "")
+        if _leaves(entry) and other not in ("", entry.holder):
+            buyers = self._state.sales.setdefault(goods_key, {}).setdefault(entry.holder, {})
+            _add(buyers, other, at_ms // DAY_MS, amount)
+
+    def _passed(self, entry: Input, goods_key: str, hour: int, amount: int, *, came: bool) -> Iterator[Row]:
+        """One row: of the receipt of which the greatest part left, among those that this movement concerns."""
+        code, dimension = goods_key.split("|")
+        place = f"{entry.holder}|{goods_key}"
+        receipts, leaving = self._state.receipts.get(place, {}), self._state.leaving.get(place, {})
         resale = not came and entry.body["reason"] == "sale"
         row = common(entry) | {
             "code": code,
             "dimension": dimension,
-            "user": self._is_user(entry.holder),
+            "user": True,
             "resale": resale,
             "approval": bool(entry.body.get("permits")),
         }
-        near = [move] if came else [r for r in receipts if 0 <= move[0] - r[0] <= PASS_MS]
-        for at_ms, record_id, _, _ in near:
+        anchors = [hour] if came else [h for h in range(hour - PASS_HOURS, hour + 1) if receipts.get(h, 0) > 0]
+        worst: tuple[int, int, int, int] | None = None
+        for anchor in anchors:
             # Several receipts of the same two days are one receipt: else one sale would pass each of them through.
-            together = sum(r[2] for r in receipts if at_ms <= r[0] <= at_ms + PASS_MS)
-            left = sum(item[2] for item in leaving if at_ms <= item[0] <= at_ms + PASS_MS)
-            if left:
-                share = min(left * PPM // max(together, 1), PPM)
-                yield "passthrough", row | {"came": together, "left": left, "share_ppm": share, "receipt": record_id}
-        if resale and not near:
-            yield "passthrough", row | {"came": 0, "left": move[2], "share_ppm": 0, "receipt": ""}
+            window = range(anchor, anchor + PASS_HOURS + 1)
+            together, left = sum(receipts.get(h, 0) for h in window), sum(leaving.get(h, 0) for h in window)
+            share = min(left * PPM // max(together, 1), PPM)
+            if left > 0 and (worst is None or share > worst[0]):
+                worst = (share, anchor, together, left)
+        if worst is not None:
+            share, anchor, together, left = worst
+            since_ms = UnixMs(anchor * HOUR_MS)
+            yield (
+                "passthrough",
+                row
+                | {"came": together, "left": left, "share_ppm": share}
+                | {"since": format_utc(since_ms), "since_ms": since_ms},
+            )
+        elif resale:
+            yield "passthrough", row | {"came": 0, "left": amount, "share_ppm": 0, "since": "", "since_ms": 0}
 
     def _is_user(self, holder: str) -> bool:
         roles = set(self._register.profile(holder).roles)
         return "user" in roles and roles.isdisjoint({"producer", "trader", "seller", "dealer", "shop"})
 
-    def _cycles(self, entry: Input, goods_key: str, move: Move) -> Iterator[Row]:
-        """The shortest way back from the buyer to the seller, if there is one."""
+    def _cycle(self, entry: Input, goods_key: str, day: int, amount: int, buyer: str) -> Iterator[Row]:
+        """The shortest way back from the buyer to the seller, if there is one. Each sale on it counts with its greatest
+        day within the reach.
+        """
         code, dimension = goods_key.split("|")
-        sellers = self._state.edges[goods_key]
-        seller, start = entry.holder, move
-        queue: list[tuple[str, tuple[Move, ...], tuple[str, ...]]] = [(start[3], (start,), (seller, start[3]))]
-        steps = 0
-        while queue:
-            here, moves, path = queue.pop(0)
-            for edge in sellers.get(here, ()):
-                steps += 1
-                if steps > MAX_STEPS:
-                    return
-                times = [m[0] for m in (*moves, edge)]
-                if max(times) - min(times) > REACH_MS:
+        sellers, seller = self._state.sales[goods_key], entry.holder
+        seen = {buyer}
+        ways: list[tuple[tuple[int, ...], tuple[str, ...]]] = [((day, amount), (seller, buyer))]
+        while ways:
+            (moves, path), ways = ways[0], ways[1:]
+            for following, days in sellers.get(path[-1], {}).items():
+                near = [(-sold, abs(d - day), d) for d, sold in days.items() if abs(d - day) <= REACH_DAYS and sold > 0]
+                if not near:
                     continue
-                if edge[3] == seller:
-                    yield "cycle", common(entry) | _cycle(code, dimension, path, (*moves, edge))
+                sold, _, on = min(near)
+                steps = (*moves, on, -sold)
+                if following == seller:
+                    yield "cycle", common(entry) | _cycle_row(code, dimension, path, steps)
                     return
-                if len(path) < MAX_LENGTH and edge[3] not in path:
-                    queue.append((edge[3], (*moves, edge), (*path, edge[3])))
+                if len(path) < MAX_LENGTH and following not in seen:
+                    seen.add(following)
+                    ways.append((steps, (*path, following)))
 
     def prune(self, now_ms: int) -> None:
         """Forget what no movement can meet any more."""
+        oldest_hour = now_ms // HOUR_MS - PASS_HOURS - 24 * LATEST_DAYS
         for by in (self._state.receipts, self._state.leaving):
-            _drop_before(by, now_ms - PASS_MS - LATEST_MS)
-        for sellers in self._state.edges.values():
-            _drop_before(sellers, now_ms - REACH_MS - LATEST_MS)
+            _drop_before(by, oldest_hour)
+        oldest_day = now_ms // DAY_MS - REACH_DAYS - LATEST_DAYS
+        for goods_key, sellers in list(self._state.sales.items()):
+            for seller, buyers in list(sellers.items()):
+                _drop_before(buyers, oldest_day)
+                if not buyers:
+                    del sellers[seller]
+            if not sellers:
+                del self._state.sales[goods_key]
 
 
 def _is_receipt(entry: Input) -> bool:
@@ -177,33 +202,36 @@ def _amounts(goods: Sequence[Goods]) -> dict[str, int]:
     return sums
 
 
-def _cycle(code: str, dimension: str, path: tuple[str, ...], moves: Sequence[Move]) -> dict[str, Any]:
+def _cycle_row(code: str, dimension: str, path: tuple[str, ...], steps: Sequence[int]) -> dict[str, Any]:
+    """`steps`: day and amount of each sale in turn."""
     first = path.index(min(path))
-    amounts, times = [m[2] for m in moves], [m[0] for m in moves]
+    days, amounts = steps[::2], steps[1::2]
     return {
         "code": code,
         "dimension": dimension,
         # Begins with the least name, so that the same cycle has one name wherever it was noticed.
         "path": ">".join(path[first:] + path[:first]),
         "length": len(path),
-        "span_ms": max(times) - min(times),
+        "span_ms": (max(days) - min(days)) * DAY_MS,
         "share_ppm": min(amounts) * PPM // max(*amounts, 1),
     }
 
 
-def _forget(by: dict[str, list[Move]], at: str, record_id: str) -> None:
-    kept = [move for move in by.get(at, ()) if move[1] != record_id]
-    if kept:
-        by[at] = kept
+def _add(by: dict[str, Buckets], at: str, number: int, amount: int) -> None:
+    buckets = by.setdefault(at, {})
+    total = buckets.get(number, 0) + amount
+    if total:
+        buckets[number] = total
     else:
-        by.pop(at, None)
+        buckets.pop(number, None)
+        if not buckets:
+            del by[at]
 
 
-def _drop_before(by: dict[str, list[Move]], limit_ms: int) -> None:
-    for at, moves in list(by.items()):
-        if moves[0][0] < limit_ms:
-            kept = [move for move in moves if move[0] >= limit_ms]
-            if kept:
-                by[at] = kept
-            else:
-                del by[at]
+def _drop_before(by: dict[str, Buckets], oldest: int) -> None:
+    for at, buckets in list(by.items()):
+        kept = {number: amount for number, amount in buckets.items() if number >= oldest}
+        if kept:
+            by[at] = kept
+        else:
+            del by[at]

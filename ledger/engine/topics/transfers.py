@@ -21,6 +21,9 @@ DAY_MS = 86_400_000
 SETTLED_FOR_MS = 30 * DAY_MS
 """Confirmed transfers and matched receipts are forgotten after it, the others after six times it."""
 PPM = 1_000_000
+MAX_SAME = 32
+"""Movements under one buyer and consignment that are compared, the newest: who repeats one number without end must not
+make every further record dearer than the last."""
 
 
 class Sent(msgspec.Struct, array_like=True):
@@ -154,12 +157,12 @@ class Transfers(Topic):
         if _sends(entry):
             transfer = self._transfer(entry, goods)
             at = f"{transfer.buyer}/{transfer.consignment}"
-            self._state.opened.setdefault(at, []).append(transfer)
+            _add(self._state.opened, at, transfer)
             return self._rows(entry, at)
         if _receives(entry):
             arrival = self._arrival(entry, goods)
             at = _arrival_at(entry)
-            self._state.arrivals.setdefault(at, []).append(arrival)
+            _add(self._state.arrivals, at, arrival)
             return self._rows(entry, at)
         return ()
 
@@ -244,6 +247,13 @@ class Transfers(Topic):
         for at, opened in list(state.opened.items()):
             limit = settled if at in state.arrivals else given_up
             _keep(state.opened, at, [t for t in opened if t.sale_ms > limit])
+
+
+def _add(by: dict[str, list[Any]], at: str, item: Any) -> None:
+    there = by.setdefault(at, [])
+    there.append(item)
+    if len(there) > MAX_SAME:
+        del there[0]
 
 
 def _keep(by: dict[str, list[Any]], at: str, kept: list[Any]) -> None:
