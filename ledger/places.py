@@ -42,7 +42,10 @@ def bound_by(before: Bindings, kind: str, body: Body) -> Bindings:
         kind, body = body["kind"], body["body"]
     if kind != "place":
         return before
-    return {**before, **{site["site"]: {store["id"]: store["book"] for store in site["stores"]} for site in body["sites"]}}
+    return {
+        **before,
+        **{site["site"]: {store["id"]: store["book"] for store in site["stores"]} for site in body["sites"]},
+    }
 
 
 def check_stores(
