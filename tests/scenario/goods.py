@@ -86,13 +86,13 @@ class Goods:
             line.update(more)
         return line
 
-    def measurement(self, method: str) -> dict[str, Any]:
+    def measurement(self, method: str, step_mg: int = KG) -> dict[str, Any]:
         """How an amount of it was measured; sealed goods are counted."""
         if self.piece_mg:
             return {"method": "count"}
         return {
             "method": method,
-            "resolution": {"value": "1", "unit": "KGM"},
+            "resolution": mass(step_mg),
             "random_ppm": self.random_ppm,
             "systematic_ppm": self.systematic_ppm,
         }

@@ -207,6 +207,7 @@ class Papers:
             )
         if owner.stores:
             self._certificate(ms + 3 * MINUTE)
+            self._hazard_filing(ms + 4 * MINUTE)
 
     def _series(self, type_: str, stores: Sequence[Shelf], ms: int, *, days: tuple[int, int], **more: Any) -> None:
         """One paper and those that follow it; each is endorsed one or two days later."""
@@ -253,6 +254,14 @@ class Papers:
             self.owner.at(ms + wait, lambda when: self.officials.endorse(draft, when))
         else:
             self.officials.endorse(draft, ms + wait)
+
+    def _hazard_filing(self, ms: int) -> None:
+        """Large stocks are filed as a major hazard (GB 18218), as nearly all that declared them here have to."""
+        if self.owner.kind == "stage":
+            return
+        body = {"categories": ["major_hazard"]}
+        draft = licence(self.owner, "filing", f"H-{self.owner.holder[10:17]}-1", ms, _date(-300), _date(1500), **body)
+        self._endorse_later(draft, ms)
 
     def _certificate(self, ms: int) -> None:
         owner = self.owner

@@ -20,6 +20,7 @@ OUTDOOR = {"class": "outdoor", "blade_mm": 120, "tip_angle_deg": 48, "tip_radius
 DAGGER = {"class": "dagger", "blade_mm": 190, "tip_angle_deg": 35, "tip_radius_um": 100, "edged": True, "lock": False}
 CODES = {"kitchen": "KN-KITCHEN", "folding": "KN-FOLDING", "outdoor": "KN-OUTDOOR", "dagger": "KN-DAGGER"}
 COUNTER = "C1"
+ORDINARY = ("kitchen", "folding", "outdoor")
 
 
 class Shop(Enterprise):
@@ -38,7 +39,8 @@ class Shop(Enterprise):
         )
         self.counter = self.open_desk("counter")
         self.sales_a_day = self.rng.uniform(3.0, 6.0)
-        self.pieces = {"kitchen": 150, "folding": 90, "outdoor": 60}
+        self.pieces = {"kitchen": 150, "folding": 90, "outdoor": 60, "dagger": 25}
+        """Daggers are for holders of a permit, and hardly ever sold."""
         self._regulars: list[tuple[int, Person]] = []
         self._moved = False
 
@@ -76,7 +78,7 @@ class Shop(Enterprise):
             factor = 1.4 if not clock.is_workday(day) else 0.9
             for _ in range(int(self.sales_a_day * factor + rng.random())):
                 self.at(base + 9 * HOUR + 30 * MINUTE + int(rng.random() * 10.5 * HOUR), self.sell)
-            if min(self.pieces.values()) < 30:
+            if min(self.pieces[name] for name in ORDINARY) < 30:
                 self.at(base + 9 * HOUR + rng.randrange(20 * MINUTE), self.restock)
             if clock.weekday(day) == 1:
                 self.at(base + 20 * HOUR + 20 * MINUTE + rng.randrange(10 * MINUTE), self.count)
@@ -94,7 +96,7 @@ class Shop(Enterprise):
 
     def restock(self, ms: int) -> None:
         rng = self.rng
-        wanted = {name: 60 for name in self.pieces if self.pieces[name] < 60}
+        wanted = {name: 60 for name in ORDINARY if self.pieces[name] < 60}
         lines = []
         for name, pieces in wanted.items():
             self.pieces[name] += pieces

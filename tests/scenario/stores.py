@@ -13,9 +13,6 @@ from tests.scenario.people import Person
 if TYPE_CHECKING:
     from tests.scenario.enterprise import Enterprise
 
-WEIGHED_TO_MG = KG // 10
-"""Bulk amounts are written down to a tenth of a kilogram."""
-
 
 class Store:
     """One store, one book, one sort of goods. `true_mg` is never written anywhere; `booked_mg` is what the records add up to."""
@@ -26,6 +23,8 @@ class Store:
         self.owner, self.id, self.goods = owner, at, goods
         self.capacity = capacity
         """Milligrams; pieces for sealed goods."""
+        self.step_mg = max(1, 10 ** (len(str(capacity)) - 6)) if not goods.sealed else 1
+        """Bulk amounts are written down in steps that are small beside the store: 100 g of 100 t."""
         self.kind = kind or ("tank" if not goods.sealed else "room")
         self.compartment = f"F-{at}"
         self.rng = Random(f"{owner.seed}/store/{owner.holder}/{at}")
@@ -71,12 +70,15 @@ class Store:
 
     def _read(self, true_mg: int, bias: float) -> int:
         error = bias + self.rng.gauss(0, 1) * self.goods.random_ppm / 1e6
-        return max(0, round(true_mg * (1 + error) / WEIGHED_TO_MG) * WEIGHED_TO_MG)
+        return max(0, round(true_mg * (1 + error) / self.step_mg) * self.step_mg)
 
     # --- records ------------------------------------------------------------------------------------------------------
 
     def line(self, amount: int, **more: Any) -> dict[str, Any]:
         return self.goods.line(self.id, amount, amount, **more)
+
+    def measured(self, method: str) -> dict[str, Any]:
+        return self.goods.measurement(method, self.step_mg)
 
     def move(
         self,
@@ -112,13 +114,16 @@ class Store:
             "lines": [goods.line(self.id, written, written, **(line or {}))],
         }
         if not goods.sealed:
-            body["measurement"] = goods.measurement("weighbridge")
+            body["measurement"] = self.measured("weighbridge")
         owner = self.owner
         two = goods.toxic or owner.two_person
         body["handlers"] = owner.handlers(handlers or (2 if two else 1))
         if two and signers != 1:
             body["confirmed"] = owner.confirmations(ms, self.rng)
             signers = 2
+        for name, said in (("handlers", more.pop("handlers_are", None)), ("confirmed", more.pop("confirmed_by", None))):
+            if said is not None:
+                body[name] = said
         if more:
             body.update(more)
         self.moved_day = clock.day_of(ms)
@@ -144,7 +149,7 @@ class Store:
             "cut_off": clock.local_text(ms),
             "complete": True,
             "lines": [self.line(counted)],
-            "measurement": goods.measurement("level_gauge"),
+            "measurement": self.measured("level_gauge"),
             "counters": self.owner.handlers(2),
         }
         body.update(more)
@@ -217,7 +222,7 @@ class Store:
         weeks = (day - self.counted_day) / 7 if self.counted_day >= 0 else 0
         summer = 1.3 if 120 <= day < 270 else 0.9
         truly = round(self.true_mg * goods.volatile_ppm / 1e6 * weeks * summer)
-        declared = round(truly * self.rng.gauss(1, 0.12) / WEIGHED_TO_MG) * WEIGHED_TO_MG
+        declared = round(truly * self.rng.gauss(1, 0.12) / self.step_mg) * self.step_mg
         if declared <= 0:
             return
         self.true_mg -= truly
@@ -227,7 +232,7 @@ class Store:
             "reason": "loss",
             "loss_cause": "evaporation",
             "lines": [goods.line(self.id, declared)],
-            "measurement": goods.measurement("estimate"),
+            "measurement": self.measured("estimate"),
             "handlers": self.owner.handlers(1),
         }
         self.desk.write("movement", body, ms, self.owner.received(ms))

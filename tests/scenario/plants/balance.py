@@ -32,7 +32,7 @@ def _overdraw(extra: int, goods: Goods, opening: int):
                     "direction": "out",
                     "reason": "consumption",
                     "lines": [store.line(amount)],
-                    "measurement": goods.measurement("weighbridge"),
+                    "measurement": store.measured("weighbridge"),
                     "handlers": scene.owner.handlers(1),
                 }
                 store.desk.write("movement", body, ms, scene.owner.received(ms))
@@ -250,7 +250,7 @@ def _dilute(lost_permille: int):
                 "reason": "dilution",
                 "lines": [weak.line(made)],
                 "process": {"id": process, "inputs": [{"record": out.record_id, "line": 0}]},
-                "measurement": weak.goods.measurement("weighbridge"),
+                "measurement": weak.measured("weighbridge"),
                 "handlers": scene.owner.handlers(1),
             }
             weak.true_mg += made
@@ -353,7 +353,7 @@ CASES: tuple[Case, ...] = (
         days=9,
         also=("A07", "A06", "A04"),
     ),
-    near("A05-small", "A05", "one and a half sigma of a tank gone in one day", _thefts(8, {3: 1.5}), days=9),
+    near("A05-small", "A05", "a sigma of a tank gone in one day", _thefts(8, {3: 1.0}), days=9, also=("A06", "A07")),
     planted(
         "A06-slow",
         "A06",
@@ -371,7 +371,7 @@ CASES: tuple[Case, ...] = (
         days=11,
         also=("A05", "A06", "A04"),
     ),
-    near("A07-once", "A07", "one and a half sigma once", _thefts(10, {3: 1.5}), days=11),
+    near("A07-once", "A07", "a sigma once", _thefts(10, {3: 1.0}), days=11, also=("A05", "A06")),
     planted("A08-copied", "A08", "26 bulk counts that equal the book", _too_good, days=30, times=2),
     near("A08-honest", "A08", "26 honest bulk counts", _thefts(28, {}), days=29, times=2),
     planted(

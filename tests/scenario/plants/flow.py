@@ -9,6 +9,7 @@ from tests.scenario.goods import Goods
 from tests.scenario.people import make_person
 from tests.scenario.plants.papers import buy_later, buy_outside, grant_licence, grant_statement, trade
 from tests.scenario.plants.scene import ALONE, BARE, SHARED, Case, Scene, near, planted
+from tests.scenario.trade import identity_check
 
 BULK = Goods("7697-37-2", "Nitric acid 68 %", 0, "68", "solution")
 ENDS = {"role": "trader"}
@@ -26,9 +27,9 @@ def _pair(scene: Scene, goods: Goods, *, many: int = 60, toxic_free: bool = True
 
 def _arrives(got_permille: int, goods: Goods):
     def play(scene: Scene) -> None:
-        many = 30_000 * KG if not goods.sealed else 60
+        many = 8_000 * KG if not goods.sealed else 60
         seller, buyer = _pair(scene, goods, many=many)
-        sent = 10_000 * KG if not goods.sealed else 20
+        sent = 4_000 * KG if not goods.sealed else 20
         name, leaves = trade(
             scene, seller, buyer, scene.workday(1), 9, sent, got=sent * got_permille // 1000, comes_h=1.5
         )
@@ -82,6 +83,8 @@ def _phantom(seller_logs_h: float | None):
                     counterparty={"type": "enterprise", "uscc": buyer.owner.holder},
                     payment_method="bank_transfer",
                     purpose="production",
+                    persons={"/body/agent": buyer.owner.agent},
+                    identity_checks=[identity_check("agent")],
                 )
                 seller.owner.file(name, sent, ms, scene.rng, after_ms=HOUR)
 
@@ -99,7 +102,7 @@ def _from_outside(evidence: bool):
 
         def arrive(ms: int) -> None:
             more = {} if evidence else {"evidence": None}
-            came = buy_outside(scene, store, 5, ms, **more)
+            came = buy_outside(scene, store, 6, ms, **more)
             if not evidence:
                 del came.body["evidence"]
             label.where["record"] = came.record_id
@@ -191,7 +194,7 @@ def _statement(days: tuple[int, int] | None):
         grant_licence(scene, scene.at(0, 8.2))
         if days is not None:
             grant_statement(scene, scene.at(0, 8.3), days=days)
-        act = buy_later(scene, store, scene.workday(1), 10, 4)
+        act = buy_later(scene, store, scene.workday(1), 10, 6)
         scene.label(act, act + HOUR)
 
     return play
@@ -279,7 +282,7 @@ def _same_agent(days_apart: int, *, same_buyer: bool = False):
         for n, owner in enumerate(buyers):
             into = scene.store(g.NITRIC_DRUM, capacity=60, opening=10, owner=owner)
             day = scene.workday(1) if n == 0 else scene.day_after(days_apart)
-            _, act = trade(scene, seller, into, day, 9 + n, 4, sale={"persons": {"/body/agent": person}})
+            _, act = trade(scene, seller, into, day, 9 + n, 6, sale={"persons": {"/body/agent": person}})
         scene.label(act, act + 5 * HOUR, **{"in": person.surrogate})
 
     return play
@@ -291,8 +294,8 @@ CASES: tuple[Case, ...] = (
         "B01-more", "B01", "two drums more arrive than left", _arrives(1100, g.NITRIC_DRUM), severity="critical", **ENDS
     ),
     planted("B01-bulk", "B01", "three per cent of a bulk load are missing", _arrives(970, BULK), **ENDS),
-    near("B01-exact", "B01", "as many drums arrive as left", _arrives(1000, g.NITRIC_DRUM), **ENDS),
-    near("B01-weighed", "B01", "two weighbridges differ by 0.15 %", _arrives(1001, BULK), times=4, **ENDS),
+    near("B01-exact", "B01", "as many drums arrive as left", _arrives(1000, g.NITRIC_DRUM), times=4, **ENDS),
+    near("B01-weighed", "B01", "two weighbridges differ by 0.15 %", _arrives(1001, BULK), times=5, **ENDS),
     planted(
         "B02-never", "B02", "never recorded by the buyer", _comes(None, until_h=130), days=9, also=("B04",), **ENDS
     ),
@@ -363,7 +366,7 @@ CASES: tuple[Case, ...] = (
         "B10-parts",
         "B10",
         "four purchases from four sellers in nine days",
-        _sellers((20, 20, 20, 20), (960, 961, 962, 963)),
+        _sellers((5, 5, 5, 5), (960, 961, 962, 963)),
         days=14,
         stage=ALONE,
         also=("B12",),
@@ -372,7 +375,7 @@ CASES: tuple[Case, ...] = (
         "B10-one",
         "B10",
         "four purchases from one seller",
-        _sellers((20, 20, 20, 20), (960,)),
+        _sellers((5, 5, 5, 5), (960,)),
         days=14,
         stage=ALONE,
         also=("B12",),
@@ -381,7 +384,7 @@ CASES: tuple[Case, ...] = (
         "B10-two",
         "B10",
         "two small purchases from two sellers",
-        _sellers((3, 3), (960, 961)),
+        _sellers((5, 5), (960, 961)),
         days=10,
         stage=ALONE,
         also=("B12",),

@@ -38,6 +38,8 @@ class Case:
     severity: str = ""
     band: int = -1
     also: tuple[str, ...] = ()
+    outcome: str = ""
+    """How the supervisor closes what it raises: confirmed, sloppy; empty: with care, as no violation."""
     role: str = ""
     """Of the enterprise that plays it: trader or user; empty: either."""
 
@@ -131,7 +133,7 @@ class Scene:
 
         holder.at(self.at(0, 7.6) + step * MINUTE, begin)
         holder.at(self.at(0, 7.75) + step * MINUTE, first)
-        last = self.case.days - 1 if until is None else until
+        last = max(self.case.days - 1, self.workday(2)) if until is None else until
         holder.at(
             clock.day_start(clock.next_workday(self.day + last)) + 15 * HOUR + (20 + step) * MINUTE,
             lambda ms: finish(made, ms),
@@ -154,7 +156,8 @@ class Scene:
             severity=case.severity,
             band=case.band,
             also=case.also,
-            holders=(),
+            holders=tuple(dict.fromkeys((self.owner.holder, *(store.owner.holder for store in self.stores)))),
+            outcome=case.outcome,
         )
         self.world.labels.add(label)
         return label
@@ -174,7 +177,7 @@ def finish(store: Store, ms: int) -> None:
                 "direction": "out",
                 "reason": "consumption",
                 "lines": [store.line(left)],
-                "measurement": store.goods.measurement("weighbridge"),
+                "measurement": store.measured("weighbridge"),
                 "handlers": store.owner.handlers(2),
             }
             store.desk.write("movement", body, ms, store.owner.received(ms), signers=2)
