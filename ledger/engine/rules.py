@@ -99,6 +99,10 @@ class RuleSet:
     digest: str
     parts: dict[str, str] = field(default_factory=dict)
     """Hex SHA-256 of `rules` (their texts), `parameters` (their values), `catalogue`."""
+    sources: dict[str, str] = field(default_factory=dict, compare=False)
+    """The files that it was loaded from, by name; with `legal` and `catalogue` they load the same set again."""
+    legal: dict[str, tuple[str, str]] = field(default_factory=dict, compare=False)
+    catalogue: str = field(default="", compare=False)
 
     def on(self, subject: str) -> tuple[Rule, ...]:
         """The rules that listen to `subject`, by id."""
@@ -125,7 +129,8 @@ def load_rules(sources: Mapping[str, str], legal: LegalParams, catalogue: str = 
         "parameters": _digest(f"{rule_id} {name} {versions}" for rule_id, name, versions in sorted(values)),
         "catalogue": _digest([catalogue]),
     }
-    return RuleSet(running, _digest(f"{name} {part}" for name, part in parts.items()), parts)
+    digest = _digest(f"{name} {part}" for name, part in parts.items())
+    return RuleSet(running, digest, parts, dict(sources), dict(legal), catalogue)
 
 
 def _digest(lines: Iterable[str]) -> str:
@@ -135,7 +140,11 @@ def _digest(lines: Iterable[str]) -> str:
 
 def parse_rule(text: str, file: str, legal: LegalParams) -> Rule:
     """One rule file. Raises RuleError naming file and line."""
-    document = load_yaml(text, file)
+    return read_rule(load_yaml(text, file), text, legal)
+
+
+def read_rule(document: Located, text: str, legal: LegalParams) -> Rule:
+    """The rule of a parsed file. Raises RuleError for the first thing that is wrong."""
     top = document.mapping(_REQUIRED, _OPTIONAL)
     top["schema"].text("rule/1")
     subjects = top["on"].texts()
