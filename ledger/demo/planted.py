@@ -99,6 +99,15 @@ class Cast:
         """Books without an opening stock-take."""
         return frozenset(p.place for p, case in zip(self.planted, self.cases, strict=True) if not case.opened)
 
+    def places_of(self, rules: frozenset[str]) -> frozenset[Place]:
+        """The books that the cases of these rules are played in."""
+        return frozenset(
+            enterprise.place(store)
+            for case, spots in zip(self.cases, self.spots, strict=True)
+            if case.rule in rules
+            for enterprise, store in spots
+        )
+
     def licence_of(self, enterprise: Enterprise, year: int, ms: int) -> Act | None:
         """The licence that an enterprise declares in the opening, if it is to have one."""
         state = "normal"

@@ -33,7 +33,10 @@ VERSION = 1
 SETTINGS = "world.json"
 KEYS = "keys.json"
 OPENED_BEFORE_MS = 7 * DAY_MS
-"""The opening stock-takes are a week old, so that cases with a past have room for it."""
+"""Papers are a week old, and the counts of cases with a past, so that there is room for it."""
+COUNTED_BEFORE_MS = DAY_MS
+"""All else was counted yesterday: what lies there for a week and is not counted would be overdue."""
+WITH_A_PAST = frozenset({"B02"})
 PLANT_EVERY = 3
 """Every third turn plants a case, until all are."""
 AHEAD = 8
@@ -181,13 +184,17 @@ class World:
         for at, line in enumerate(licences):
             body = {"record_id": line["record_id"], "holder": line["place"][0]}
             yield Turn([Act(ENDORSEMENTS, "endorse", body, ms + 1000 + at)])
+        old = self._cast.places_of(WITH_A_PAST)
+        lately = self.start_ms - COUNTED_BEFORE_MS
         for enterprise in self.enterprises:
             ms += 1000
-            listed = [
-                acts.stocktake(enterprise, store, store.opening_mg, store.opening_pieces, ms + at)
-                for at, store in enumerate(enterprise.stores)
-                if enterprise.place(store) not in self._cast.unopened
-            ]
+            lately += 1000
+            listed = []
+            for at, store in enumerate(enterprise.stores):
+                place = enterprise.place(store)
+                if place not in self._cast.unopened:
+                    counted_ms = (ms if place in old else lately) + at
+                    listed.append(acts.stocktake(enterprise, store, store.opening_mg, store.opening_pieces, counted_ms))
             yield Turn(listed)
 
     def _open(self) -> None:

@@ -25,6 +25,7 @@ from ledger.engine.topics.refusals import Refusals
 from ledger.engine.topics.rental import Rental
 from ledger.engine.topics.roster import Roster
 from ledger.engine.topics.stock import Stock
+from ledger.engine.topics.stocktaking import Stocktaking
 from ledger.engine.topics.storage import Storage
 from ledger.engine.topics.transfers import Transfers
 from ledger.engine.topics.uploads import Uploads
@@ -32,6 +33,7 @@ from ledger.engine.topics.uploads import Uploads
 TOPICS: tuple[type[Topic], ...] = (
     Movements,
     Accountancy,
+    Stocktaking,
     Stock,
     Transfers,
     Licences,
@@ -65,6 +67,7 @@ def build_topics(state: FoldState, register: Register) -> tuple[Topic, ...]:
     return (
         Movements(),
         Accountancy(state.accountancy),
+        Stocktaking(state.stocktaking, state.accountancy, register),
         Stock(books),
         Transfers(state.transfers, register),
         licences,

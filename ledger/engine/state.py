@@ -27,6 +27,7 @@ from ledger.engine.topics.refusals import RefusalsState
 from ledger.engine.topics.purchases import PurchasesState
 from ledger.engine.topics.rental import RentalState
 from ledger.engine.topics.roster import RosterState
+from ledger.engine.topics.stocktaking import StocktakingState
 from ledger.engine.topics.storage import StorageState
 from ledger.engine.topics.transfers import TransfersState
 
@@ -165,6 +166,7 @@ class FoldState(msgspec.Struct):
     storage: StorageState = msgspec.field(default_factory=StorageState)
     closures: ClosuresState = msgspec.field(default_factory=ClosuresState)
     accountancy: AccountancyState = msgspec.field(default_factory=AccountancyState)
+    stocktaking: StocktakingState = msgspec.field(default_factory=StocktakingState)
     watches: WatchState = msgspec.field(default_factory=WatchState)
     purchases: PurchasesState = msgspec.field(default_factory=PurchasesState)
     corrected: dict[str, str] = {}

@@ -67,6 +67,8 @@ MEMBERS_ZH = {
     "sharp_mm": "尖刃长界限（毫米）", "special": "特种刀具", "tip_deg": "刀尖角界限（度）", "mend": "补录期限", "other_payer": "他人付款", "undriven": "承租人不驾驶", "returned": "已归还", "warn": "提醒时限",
     "alarm": "报警时限", "most_in_7d": "7 日上限", "outs_7d": "7 日租车次数", "renter_type": "承租人类型", "simultaneous": "同时租用数", "scenes": "场景数", "scene": "场景",
     # material accountancy
+    "daily": "每日时限", "daily_twice": "每日时限两倍", "weekly": "每周时限", "weekly_twice": "每周时限两倍", "monthly": "每月时限", "monthly_twice": "每月时限两倍", "precursor": "易制爆", "holding": "有库存",
+    "moved": "有出入库", "counted_ms": "上次盘点", "moved_since_ms": "出入库后起算",
     "before": "期初", "went": "出库量", "lost": "申报损耗", "muf": "平衡差", "missing_pieces": "短少件数", "stated": "误差已申报", "weighed": "计量", "z_milli": "偏离（千分之标准差）",
     "sitmuf_milli": "标准化独立平衡差（千分之一）", "n": "平衡次数", "spread_ppm": "离散比（ppm）", "sigma_estimated": "自身估计标准差", "single": "单次限（千分之标准差）", "critical": "特急限（千分之标准差）",
     "loss_protracted_milli": "长期短少累计和", "loss_abrupt_milli": "突发短少累计和", "gain_protracted_milli": "长期多出累计和", "gain_abrupt_milli": "突发多出累计和", "h": "累计和限", "abrupt_h": "突发累计和限",
