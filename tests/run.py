@@ -24,9 +24,10 @@ STATIC = [
 ]
 # (name, paths or options for pytest). Anything not named falls into the first group that takes "tests".
 GROUPS = [
-    ("unit and property", ["tests", *(f"--ignore=tests/{p}" for p in ("contracts", "faults", "e2e", "readme"))]),
+    ("unit and property", ["tests", *(f"--ignore=tests/{p}" for p in ("contracts", "faults", "e2e", "readme", "scenario"))]),
     ("contracts", ["tests/contracts"]),
     ("faults", ["tests/faults"]),
+    ("scenario", ["tests/scenario"]),
     ("browser", ["tests/e2e"]),
     ("readme", ["tests/readme"]),
 ]

@@ -1,13 +1,13 @@
-"""`./scripts/bench [PART …]`: everything, or some of ingest, chain, proofs, engine. `--growth N` goes on to N records."""
+"""`./scripts/bench [PART …]`: everything, or some of ingest, chain, proofs, engine, year. `--growth N` goes on to N records."""
 
 from __future__ import annotations
 
 import argparse
 
-from tests.bench import chain, engine, ingest, proofs
+from tests.bench import chain, engine, ingest, proofs, year
 from tests.bench.report import Report, machine
 
-PARTS = ("ingest", "chain", "proofs", "engine")
+PARTS = ("ingest", "chain", "proofs", "engine", "year")
 
 
 def main() -> None:
@@ -26,6 +26,8 @@ def main() -> None:
             chain.run(report)
         elif part == "proofs":
             proofs.run(report, options.records, options.growth)
+        elif part == "year":
+            year.year(report)
         else:
             engine.engine(report)
 
