@@ -31,6 +31,7 @@ class Period(msgspec.Struct, array_like=True):
     """One complete stock-take, and what flowed since the one before it."""
 
     record_id: str
+    index: int
     cutoff_ms: int
     counted: int
     pieces: int

@@ -281,6 +281,37 @@ def test_balance__book_that_continues_a_final_one__goes_on_with_its_series():
     assert books.stream["loss_protracted_milli"] == plain.stream["loss_protracted_milli"]
 
 
+def still_found(run):
+    """The goods of which A05 still holds at some count."""
+    courses = run.state.courses["A05"]
+    return [name.split("\x1f")[3].split("|")[0] for name, course in courses.items() if course.marks]
+
+
+def test_alert__late_record_that_explains_the_balance__takes_the_finding_back():
+    run = Run()
+    other = line(50, code="64-17-5")
+    run.stocktake(line(100), other)
+    run.stocktake(line(90), line(40, code="64-17-5"), at=DAY)
+    found = [a for a in run.alerts if a[0] == "A05"]
+    assert found == [("A05", 0), ("A05", 1)]
+    run.stocktake(line(90), line(40, code="64-17-5"), at=2 * DAY)
+    run.move("out", line(10), at=2 * DAY + HOUR, event=20 * HOUR)
+    # Only the stream that was explained; the other one's stays, and is not told again.
+    assert still_found(run) == ["64-17-5"]
+    assert [a for a in run.alerts if a[0] == "A05"] == found
+
+
+def test_alert__corrected_count__takes_the_finding_back():
+    run = Run()
+    run.stocktake(line(100))
+    wrong = run.stocktake(line(90), at=DAY)
+    run.stocktake(line(100), at=2 * DAY)
+    assert [a for a in run.alerts if a[0] == "A05"] == [("A05", 0), ("A05", 2)]
+    run.correct(wrong, line(100), at=3 * DAY)
+    assert still_found(run) == []
+    assert [a for a in run.alerts if a[0] == "A05"] == [("A05", 0), ("A05", 2)]
+
+
 # --- series -----------------------------------------------------------------------------------------------------------
 
 

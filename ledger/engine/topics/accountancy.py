@@ -28,7 +28,7 @@ from ledger.engine.topics.balances import (
     series_fields,
     stream_key,
 )
-from ledger.engine.topics.base import Row, Topic, common
+from ledger.engine.topics.base import ORIGIN, Row, Topic, common
 
 DEFAULT_RANDOM_PPM = 2_000
 DEFAULT_SYSTEMATIC_PPM = 1_000
@@ -66,6 +66,7 @@ class Accountancy(Topic):
     def __init__(self, state: AccountancyState) -> None:
         self._state = state
         self._known: dict[tuple[str, str], list[Standing]] = {}
+        self.gone: list[tuple[str, int]] = []
 
     # --- records -----------------------------------------------------------------------------------------------------
 
@@ -228,21 +229,36 @@ class Accountancy(Topic):
     # --- rows --------------------------------------------------------------------------------------------------------
 
     def _rows(self, entry: Input, touched: dict[str, set[int]]) -> Iterator[Row]:
+        """Rows of every stock-take that closes a touched balance, and of every touched stream.
+
+        What an earlier stock-take had brought is gone, so its rows come again, those of untouched streams too.
+        """
+        if not touched:
+            return
         book_at = _book_at(entry)
-        for key, due in touched.items():
-            stream = self._state.books[book_at].streams[key]
-            known = self._derived(book_at, key, stream)
-            base = common(entry) | goods_fields(key, stream)
-            for at in sorted(due):
-                row = base | balance_row(key, stream, at, known)
+        held = self._state.books[book_at].streams
+        closed = {
+            (period.index, period.record_id): None
+            for key, due in touched.items()
+            for period in (held[key].periods[at] for at in due)
+        }
+        for index, record_id in sorted(closed):
+            if index != _origin(entry):
+                self.gone.append((MATERIAL_BALANCE.name, index))
+            for key, stream in held.items():
+                at = streams.find(stream, record_id)
+                if at is None or at == 0:
+                    continue
+                row = balance_row(key, stream, at, self._derived(book_at, key, stream))
                 if any(row[part] for part in ("before", "came", "went", "lost", "counted", "missing_pieces")):
-                    yield "material_balance", row
+                    yield MATERIAL_BALANCE.name, common(entry) | goods_fields(key, stream) | row | {ORIGIN: index}
+        for key in touched:
+            stream = held[key]
+            known = self._derived(book_at, key, stream)
             # Twice nothing to weigh: the row that says so came with the first.
             if known and not is_sealed(key) and any(standing.y_milli is not None for standing in known[-2:]):
-                yield (
-                    "material_stream",
-                    base | balance_row(key, stream, len(known), known) | series_fields(stream, known),
-                )
+                row = balance_row(key, stream, len(known), known) | series_fields(stream, known)
+                yield MATERIAL_STREAM.name, common(entry) | goods_fields(key, stream) | row
 
     def _losses(self, entry: Input, goods: Sequence[Goods]) -> Iterator[Row]:
         book = self._book(entry)
@@ -256,7 +272,7 @@ class Accountancy(Topic):
             z_milli = quantity_z_milli(item.line.amount, earlier, MIN_LOSSES)
             lost, handled = streams.lost_lately(stream, event_ms, WINDOW_MS)
             yield (
-                "declared_loss",
+                DECLARED_LOSS.name,
                 common(entry)
                 | goods_fields(key, stream)
                 | {
@@ -284,6 +300,11 @@ def _book_at(entry: Input) -> str:
     return f"{entry.holder}/{entry.site}/{entry.book}"
 
 
+def _origin(entry: Input) -> int:
+    """The index under which an entry's rows are known: of a corrected record, that of its first word."""
+    return (entry.before or entry).index
+
+
 def _is_loss(entry: Input) -> bool:
     return entry.kind == "movement" and entry.body["reason"] == "loss"
 
@@ -303,7 +324,7 @@ def _period(entry: Input, cutoff_ms: int) -> Period:
     stated = random_ppm + systematic_ppm > 0
     if not stated:
         random_ppm, systematic_ppm = DEFAULT_RANDOM_PPM, DEFAULT_SYSTEMATIC_PPM
-    return Period(entry.record_id, cutoff_ms, 0, 0, random_ppm, systematic_ppm, stated)
+    return Period(entry.record_id, _origin(entry), cutoff_ms, 0, 0, random_ppm, systematic_ppm, stated)
 
 
 def _of(count: Period, key: str, amount: int, pieces: int) -> Period:
