@@ -46,6 +46,8 @@ def drop(traces: dict[str, Trace[V]], key: str, record_id: str) -> None:
 
 def worst(trace: Trace[V], at_ms: int, window_ms: int, measure: Callable[[Sequence[V]], int]) -> int:
     """The greatest `measure` of the values in any window that holds `at_ms` and ends at an event."""
+    if trace and trace[-1][0] == at_ms:  # nothing later is known: one window, and mostly a short one
+        return measure([item[2] for item in _back_to(trace, at_ms - window_ms)])
     return max((measure(values) for values in _windows(trace, at_ms, window_ms)), default=0)
 
 
@@ -62,6 +64,13 @@ def prune(traces: dict[str, Trace[V]], before_ms: int) -> dict[str, Trace[V]]:
         if first < len(trace):
             kept[key] = trace[first:] if first else trace
     return kept
+
+
+def _back_to(trace: Trace[V], start_ms: int) -> Trace[V]:
+    """The end of a trace, from what lies after `start_ms`."""
+    if trace[0][0] > start_ms:
+        return trace
+    return trace[bisect_right(trace, (start_ms, _LAST), key=_place) :]
 
 
 def _windows(trace: Trace[V], at_ms: int, window_ms: int) -> Iterator[list[V]]:

@@ -12,7 +12,16 @@ from ledger.engine.topics.base import Row, Topic, common
 from ledger.engine.topics.licences import NEEDS
 
 ACTS = {"purchase": "purchase", "sale": "sell"}
+_NEEDED = frozenset(NEEDS)
 _ON_THE_ROAD = ("sale", "transfer", "return")
+
+
+def first_listed(goods: Sequence[Goods]) -> str:
+    """Code of the first goods of a category that needs a licence; "" where there are none."""
+    for item in goods:
+        if not _NEEDED.isdisjoint(item.listing.categories):
+            return item.line.code
+    return ""
 
 
 class Dealings(Topic):
@@ -59,9 +68,10 @@ class Dealings(Topic):
     def apply(self, entry: Input, goods: Sequence[Goods]) -> Iterator[Row]:
         """The rows of one movement."""
         act = ACTS.get(entry.body["reason"])
-        if act is not None:
+        if act is not None and first_listed(goods):
             yield from _deals(entry, act, goods)
-        yield from self._off_hours(entry, goods)
+        if self._register.is_open(entry.holder, entry.site, entry.event_ms) is False:
+            yield from self._off_hours(entry, goods)
 
     def withdraw(self, before: Input, goods: Sequence[Goods], entry: Input) -> Iterable[Row]:
         """Nothing is remembered."""
@@ -70,7 +80,7 @@ class Dealings(Topic):
 
     def _off_hours(self, entry: Input, goods: Sequence[Goods]) -> Iterator[Row]:
         chemicals = [item for item in goods if item.line.goods == "chemical"]
-        if not chemicals or self._register.is_open(entry.holder, entry.site, entry.event_ms) is not False:
+        if not chemicals:
             return
         body = entry.body
         local = self._register.local(entry.holder, entry.site, entry.event_ms)

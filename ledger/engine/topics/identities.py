@@ -7,31 +7,35 @@ from typing import Any
 
 import msgspec
 
+from ledger.engine import traces
 from ledger.engine.goods import Goods
 from ledger.engine.inputs import Input, plausible_ms
 from ledger.engine.people import NO_MATCH_STATED, RESIDENT_ID, Who, check_of, is_expired, who
 from ledger.engine.subjects import COMMON, Subject
 from ledger.engine.topics.base import Row, Topic, common
-from ledger.engine.topics.licences import NEEDS
+from ledger.engine.topics.dealings import first_listed
+from ledger.engine.traces import Trace
 
-
-class Sighting(msgspec.Struct, array_like=True):
-    """The first record, by event time, that gave a person this name; `times` counts all that did."""
-
-    times: int
-    at_ms: int
-    record_id: str
-    holder: str
-    site: str
-    book: str
-    place: str
+_SEPARATOR = "\x1f"
+_FEW = 64
+"""Sightings of a person that need no tidying."""
+_UNTOLD = {
+    "missing": False,
+    "invalid": False,
+    "expired": False,
+    "valid_to": "",
+    "match_permille": NO_MATCH_STATED,
+}
+"""What a row about an earlier record does not say again."""
 
 
 class IdentitiesState(msgspec.Struct):
     """By surrogate of a person."""
 
-    names: dict[str, dict[str, Sighting]] = {}
-    """Surrogates of the names under which the number was given."""
+    names: dict[str, dict[str, int]] = {}
+    """Surrogates of the names under which the number was given -> how many sightings."""
+    sightings: dict[str, Trace[str]] = {}
+    """Who gave which name: name, holder, site, book, place, joined."""
 
 
 class Identities(Topic):
@@ -82,63 +86,71 @@ class Identities(Topic):
                 "names": 1,
                 "match_permille": match_permille,
             }
-            latest = self._see(entry, place, found)
-            if latest is not None and latest.record_id == entry.record_id:
-                row["names"] = len(self._state.names[found.person])
-            elif latest is not None:
-                yield "identity", self._renamed(row, latest, found.person)
+            row["names"], renamed = self._see(entry, place, found)
             yield "identity", row
+            for other in renamed:
+                yield "identity", row | _UNTOLD | other
 
     def withdraw(self, before: Input, goods: Sequence[Goods], entry: Input) -> Iterable[Row]:
         """What it called the persons counts no more."""
         del entry
-        for place, _ in _places(before, goods):
-            found = who(before, place)
-            names = self._state.names.get(found.person, {})
-            if found.name in names:
-                names[found.name].times -= 1
-                if not names[found.name].times:
-                    del names[found.name]
-                if not names:
-                    del self._state.names[found.person]
+        for person in {who(before, place).person: None for place, _ in _places(before, goods)}:
+            for _, record_id, value in self._state.sightings.get(person, ()):
+                if record_id == before.record_id:
+                    self._forget(person, value)
+            traces.drop(self._state.sightings, person, before.record_id)
         return ()
 
-    def _see(self, entry: Input, place: str, found: Who) -> Sighting | None:
-        """Note a name. When it is one more for this person: the newest of his names by event time, whichever came last."""
+    def prune(self, now_ms: int) -> None:
+        """Of what lies long back, the first and the last time that somebody gave a name at a place are enough."""
+        state, long_ago = self._state, now_ms - traces.LATE_FOR_MS
+        for person, trace in state.sightings.items():
+            if len(trace) <= _FEW:
+                continue
+            last = {value: at for at, (_, _, value) in enumerate(trace)}
+            kept: Trace[str] = []
+            first: set[str] = set()
+            for at, item in enumerate(trace):
+                if item[0] >= long_ago or item[2] not in first or last[item[2]] == at:
+                    kept.append(item)
+                else:
+                    self._forget(person, item[2])
+                first.add(item[2])
+            state.sightings[person] = kept
+
+    def _see(self, entry: Input, place: str, found: Who) -> tuple[int, list[dict[str, Any]]]:
+        """(how many names, where an earlier sighting has another one, else 1; whom a later sighting called otherwise).
+
+        Earlier and later are by event time: whichever record comes first, the same ones are told of.
+        """
         if not found.person or not found.name:
-            return None
+            return 1, []
         at_ms = plausible_ms(entry.event_ms, entry.received_ms)
+        value = _SEPARATOR.join((found.name, entry.holder, entry.site, entry.book, _role(place)))
         names = self._state.names.setdefault(found.person, {})
-        seen = names.get(found.name)
-        if seen is not None:
-            seen.times += 1
-            if at_ms >= seen.at_ms:
-                return None
-            names[found.name] = _sighting(entry, place, at_ms, seen.times)
-            return None
-        names[found.name] = _sighting(entry, place, at_ms, 1)
-        return max(names.values(), key=lambda s: (s.at_ms, s.record_id)) if len(names) > 1 else None
+        names[found.name] = names.get(found.name, 0) + 1
+        trace = traces.note(self._state.sightings, found.person, at_ms, entry.record_id, value)
+        if len(names) == 1:
+            return 1, []
+        here, before, after = (at_ms, entry.record_id), False, dict[tuple[str, str], dict[str, Any]]()
+        for ms, record_id, other in trace:
+            name, holder, site, book, role = other.split(_SEPARATOR)
+            if name == found.name:
+                continue
+            if (ms, record_id) < here:
+                before = True
+            else:
+                row = {"holder": holder, "site": site, "book": book, "record_id": record_id, "event_ms": ms}
+                after[holder, role] = row | {"place": role, "who": found.person, "names": len(names)}
+        return (len(names) if before else 1), list(after.values())
 
-    def _renamed(self, row: dict[str, Any], latest: Sighting, person: str) -> dict[str, Any]:
-        """The row of a record that came before, and to which another name came late."""
-        return row | {
-            "holder": latest.holder,
-            "site": latest.site,
-            "book": latest.book,
-            "record_id": latest.record_id,
-            "event_ms": latest.at_ms,
-            "place": latest.place,
-            "missing": False,
-            "invalid": False,
-            "expired": False,
-            "valid_to": "",
-            "match_permille": NO_MATCH_STATED,
-            "names": len(self._state.names[person]),
-        }
-
-
-def _sighting(entry: Input, place: str, at_ms: int, times: int) -> Sighting:
-    return Sighting(times, at_ms, entry.record_id, entry.holder, entry.site, entry.book, _role(place))
+    def _forget(self, person: str, value: str) -> None:
+        names, name = self._state.names[person], value.partition(_SEPARATOR)[0]
+        names[name] -= 1
+        if not names[name]:
+            del names[name]
+        if not names:
+            del self._state.names[person]
 
 
 def _role(place: str) -> str:
@@ -152,7 +164,7 @@ def _places(entry: Input, goods: Sequence[Goods]) -> list[tuple[str, bool]]:
     body = entry.body
     if entry.kind == "person":
         return [] if body["action"] == "leave" else [("", False)]
-    if not any(need in item.categories for item in goods for need in NEEDS):
+    if not first_listed(goods):
         return []
     sells = body["reason"] == "sale" and body["direction"] == "out"
     # Decree 591 art. 41(1): the seller records the agent's name and number; of a buyer who is a person, his own.

@@ -73,9 +73,11 @@ class Knives(Topic):
 
     def apply(self, entry: Input, goods: Sequence[Goods]) -> Iterator[Row]:
         """The rows of one sale of knives."""
-        lines = [item.line for item in goods if item.line.goods == "knife"]
         body = entry.body
-        if not lines or body["direction"] != "out" or body["reason"] != "sale":
+        if body["direction"] != "out" or body["reason"] != "sale":
+            return
+        lines = [item.line for item in goods if item.line.goods == "knife"]
+        if not lines:
             return
         buyer_type = body.get("counterparty", {}).get("type", "")
         # An enterprise buys through its agent, and is counted under its own code by its licence, not here.

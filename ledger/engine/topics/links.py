@@ -14,7 +14,7 @@ from ledger.engine.people import handlers_of, who
 from ledger.engine.register import Register
 from ledger.engine.subjects import COMMON, Subject
 from ledger.engine.topics.base import Row, Topic, common
-from ledger.engine.topics.licences import NEEDS
+from ledger.engine.topics.dealings import first_listed
 from ledger.engine.traces import Trace
 
 FANOUT_MS = 30 * 86_400_000
@@ -66,7 +66,8 @@ class Links(Topic):
                 self._state.agents[person] = entry.body["role"] == AGENT and entry.body["action"] != "leave"
             return
         at_ms = plausible_ms(entry.event_ms, entry.received_ms)
-        for person, buyer in dict(self._purchases(entry, goods)).items():
+        buyers = dict(self._purchases(entry, goods)) if entry.kind == "movement" else {}
+        for person, buyer in buyers.items():
             trace = traces.note(self._state.buyers, person, at_ms, entry.record_id, buyer)
             enterprises = traces.worst(trace, at_ms, FANOUT_MS, self._unrelated)
             is_agent = self._state.agents.get(person, False)
@@ -80,9 +81,10 @@ class Links(Topic):
     def withdraw(self, before: Input, goods: Sequence[Goods], entry: Input) -> Iterable[Row]:
         """Whom the record showed is as if never seen with it."""
         del entry
-        if before.kind in ("movement", "rental"):
+        if before.kind == "movement":
             for person, _ in self._purchases(before, goods):
                 traces.drop(self._state.buyers, person, before.record_id)
+        if before.kind in ("movement", "rental"):
             for person in self._seen(before, goods):
                 traces.drop(self._state.scenes, person, before.record_id)
         return ()
@@ -98,9 +100,9 @@ class Links(Topic):
 
     def _purchases(self, entry: Input, goods: Sequence[Goods]) -> Iterator[tuple[str, str]]:
         """(person, enterprise for which he bought): the agent whom the seller saw, the buyer's own agent and handlers."""
-        if entry.kind != "movement" or not _listed(goods):
-            return
         body = entry.body
+        if body["reason"] not in ("sale", "purchase") or not first_listed(goods):
+            return
         agent = who(entry, "agent").person
         if body["reason"] == "sale" and body["direction"] == "out":
             buyer = body.get("counterparty", {}).get("uscc", "")
@@ -121,17 +123,14 @@ class Links(Topic):
                 return {}
             places = ["renter", *(f"drivers/{at}" for at in range(len(body.get("drivers", ()))))]
             return {person: "vehicle" for place in places if (person := who(entry, place).person)}
-        if any(item.line.goods == "knife" for item in goods):
-            buyer = who(entry, "counterparty").person
-            return {buyer: "knife"} if buyer and body["reason"] == "sale" else {}
-        if not _listed(goods):
-            return {}
-        persons = [who(entry, "agent").person, *(person for _, person in handlers_of(entry, self._register))]
-        return {person: "chemical" for person in persons if person}
-
-
-def _listed(goods: Sequence[Goods]) -> bool:
-    return any(need in item.categories for item in goods for need in NEEDS)
+        seen: dict[str, str] = {}
+        if first_listed(goods):
+            seen = {person: "chemical" for _, person in handlers_of(entry, self._register)}
+            seen[who(entry, "agent").person] = "chemical"
+        if body["reason"] == "sale" and any(item.line.goods == "knife" for item in goods):
+            seen[who(entry, "counterparty").person] = "knife"
+        seen.pop("", None)
+        return seen
 
 
 def _carries(vehicle: dict[str, Any]) -> bool:

@@ -13,7 +13,7 @@ from ledger.engine.goods import Goods
 from ledger.engine.inputs import Input, plausible_ms
 from ledger.engine.subjects import COMMON, Subject
 from ledger.engine.topics.base import Row, Topic, common
-from ledger.engine.topics.licences import NEEDS
+from ledger.engine.topics.dealings import first_listed
 
 OPEN_FOR_MS = 90 * 86_400_000
 """An act by somebody who was never enrolled waits so long for a record that says otherwise."""
@@ -80,7 +80,7 @@ class Roster(Topic):
             insort(self._state.standings.setdefault(_at(entry), []), standing, key=lambda s: (s.at_ms, s.record_id))
             yield from self._explained(_at(entry), entry)
             return
-        code = next((i.line.code for i in goods if any(need in i.categories for need in NEEDS)), "")
+        code = first_listed(goods)
         if not code:
             return
         at_ms, day = plausible_ms(entry.event_ms, entry.received_ms), entry.event_time[:10]
