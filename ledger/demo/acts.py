@@ -10,7 +10,7 @@ from typing import Any
 
 from ledger.core.ids import resident_id_for
 from ledger.core.quantity import from_base
-from ledger.demo.facilities import SITE, Enterprise, Store
+from ledger.demo.facilities import SITE, Enterprise, Store, is_outside
 from ledger.demo.state import Place, Transit
 
 ZONE = timezone(timedelta(hours=8))
@@ -173,7 +173,11 @@ def sale(
 def purchase(
     buyer: Enterprise, store: Store, seller: tuple[str, str], mg: int, pieces: int, ms: int, **more: Any
 ) -> Act:
-    """The buyer's end of a sale, or a purchase from outside."""
+    """The buyer's end of a sale, or a purchase from outside, of which only an invoice can tell (made up, a digest only)."""
+    if is_outside(seller[0]):
+        digest = sha256(f"demo invoice {seller[0]} {ms}".encode()).hexdigest()
+        invoice = {"sha256": digest, "media_type": "application/pdf", "bytes": 48_000, "role": "invoice"}
+        more.setdefault("evidence", [invoice])
     return move(buyer, store, "in", "purchase", mg, pieces, ms, counterparty=counterparty(*seller), **more)
 
 
@@ -216,7 +220,7 @@ def profile(enterprise: Enterprise, ms: int, rng: Random) -> Act:
     facility = enterprise.facility
     body = {
         "names": {"en": facility.name[:200], "zh": f"演示企业{enterprise.number:03d}号（{facility.name[:200]}）"},
-        "roles": ["producer", "user"] if enterprise.producer else ["user"],
+        "roles": ["producer", "user"] if enterprise.producer else ["trader", "user"],
         "industry": "C26" if enterprise.producer else "F51",
         "scope": sorted({category.lower() for store in enterprise.stores for category in store.categories}),
         "status": "active",
@@ -306,6 +310,20 @@ def licence(enterprise: Enterprise, ms: int, valid_from: str, valid_to: str, **m
         "status": "valid",
     }
     return Act(enterprise.office, "licence", body, ms, **more)
+
+
+def filing(enterprise: Enterprise, ms: int, valid_from: str, valid_to: str) -> Act:
+    """What the enterprise has filed with the authorities: its major hazards, and purchases of drug precursors."""
+    body = {
+        "type": "filing",
+        "number": f"DEMO-{enterprise.number:03d}-F",
+        "issuer": "Demonstration county police (simulated)",
+        "categories": ["drug_precursor", "major_hazard"],
+        "valid_from": valid_from,
+        "valid_to": valid_to,
+        "status": "valid",
+    }
+    return Act(enterprise.office, "licence", body, ms)
 
 
 def close(

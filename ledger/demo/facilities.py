@@ -147,6 +147,11 @@ def outside_holder(number: int) -> str:
     return credit_code_for(f"91980000EXT{number:06d}")
 
 
+def is_outside(holder: str) -> bool:
+    """Whether this is one of the made-up partners outside."""
+    return holder.startswith("91980000EXT")
+
+
 def _store(at: int, declared: Declaration) -> Store:
     pounds = int(declared.quantity_lb)
     containers, rest = divmod(pounds, _TON_CONTAINER_LB)

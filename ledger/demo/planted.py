@@ -30,6 +30,8 @@ class Planted:
     """Credit codes of everybody who plays in it; none of them is in another case or in ordinary traffic."""
     severity: str = ""
     """The alert's severity where that is the point of the case."""
+    also: tuple[str, ...] = ()
+    """Other rules that rightly say something of the same events."""
     record_ids: tuple[str, ...] = ()
     """Sent so far for this case; empty until its turn came."""
 
@@ -79,6 +81,7 @@ class Case:
     licences: tuple[str, ...] = ("normal", "normal")
     opened: bool = True
     severity: str = ""
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +145,14 @@ def cast(enterprises: Sequence[Enterprise], cases: Sequence[Case] | None = None)
         enterprise, store = spots[0]
         parties = tuple(party.holder for party, _ in spots)
         planted = Planted(
-            case.id, case.rule, case.fires, enterprise.place(store), case.why, parties, severity=case.severity
+            case.id,
+            case.rule,
+            case.fires,
+            enterprise.place(store),
+            case.why,
+            parties,
+            severity=case.severity,
+            also=case.also,
         )
         found.append((planted, case, spots))
     return Cast(tuple(f[0] for f in found), tuple(f[1] for f in found), tuple(f[2] for f in found))

@@ -68,7 +68,8 @@ class Traffic:
         enterprise, store = spot
         book = state.book(enterprise.place(store))
         if what == "transfer":
-            buyers = [other for other in self._by_goods[store.goods] if other[0] is not enterprise]
+            # Only ever down the list: two that sell the same to each other would be a circular flow.
+            buyers = [other for other in self._by_goods[store.goods] if other[0].number > enterprise.number]
             if buyers:
                 return self._transfer(spot, rng.choice(buyers), state, rng, ms)
             what = "sell"

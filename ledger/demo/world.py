@@ -177,7 +177,8 @@ class World:
             # Whoever keeps listed goods has enrolled who handles them (Decree 591 art. 4).
             keepers = acts.KEEPERS if enterprise.licensed else ()
             listed += [acts.person(enterprise, ref, ms + 3 + at, rng) for at, ref in enumerate(keepers)]
-            licence = self._cast.licence_of(enterprise, year, ms + 2)
+            listed.append(acts.filing(enterprise, ms + 2, f"{year - 1}-01-01", f"{year + 2}-12-31"))
+            licence = self._cast.licence_of(enterprise, year, ms + 3)
             if licence is not None:
                 listed.append(licence)
             yield Turn(listed)
