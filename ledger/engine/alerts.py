@@ -12,6 +12,7 @@ from typing import Any
 
 from ledger.engine.effects import LATE_MS, Effects, Identity, Moment, Raised, alert_id_of, json_value, payload_of
 from ledger.engine.expressions import Bindings
+from ledger.engine.inhibition import Inhibition
 from ledger.engine.inputs import Input
 from ledger.engine.life import Cause
 from ledger.engine.lives import TIMER, Lives
@@ -36,6 +37,7 @@ class AlertBook:
         self._rules = {rule.id: rule for rule in rules}
         self._bindings = Bindings()
         self.lives = Lives(state.life)
+        self.inhibition = Inhibition(state.inhibition, rules, self.lives)
         self._heap = [(timer.due_ms, timer_id) for timer_id, timer in state.timers.items()]
         heapify(self._heap)
         for rule_id in [*self._rules, RULE_ERROR]:
@@ -81,7 +83,7 @@ class AlertBook:
         held, next_due = self._held(rule, pending, true, row, parameters, moment)
         self._set_timer(rule, name, pending, subject, row, next_due, to)
         if held is None:
-            self._rest(pending, to)
+            self._rest(pending, moment, to)
             return
         self._hold(rule, held, pending, subject, row | parameters, moment, to)
 
@@ -133,15 +135,25 @@ class AlertBook:
         self._set_timer(rule, name, pending, "", {}, None, to)
         if pending.active:
             pending.last_held_ms = moment.now_ms
-        self._rest(pending, to)
+        self._rest(pending, moment, to)
         if not pending.alert_id:
             del self._state.pending[rule.id][name]
 
-    def _rest(self, pending: Pending, to: Effects) -> None:
+    def _rest(self, pending: Pending, moment: Moment, to: Effects) -> None:
         """No band holds now. Its alert hears of that, and goes on all the same."""
         if pending.active:
             pending.active = False
-            self.lives.holds_again(pending.alert_id, False, to.life)
+            self.hears(pending.alert_id, False, moment, to)
+
+    def hears(self, alert_id: str, holds: bool, moment: Moment, to: Effects) -> None:
+        """The condition that an alert is about ceased, or holds again."""
+        self.lives.holds_again(alert_id, holds, to.life)
+        episode, cause = self.lives.episode_of(alert_id), Cause(moment.index, moment.record_id, moment.now_ms)
+        if holds:
+            self.inhibition.held_again(episode, cause, to.life)
+        else:
+            self.inhibition.ceased(episode)
+        self._set_life_timers(to)
 
     def _hold(
         self, rule: Rule, band: int, pending: Pending, subject: str, row: dict[str, Any], moment: Moment, to: Effects
@@ -154,7 +166,7 @@ class AlertBook:
         begins = not pending.alert_id or rested or (closed and worse)
         worse = worse and not begins
         if not pending.active and not begins:
-            self.lives.holds_again(pending.alert_id, True, to.life)
+            self.hears(pending.alert_id, True, moment, to)
         pending.last_held_ms = moment.now_ms
         pending.active = SUBJECTS[subject].level
         if not begins and not worse:
@@ -188,11 +200,18 @@ class AlertBook:
         fingerprint = tuple(row[part] for part in rule.fingerprint)
         chosen = rule.bands[band]
         extra: dict[str, Any] = {}
+        cause = Cause(moment.index, moment.record_id, moment.now_ms)
         if revised is not None:
             extra = {"revises": revised[1], "first_alert": self.lives.episode_of(revised[0])}
-        elif regresses := self.lives.closed_before(rule.id, fingerprint):
-            extra = {"regresses": regresses}
-        return self._raise(
+            self.inhibition.grown(rule.id, extra["first_alert"], chosen.severity, row, cause, to.life)
+        else:
+            if regresses := self.lives.closed_before(rule.id, fingerprint):
+                extra = {"regresses": regresses}
+            if kept := self.inhibition.keeps_down(rule.id, row):
+                extra["inhibited_by"] = kept[0]
+            if excepted := next((e for e in rule.exceptions if e.meets(row, moment.now_ms)), None):
+                extra["excepted"] = (excepted.reason, excepted.until_ms)
+        raised = self._raise(
             Alert(
                 alert_id=alert_id_of(rule.id, fingerprint, moment.index),
                 rule=rule.id,
@@ -211,7 +230,27 @@ class AlertBook:
                 extra=extra | {"book": row["book"], "record": row["record_id"]},
             ),
             to,
-        ).record_id
+        )
+        if revised is None:
+            self.inhibition.begun(rule.id, raised.alert.alert_id, chosen.severity, row, cause, to.life)
+            self._set_life_timers(to)
+        return raised.record_id
+
+    def settle(self, moment: Moment, to: Effects) -> None:
+        """After an entry, when all rules have seen it."""
+        self.inhibition.settle(Cause(moment.index, moment.record_id, moment.now_ms), to.life)
+        if to.life.timers:
+            self._set_life_timers(to)
+
+    def goes_on(self, rule: Rule, alert_id: str, row: dict[str, Any], moment: Moment, to: Effects) -> None:
+        """The condition that an alert is about holds for another row too."""
+        cause = Cause(moment.index, moment.record_id, moment.now_ms)
+        self.inhibition.goes_on(rule.id, self.lives.episode_of(alert_id), row, cause, to.life)
+        self._set_life_timers(to)
+
+    def is_kept_down(self, rule: Rule, alert_id: str) -> bool:
+        """Whether another rule's alert inhibits this one."""
+        return bool(rule.inhibited_by) and self.inhibition.is_kept_down(rule.id, self.lives.episode_of(alert_id))
 
     def next_due(self) -> UnixMs | None:
         """When the next timer is due; None when none is set."""
@@ -308,12 +347,17 @@ class AlertBook:
         if "first_alert" in alert.extra:
             self.lives.grown(alert, sla, cause, to.life)
         else:
-            self.lives.born(alert, sla, cause, to.life, str(alert.extra.get("inhibited_by", "")))
+            inhibited, excepted = str(alert.extra.get("inhibited_by", "")), alert.extra.get("excepted")
+            self.lives.born(alert, sla, cause, to.life, inhibited, excepted)
         self._set_life_timers(to)
 
     def live(self, entry: Input, moment: Moment, to: Effects) -> None:
         """Fold what a supervisor or an enterprise did about alerts: one entry of `lives.KINDS`."""
-        self.lives.fold(entry, Cause(moment.index, moment.record_id, moment.now_ms, entry.holder), to.life)
+        cause = Cause(moment.index, moment.record_id, moment.now_ms, entry.holder)
+        self.lives.fold(entry, cause, to.life)
+        if entry.kind == "alert_transition" and self.lives.is_closed(entry.body["alert"]):
+            episode = self.lives.episode_of(entry.body["alert"])
+            self.inhibition.closed(episode, entry.body.get("outcome", ""))
         self._set_life_timers(to)
 
     def _set_life_timers(self, to: Effects) -> None:
@@ -332,6 +376,7 @@ class AlertBook:
     def prune(self, now_ms: int) -> None:
         """Forget episodes that are over: recovered, and quiet for longer than the rule asks; and lives long closed."""
         self.lives.prune(now_ms)
+        self.inhibition.prune()
         for rule_id, pendings in self._state.pending.items():
             rule = self._rules.get(rule_id)
             quiet_ms = max(rule.quiet_ms, rule.keep_for_ms) if rule else RULE_ERROR_QUIET_MS

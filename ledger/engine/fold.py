@@ -97,9 +97,12 @@ class Fold:
         moment = Moment(entry.index, entry.record_id, UnixMs(state.now_ms))
         if entry.kind == "tick":
             self._tick(moment, to)
-            return
-        if entry.kind == "alert":
-            return
+        elif entry.kind != "alert":
+            self._entry(entry, moment, to)
+        self._alerts.settle(moment, to)
+
+    def _entry(self, entry: Input, moment: Moment, to: Effects) -> None:
+        """Fold an entry that rules listen to."""
         try:
             if entry.kind in lives.KINDS:
                 self._alerts.live(entry, moment, to)

@@ -100,6 +100,23 @@ class LifeState(msgspec.Struct):
     exempt: dict[str, Exempt] = {}
 
 
+class Known(msgspec.Struct, array_like=True):
+    """An episode that inhibits or may be inhibited, with the fields that relations compare."""
+
+    fields: dict[str, str]
+    holds: bool = True
+    info: bool = False
+    """Only a reminder so far: inhibits nothing."""
+    by: str = ""
+    """The episode that keeps it down."""
+
+
+class InhibitionState(msgspec.Struct):
+    """Rule -> episode (id of its first alert)."""
+
+    known: dict[str, dict[str, Known]] = {}
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One change of one life, or a transition that was refused (`refused` is then the error's code)."""

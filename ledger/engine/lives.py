@@ -70,8 +70,10 @@ class Lives:
         cause: Cause,
         to: LifeEffects,
         inhibited: str = "",
+        excepted: tuple[str, int] | None = None,
     ) -> None:
         """An episode begins. `sla` is the rule's own (ack, handle); `inhibited` names the rule that keeps it down.
+        `excepted` is the reason and end (unix ms) of an exception in configuration.
 
         Under an exception or inhibited it is there all the same, counted and visible as suppressed.
         """
@@ -93,6 +95,8 @@ class Lives:
         exempt = self._state.exempt.get(name)
         if exempt is not None and exempt.until_ms > cause.now_ms:
             life.beside, life.why, life.until_ms, life.handle_due_ms = SUPPRESSED, exempt.reason, exempt.until_ms, -1
+        elif excepted is not None:
+            life.beside, life.why, life.until_ms, life.handle_due_ms = SUPPRESSED, *excepted, -1
         elif inhibited:
             life.beside, life.why, life.handle_due_ms = SUPPRESSED, f"{INHIBITED}:{inhibited}", -1
         self._state.lives[alert.alert_id] = life
@@ -130,11 +134,26 @@ class Lives:
             life.recovered = not holds
             to.lives[episode] = None
 
-    def release(self, rule: str, cause: Cause, to: LifeEffects) -> None:
-        """`rule` keeps nothing down any more: what it inhibited becomes open."""
-        for episode, life in self._state.lives.items():
-            if life.beside == SUPPRESSED and life.why == f"{INHIBITED}:{rule}":
-                self._wake(episode, life, cause, to)
+    def is_known(self, episode: str) -> bool:
+        return episode in self._state.lives
+
+    def inhibit(self, episode: str, rule: str, cause: Cause, to: LifeEffects) -> bool:
+        """An alert of `rule` keeps this episode down from now on, if nobody has touched it yet; whether it does."""
+        life = self._state.lives.get(episode)
+        if life is None or life.stage != OPEN or life.beside not in ("", OVERDUE):
+            return False
+        before = life.standing.status
+        life.beside, life.why, life.handle_due_ms = SUPPRESSED, f"{INHIBITED}:{rule}", -1
+        life.turn += 1
+        self._step(episode, before, cause, to)
+        self._touch(episode, life, to)
+        return True
+
+    def release(self, episode: str, cause: Cause, to: LifeEffects) -> None:
+        """Nothing inhibits this episode any more: it is open."""
+        life = self._state.lives.get(episode)
+        if life is not None and life.beside == SUPPRESSED and life.why.startswith(f"{INHIBITED}:"):
+            self._wake(episode, life, cause, to)
 
     # --- what people do ----------------------------------------------------------------------------------------------
 

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ledger.engine.expressions import Bindings, Condition
 from ledger.engine.features import READY, WINDOW_END, Feature, feature_names, read_features
 from ledger.engine.parameters import LegalParams, Parameter, read_parameters
 from ledger.engine.registry import SUBJECTS
+from ledger.engine.restraints import (
+    EXCEPTIONS,
+    Excepted,
+    Inhibitor,
+    inhibits_itself,
+    read_exception,
+    read_exceptions,
+    read_inhibitors,
+    read_rule_id,
+)
 from ledger.engine.subjects import sample_rows
 from ledger.engine.templates import Template
 from ledger.engine.yamlfile import Located, load_yaml
@@ -20,7 +30,9 @@ SEVERITIES = "critical high medium low info"
 STATUSES = "draft shadow live retired"
 MAX_BANDS = 64
 _REQUIRED = "schema id version status title severity legal_basis on bands episode tests"
-_OPTIONAL = "scope group_by features not_evaluable parameters for keep_for sla order_template"
+_OPTIONAL = (
+    "scope group_by features not_evaluable parameters for keep_for inhibited_by exceptions sla order_template budget"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +89,12 @@ class Rule:
     features: dict[str, Feature] = field(default_factory=dict)
     inputs: tuple[str, ...] = ()
     """Fields that an alert of it carries: what was compared, shown, and identified."""
+    inhibited_by: tuple[Inhibitor, ...] = ()
+    exceptions: tuple[Excepted, ...] = ()
+    keeps: tuple[str, ...] = ()
+    """Fields of its rows that inhibition compares, its own and of the rules that it inhibits."""
+    max_per_day: int | None = None
+    """Alerts a day (`budget`) above which a back-test fails; None: no budget of its own."""
     sla: Sla = Sla()
     order_template: str = ""
     """Name of the form in which an order about such an alert is drawn up; "" for none."""
@@ -118,19 +136,59 @@ def load_rules(sources: Mapping[str, str], legal: LegalParams, catalogue: str = 
     """
     rules: dict[str, Rule] = {}
     for name in sorted(sources):
+        if name == EXCEPTIONS:
+            continue
         rule = parse_rule(sources[name], name, legal)
         if rule.id in rules:
             raise RuleError(f"{name}:1: rule {rule.id} stands in two files")
         rules[rule.id] = rule
+    if EXCEPTIONS in sources:
+        _except(rules, load_yaml(sources[EXCEPTIONS], EXCEPTIONS))
+    _relate(rules)
     running = tuple(rules[rule_id] for rule_id in sorted(rules) if rules[rule_id].status in ("live", "shadow"))
     values = [(rule.id, name, parameter.versions) for rule in running for name, parameter in rule.parameters.items()]
     parts = {
-        "rules": _digest(f"{rule.id} {rule.version} {rule.digest}" for rule in running),
+        "rules": _digest(
+            [f"{rule.id} {rule.version} {rule.digest}" for rule in running]
+            + ([sources[EXCEPTIONS]] if EXCEPTIONS in sources else [])
+        ),
         "parameters": _digest(f"{rule_id} {name} {versions}" for rule_id, name, versions in sorted(values)),
         "catalogue": _digest([catalogue]),
     }
     digest = _digest(f"{name} {part}" for name, part in parts.items())
     return RuleSet(running, digest, parts, dict(sources), dict(legal), catalogue)
+
+
+def _except(rules: dict[str, Rule], document: Located) -> None:
+    """Add the exceptions of the file EXCEPTIONS to the rules that they name."""
+    top = document.mapping("schema exceptions")
+    top["schema"].text("exceptions/1")
+    for item in top["exceptions"].items():
+        named = item.any_mapping().get("rule", item)
+        rule = rules.get(named.text())
+        if rule is None:
+            raise named.wrong(f"there is no rule {named.value}")
+        exception = read_exception(item, rule.fingerprint, "rule")
+        rules[rule.id] = replace(rule, exceptions=(*rule.exceptions, exception))
+
+
+def _relate(rules: dict[str, Rule]) -> None:
+    """Check who inhibits whom: rules that there are, fields that both have, no circles."""
+    keeps: dict[str, set[str]] = {}
+    for rule in rules.values():
+        for by in rule.inhibited_by:
+            other = rules.get(by.rule)
+            if other is None:
+                raise RuleError(f"{rule.id}: inhibited_by names {by.rule}, which is no rule")
+            lacking = [name for name in by.on if any(SUBJECTS[on].fields.get(name) != "str" for on in other.on)]
+            if lacking:
+                raise RuleError(f"{rule.id}: the rows of {by.rule} have no text {', '.join(lacking)} to compare")
+            keeps.setdefault(rule.id, set()).update(by.on)
+            keeps.setdefault(by.rule, set()).update(by.on)
+        if inhibits_itself(rule.id, {name: other.inhibited_by for name, other in rules.items()}):
+            raise RuleError(f"{rule.id} inhibits itself, if only through others")
+    for rule_id, names in keeps.items():
+        rules[rule_id] = replace(rules[rule_id], keeps=tuple(sorted(names)))
 
 
 def _digest(lines: Iterable[str]) -> str:
@@ -175,7 +233,7 @@ def read_rule(document: Located, text: str, legal: LegalParams) -> Rule:
     if any("dimension" in fields and "|amount}" in item.plain()["reason"]["en"] for item in top["bands"].items()):
         shown.add("dimension")
     rule = Rule(
-        id=_rule_id(top["id"]),
+        id=read_rule_id(top["id"]),
         version=top["version"].integer(1),
         status=top["status"].text(STATUSES),
         title=_texts(top["title"]),
@@ -192,6 +250,9 @@ def read_rule(document: Located, text: str, legal: LegalParams) -> Rule:
         parameters=parameters,
         digest=hashlib.sha256(text.encode()).hexdigest(),
         inputs=tuple(sorted(read | shown | ({WINDOW_END} if features else set()))),
+        inhibited_by=read_inhibitors(top["inhibited_by"], fingerprint, fields) if "inhibited_by" in top else (),
+        exceptions=read_exceptions(top["exceptions"], fingerprint) if "exceptions" in top else (),
+        max_per_day=top["budget"].mapping("max_per_day")["max_per_day"].integer(1) if "budget" in top else None,
         sla=_sla(top["sla"]) if "sla" in top else Sla(),
         order_template=_order_template(top["order_template"]) if "order_template" in top else "",
         tests=tuple(top["tests"].items()),
@@ -201,13 +262,6 @@ def read_rule(document: Located, text: str, legal: LegalParams) -> Rule:
     )
     _try_out(rule, names, document)
     return rule
-
-
-def _rule_id(located: Located) -> str:
-    text = located.text()
-    if not text.replace("-", "").isalnum() or not text.isascii() or text != text.upper() or not 2 <= len(text) <= 32:
-        raise located.wrong("an id is of upper-case letters, digits and hyphens")
-    return text
 
 
 def _sla(located: Located) -> Sla:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from ledger.engine.courses import Course
 from ledger.engine.lanes import WatchState
-from ledger.engine.life import LifeState
+from ledger.engine.life import InhibitionState, LifeState
 from ledger.engine.register import RegisterState
 from ledger.engine.topics.accountancy import AccountancyState
 from ledger.engine.topics.closures import ClosuresState
@@ -179,6 +179,7 @@ class FoldState(msgspec.Struct):
     """Rule -> fingerprint, of the rules about what happened."""
     timers: dict[str, Timer] = {}
     life: LifeState = msgspec.field(default_factory=LifeState)
+    inhibition: InhibitionState = msgspec.field(default_factory=InhibitionState)
     health: dict[str, Health] = {}
     ruleset: str = ""
     """Digest in the newest `ruleset` entry."""

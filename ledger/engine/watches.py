@@ -60,7 +60,13 @@ class Watch:
         self.level = SUBJECTS[first.on[0]].level
         fields = set(COMMON) | set(first.group_by)
         for rule in rules:
-            reads = {*rule.inputs, *(feature.of for feature in rule.features.values()), "dimension", "sealed"}
+            reads = {
+                *rule.inputs,
+                *(feature.of for feature in rule.features.values()),
+                "dimension",
+                "sealed",
+                *rule.keeps,
+            }
             # What parameters and features give is not the row's.
             fields |= {name for name in reads if all(name in SUBJECTS[subject].fields for subject in rule.on)}
         self._fields = tuple(sorted(fields))

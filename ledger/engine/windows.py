@@ -228,6 +228,7 @@ class Windows:
             and (rule.id, name) not in work.changed
             and extends(course, Mark(at, entry, group, band), _quiet_ms(rule))
             and not self._alerts.lives.is_closed(course.episodes[-1].alert_id)
+            and not self._alerts.is_kept_down(rule, course.episodes[-1].alert_id)
         )
         if not rule.features and band is not None:
             changed = put(course, Mark(at, entry, group, band))
@@ -249,10 +250,10 @@ class Windows:
 
     def _settle(self, changed: _Changed, work: _Work) -> None:
         """Say what is new about a course."""
-        course, lives = changed.course, self._alerts.lives
+        course = changed.course
         episodes, lost = settle(course, _quiet_ms(changed.rule))
         for episode in lost:
-            lives.holds_again(episode.alert_id, False, work.to.life)
+            self._alerts.hears(episode.alert_id, False, work.moment, work.to)
         new = []
         for episode in episodes:
             held = [h for h in changed.held if episode.start <= h.time <= episode.end]
@@ -267,8 +268,9 @@ class Windows:
         rule, lives = changed.rule, self._alerts.lives
         alert_id = alert_id_of(rule.id, tuple(held.row[part] for part in rule.fingerprint), work.moment.index)
         if episode.alert_id and not lives.is_closed(episode.alert_id):
-            lives.holds_again(episode.alert_id, True, work.to.life)
+            self._alerts.hears(episode.alert_id, True, work.moment, work.to)
             if held.band >= episode.alerted_band:
+                self._alerts.goes_on(rule, episode.alert_id, held.row, work.moment, work.to)
                 return
             revised = (episode.alert_id, episode.alert_record)
         else:
