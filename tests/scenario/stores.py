@@ -37,7 +37,8 @@ class Store:
         self.closes = True
         self.alive = True
         self.moved_day = self.counted_day = self.closed_day = -1
-        self.losses_week = -1
+        self.moved_since = False
+        """Since the last count."""
         self.on_order = False
         self.supplier = ""
         self.lot = 0
@@ -127,6 +128,7 @@ class Store:
         if more:
             body.update(more)
         self.moved_day = clock.day_of(ms)
+        self.moved_since = True
         return self.desk.write(
             "movement",
             body,
@@ -154,6 +156,7 @@ class Store:
         }
         body.update(more)
         self.counted_day = clock.day_of(ms)
+        self.moved_since = False
         return self.desk.write("stocktake", body, ms, self.owner.received(ms))
 
     def close(self, day: int, ms: int, *, final: bool = False) -> Draft | None:
@@ -242,9 +245,9 @@ class Store:
         goods = self.goods
         if goods.toxic:
             return True
-        if goods.precursor and self.moved_day == day:
+        if goods.precursor and self.moved_since:
             return True
-        return day - self.counted_day >= self.count_days
+        return day - self.counted_day >= (min(self.count_days, 7) if goods.precursor else self.count_days)
 
 
 def _mg(line: dict[str, Any]) -> int:

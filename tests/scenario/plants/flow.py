@@ -57,7 +57,9 @@ def _phantom(seller_logs_h: float | None):
     """A receipt from an enterprise here that recorded no dispatch; or recorded it so many hours later."""
 
     def play(scene: Scene) -> None:
-        seller, buyer = _pair(scene, g.NITRIC_DRUM)
+        # Goods that are counted once a month: what is recorded late lies between no two counts.
+        seller, buyer = _pair(scene, g.ETHANOL_DRUM)
+        seller.count_days = buyer.count_days = 28
         name = f"T{scene.rng.getrandbits(40):010x}"
         act = scene.at(scene.workday(1), 9.5)
         label = scene.label(act, act + 6 * DAY, holder=buyer.owner.holder)
@@ -73,7 +75,7 @@ def _phantom(seller_logs_h: float | None):
             late = act + round(seller_logs_h * HOUR)
 
             def out(ms: int) -> None:
-                sent = seller.move(
+                seller.move(
                     "out",
                     "sale",
                     10,
@@ -86,9 +88,7 @@ def _phantom(seller_logs_h: float | None):
                     persons={"/body/agent": buyer.owner.agent},
                     identity_checks=[identity_check("agent")],
                 )
-                seller.owner.file(name, sent, ms, scene.rng, after_ms=HOUR)
 
-            seller.count_due = lambda _: False  # type: ignore[method-assign]
             scene.do(late, out, seller.owner)
 
     return play
@@ -118,7 +118,6 @@ def _from_outside(evidence: bool):
 def _moves_at(hour: float, goods: Goods):
     def play(scene: Scene) -> None:
         store = scene.store(goods, capacity=60, opening=30)
-        store.count_due = lambda _: False if not goods.toxic else True  # type: ignore[method-assign]
         act = scene.at(scene.workday(1), hour)
         scene.do(act, lambda ms: store.move("out", "consumption", 2, ms))
         scene.in_book(store, act, act + HOUR)
