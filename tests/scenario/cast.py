@@ -69,8 +69,8 @@ def facilities(seed: int, send: Send) -> list[Enterprise]:
             size = declared.opening_mg * 8 // 5
             capacity = size // declared.piece_mg if declared.piece_mg else size // KG * KG
             store = Store(owner, declared.id, goods, max(capacity, 4), book=declared.book)
-            store.uses_a_day = rng.uniform(1.0, 3.5)
-            store.use_share = rng.uniform(0.004, 0.012)
+            store.uses_a_day = rng.uniform(1.6, 4.6)
+            store.use_share = rng.uniform(0.003, 0.009)
             store.supplier = outside(1 + rng.randrange(300))
             store.lot = max(1, int(store.capacity * rng.uniform(0.10, 0.18)))
             store.count_days = 7

@@ -38,7 +38,7 @@ class Shop(Enterprise):
             industry="F52",
         )
         self.counter = self.open_desk("counter")
-        self.sales_a_day = self.rng.uniform(3.0, 6.0)
+        self.sales_a_day = self.rng.uniform(4.0, 7.0)
         self.pieces = {"kitchen": 150, "folding": 90, "outdoor": 60, "dagger": 25}
         """Daggers are for holders of a permit, and hardly ever sold."""
         self._regulars: list[tuple[int, Person]] = []

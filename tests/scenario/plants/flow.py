@@ -170,6 +170,28 @@ def _sellers(amounts: tuple[int, ...], suppliers: tuple[int, ...]):
     return play
 
 
+VANILLIN = Goods("121-33-5", "Vanillin", 25 * KG, form="solid")
+SORBITOL = Goods("50-70-4", "Sorbitol 70 %", 25 * KG, "70", "solution")
+WEAK_SORBITOL = Goods("50-70-4", "Sorbitol 50 %", 25 * KG, "50", "solution")
+SALT = Goods("7647-14-5", "Salt", 25 * KG, form="solid")
+SUGAR = Goods("57-50-1", "Sugar", 25 * KG, "99", "solid")
+SODA = Goods("144-55-8", "Soda", 25 * KG, form="solid")
+"""Goods of the shipped, harmless example of restricted sets."""
+
+
+def _combines(*goods: Goods, days_apart: int = 3):
+    """Purchases of these, so many days apart."""
+
+    def play(scene: Scene) -> None:
+        act = 0
+        for n, one in enumerate(goods):
+            store = scene.store(one, capacity=60, opening=5, count_days=28)
+            act = buy_later(scene, store, scene.day_after(1 + n * days_apart), 10, 4)
+        scene.label(act, act + HOUR)
+
+    return play
+
+
 def _first_time(second: bool):
     """A substance never bought before; or bought again three weeks later."""
 
@@ -387,6 +409,37 @@ CASES: tuple[Case, ...] = (
         days=10,
         stage=ALONE,
         also=("B12",),
+    ),
+    planted(
+        "B11-both",
+        "B11",
+        "both groups of a set of two within a week",
+        _combines(VANILLIN, SORBITOL),
+        days=8,
+        stage=ALONE,
+        severity="critical",
+    ),
+    planted(
+        "B11-two",
+        "B11",
+        "two of the three groups of a set, one of them new",
+        _combines(SALT, SUGAR),
+        days=8,
+        stage=ALONE,
+        severity="medium",
+    ),
+    near(
+        "B11-weak", "B11", "below the concentration of the set", _combines(VANILLIN, WEAK_SORBITOL), days=8, stage=ALONE
+    ),
+    near("B11-one", "B11", "two goods of one group", _combines(SODA, SODA), days=8, stage=ALONE),
+    near(
+        "B11-apart",
+        "B11",
+        "both groups, a hundred days apart",
+        _combines(VANILLIN, SORBITOL, days_apart=100),
+        days=106,
+        stage=ALONE,
+        times=2,
     ),
     planted(
         "B12-new", "B12", "a substance never bought before, outside its scope", _first_time(second=False), stage=BARE
