@@ -515,6 +515,9 @@ class EngineReader(Protocol):
     def alert_at(self, alert_id: str) -> tuple[int, Alert] | None:
         """(stream sequence, alert)."""
 
+    def alerts_named(self, prefix: str, *, limit: int) -> list[Alert]:
+        """Alerts whose id begins so, by id."""
+
     def alert_counts(self) -> dict[str, int]:
         """Alerts by severity."""
 

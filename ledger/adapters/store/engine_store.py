@@ -71,6 +71,13 @@ class EngineReadStore(LifeReads):
         row = self._db.row(select(*alert_table.c).where(alert_table.c.alert_id == alert_id))
         return None if row is None else _alert(row)
 
+    def alerts_named(self, prefix: str, *, limit: int) -> list[Alert]:
+        """Alerts whose id begins so, by id."""
+        named = alert_table.c.alert_id
+        # Every hex digit sorts before g, whatever the database's collation.
+        statement = select(*alert_table.c).where(named >= prefix, named < prefix + "g").order_by(named)
+        return [_alert(row)[1] for row in self._db.rows(statement.limit(max(limit, 0)))]
+
     def queue(
         self, where: QueueFilter, *, before_seq: int | None = None, limit: int
     ) -> list[tuple[int, Alert, LifeRow]]:

@@ -1,0 +1,450 @@
+"""`hazledger alerts`: the supervisor's desk on the command line: what waits, and each step of an alert as a signed entry."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import mimetypes
+import re
+import secrets
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from ledger.cli.compose import open_installation, state_option, wall_clock_ms
+from ledger.core.life import MAX_EXCEPTION_MS, OUTCOMES, SILENCE, STATUSES, possible
+from ledger.core.record import parse_instant
+from ledger.core.times import format_utc
+from ledger.errors import LedgerError, NotFoundError, StaleError, TransitionError
+from ledger.handling import Act, Done, Handler, NewOrder, standing_of
+from ledger.model import Alert, RecordId, UnixMs
+from ledger.ports import LifeRow, QueueFilter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ledger.cli.compose import Installation
+    from ledger.ports import EngineReader
+
+SUPERVISOR = "supervisor"
+EXIT_REFUSED = 1
+MIN_PREFIX = 6
+_UNIT_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_FOR = re.compile(r"([1-9][0-9]{0,4})([mhd])")
+_SEVERITIES = ("critical", "high", "medium", "low", "info")
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")
+alerts_argument = click.argument("alert", nargs=-1, required=True)
+
+
+def acting(command: Callable[..., None]) -> Callable[..., None]:
+    """The options of every command that signs."""
+    for option in (
+        json_option,
+        click.option("--text", default="", help="A remark; kept as a disclosure that can be erased."),
+        click.option("--version", "turn", type=int, help="Act only if the alert is still at this version."),
+        click.option("--password-file", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+                     help="A file with the supervisor's password; without it you are asked."),
+        click.option("--as", "name", default=SUPERVISOR, show_default=True, help="Whose key signs."),
+        state_option,
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+@click.group()
+def alerts() -> None:
+    """See alerts, and drive each to its end. Every step is an entry signed with the supervisor's key.
+
+    \b
+    hazledger alerts list --urgent
+    hazledger alerts show 3f1c22ab
+    hazledger alerts ack 3f1c22ab
+    hazledger alerts order 3f1c22ab --measure mend-stock --due 3d
+    hazledger alerts decide ORDER accepted
+    hazledger alerts close 3f1c22ab --outcome violation_confirmed
+
+    An alert may be named by the first six or more digits of its id. Exit code: 0 done, 1 a step was refused (and why),
+    2 usage, settings, or the key cannot be opened.
+    """
+
+
+@alerts.command("list")
+@state_option
+@click.option("--status", multiple=True, type=click.Choice(STATUSES), help="Repeatable; without it all but closed.")
+@click.option("--severity", multiple=True, type=click.Choice(_SEVERITIES), help="Repeatable.")
+@click.option("--holder", help="Credit code.")
+@click.option("--rule", help="Rule id, e.g. A01.")
+@click.option("--urgent", is_flag=True, help="By severity and time left; otherwise newest first.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
+@json_option
+def list_(
+    state: Path | None,
+    *,
+    status: tuple[str, ...],
+    severity: tuple[str, ...],
+    holder: str | None,
+    rule: str | None,
+    urgent: bool,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """What waits, with the handling rate and both its numbers."""
+    engine = open_installation(state).stores.engine
+    wanted = status or tuple(word for word in STATUSES if word != "closed")
+    where = QueueFilter(wanted, severity or None, holder, rule, urgent_first=urgent)
+    rows = engine.queue(where, limit=limit)
+    now = wall_clock_ms()
+    handled, due = engine.handling(now)
+    if as_json:
+        shown = [_shown(alert, life) for _, alert, life in rows]
+        _print({"alerts": shown, "handled": handled, "due": due, "statuses": engine.status_counts()})
+        return
+    for _, alert, life in rows:
+        left = _left(life, now)
+        click.echo(
+            f"{alert.alert_id[:12]}  {life.severity:<8}  {life.status:<14}  {left:<12}  {alert.rule:<6}  "
+            f"{alert.holder} {alert.site}  {alert.reason.get('en', '')}"
+        )
+    click.echo(f"{len(rows)} alerts; handled in time: {handled} of {due} due", err=True)
+
+
+@alerts.command()
+@state_option
+@click.argument("alert")
+@json_option
+def show(state: Path | None, alert: str, *, as_json: bool) -> None:
+    """Where ALERT stands, what can be done next, and all that happened to it."""
+    engine = open_installation(state).stores.engine
+    found = _find(engine, alert)
+    life = engine.lives([found]).get(found.alert_id)
+    if life is None:
+        raise NotFoundError(f"the engine's tables do not say where {alert} stands; is the engine running?")
+    steps = engine.steps(life.alert_id)
+    ways = possible(standing_of(life))
+    if as_json:
+        _print(_shown(found, life) | {"possible": list(ways), "steps": [asdict(step) for step in steps]})
+        return
+    click.echo(f"{found.alert_id}\n{found.rule}: {found.reason.get('en', '')}")
+    click.echo(f"{life.severity}, {life.status} (version {life.turn}), {_left(life, wall_clock_ms()) or 'no deadline'}")
+    for said, text in (
+        ("regresses", life.data.get("regresses")),
+        ("order", life.order_id),
+        ("why", life.data.get("why")),
+    ):
+        if text:
+            click.echo(f"{said}: {text}")
+    if life.recovered:
+        click.echo("its condition does not hold any more")
+    for step in steps:
+        refused = f"  refused: {step.refused}" if step.refused else ""
+        by = step.by or "time"
+        click.echo(
+            f"  {format_utc(step.at_ms)}  {step.before or '-'} -> {step.after}  by {by}, entry {step.index}{refused}"
+        )
+    click.echo(f"possible: {', '.join(ways) or 'nothing more'}")
+
+
+@alerts.command()
+@alerts_argument
+@acting
+def ack(**given: Any) -> None:
+    """Acknowledge ALERT...: somebody has looked."""
+    _act(given, Act("acknowledged", text=given["text"]))
+
+
+@alerts.command()
+@alerts_argument
+@click.option("--department", help="A code word.")
+@acting
+def take(department: str | None, **given: Any) -> None:
+    """Take ALERT... in hand."""
+    _act(given, Act("in_hand", department=department, text=given["text"]))
+
+
+@alerts.command()
+@alerts_argument
+@click.option("--department", help="To whom, a code word.")
+@acting
+def escalate(department: str | None, **given: Any) -> None:
+    """Escalate ALERT... to whoever stands above."""
+    _act(given, Act("escalated", department=department, text=given["text"]))
+
+
+@alerts.command()
+@alerts_argument
+@click.option("--reply", help="record_id of the reply that was verified.")
+@click.option("--inspection", help="record_id of the inspection.")
+@click.option("--evidence", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="A file; its SHA-256 is signed, the file stays with you. Repeatable.")  # fmt: skip
+@acting
+def verify(reply: str | None, inspection: str | None, evidence: tuple[Path, ...], **given: Any) -> None:
+    """Say that what ALERT... is about was put right, and by what that was seen."""
+    _act(given, Act("verified", reply=reply, inspection=inspection, evidence=_evidence(evidence), text=given["text"]))
+
+
+@alerts.command()
+@alerts_argument
+@click.option("--outcome", type=click.Choice(OUTCOMES), required=True)
+@click.option("--referred-to", help="The authority, with --outcome referred.")
+@click.option("--duplicate-of", help="The other alert, with --outcome duplicate.")
+@click.option(
+    "--evidence", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), help="As for verify."
+)
+@acting
+def close(
+    outcome: str, referred_to: str | None, duplicate_of: str | None, evidence: tuple[Path, ...], **given: Any
+) -> None:
+    """Close ALERT... with an outcome. There is no way back: what comes again is a new alert, linked to this one."""
+    if duplicate_of is not None:
+        duplicate_of = _find(open_installation(given["state"]).stores.engine, duplicate_of).alert_id
+    act = Act("closed", outcome=outcome, referred_to=referred_to, duplicate_of=duplicate_of,
+              evidence=_evidence(evidence), text=given["text"])  # fmt: skip
+    _act(given, act)
+
+
+@alerts.command()
+@alerts_argument
+@click.option("--until", required=True, help="At most 7 days: 12h, 3d, or 2026-12-01T08:00:00+08:00.")
+@click.option("--reason", required=True, help="A code word, e.g. awaiting-lab.")
+@acting
+def snooze(until: str, reason: str, **given: Any) -> None:
+    """Put ALERT... aside; each returns by itself, and early when it gets worse."""
+    _act(given, Act("snoozed", reason=reason, until=_until(until), text=given["text"]))
+
+
+@alerts.command()
+@alerts_argument
+@click.option("--until", required=True, help="At most 7 days, as for snooze.")
+@acting
+def silence(until: str, **given: Any) -> None:
+    """Suppress ALERT... and what comes of the same rule and object, for a test or repair. Recorded and counted."""
+    _act(given, Act("suppressed", reason=SILENCE, until=_until(until), text=given["text"]))
+
+
+@alerts.command("except")
+@alerts_argument
+@click.option("--until", required=True, help=f"At most {MAX_EXCEPTION_MS // _UNIT_MS['d']} days: 90d, or a time.")
+@click.option("--reason", required=True, help="A code word, e.g. known-meter-drift.")
+@acting
+def except_(until: str, reason: str, **given: Any) -> None:
+    """Make an exception: suppress ALERT... and what comes of the same rule and object. Recorded, counted, visible."""
+    if reason == SILENCE:
+        raise click.BadParameter("that is what `hazledger alerts silence` is for", param_hint="--reason")
+    _act(given, Act("suppressed", reason=reason, until=_until(until), text=given["text"]))
+
+
+@alerts.command()
+@alerts_argument
+@acting
+def release(**given: Any) -> None:
+    """Take ALERT... out of a snooze or an exception, as they were before."""
+    here = open_installation(given["state"])
+    stages = set()
+    for text in given["alert"]:
+        alert = _find(here.stores.engine, text)
+        stages.add(here.stores.engine.lives([alert])[alert.alert_id].stage)
+    if len(stages) > 1:
+        raise click.UsageError("these alerts return to different stages; release them one by one")
+    _act(given, Act(stages.pop(), text=given["text"]))
+
+
+@alerts.command()
+@alerts_argument
+@click.option("--measure", required=True, help="What is required, a code word, e.g. mend-stock.")
+@click.option("--due", help="3d, or a time; without it as the severity asks (24 h, 3 d, 7 d, 30 d).")
+@click.option("--type", "type_", type=click.Choice(["rectification", "spot_check", "penalty"]), default="rectification")
+@click.option("--number", help="Its number; without it one is made.")
+@acting
+def order(measure: str, due: str | None, type_: str, number: str | None, **given: Any) -> None:
+    """Issue one order about ALERT..., all of one site, and put each under it."""
+    due_ms = None if due is None else parse_instant(_until(due))
+    new = NewOrder(measure, due_ms, type_, number, given["text"])
+    with _signing(given) as (handler, session, wanted):
+        record_id, done = handler.issue(session, wanted, new)
+    _answer(given, done, {"order": record_id})
+
+
+@alerts.command()
+@click.argument("order_id")
+@click.argument("decision", type=click.Choice(["accepted", "rejected", "extended", "withdrawn"]))
+@click.option("--due", help="With extended or rejected: the new end.")
+@acting
+def decide(order_id: str, decision: str, due: str | None, **given: Any) -> None:
+    """Judge the reply to an order, extend it, or take it back. Its alerts move accordingly."""
+    given["alert"] = ()
+    due_ms = None if due is None else parse_instant(_until(due))
+    with _signing(given) as (handler, session, _):
+        record_id, done = handler.decide(session, RecordId(order_id), decision, due_ms=due_ms, text=given["text"])
+    _answer(given, done, {"order": record_id})
+
+
+@alerts.command()
+@state_option
+@click.option("--holder", help="Credit code.")
+@click.option("--all", "every", is_flag=True, help="Also those that are over.")
+@json_option
+def orders(state: Path | None, holder: str | None, *, every: bool, as_json: bool) -> None:
+    """Orders, newest first."""
+    rows = open_installation(state).stores.engine.orders(holder=holder, open_only=not every, limit=1000)
+    if as_json:
+        _print({"orders": [asdict(row) for row in rows]})
+        return
+    for row in rows:
+        late = "  late" if row.late else ""
+        click.echo(
+            f"{row.record_id}  {row.number:<16}  {row.type:<13}  {row.status:<9}  due {format_utc(row.due_ms)}  "
+            f"{row.holder} {row.site}  {len(row.alerts)} alerts{late}"
+        )
+    click.echo(f"{len(rows)} orders", err=True)
+
+
+# --- signing ---------------------------------------------------------------------------------------------------------
+
+
+def _act(given: dict[str, Any], act: Act) -> None:
+    with _signing(given) as (handler, session, wanted):
+        done = handler.act(session, wanted, act)
+    _answer(given, done, {})
+
+
+@contextmanager
+def _signing(given: dict[str, Any]) -> Iterator[tuple[Handler, str, list[tuple[str, int | None]]]]:
+    """A handler, the session that the password unlocked, and the alerts that were named. The key is locked again after."""
+    here = open_installation(given["state"])
+    wanted = [(_find(here.stores.engine, text).alert_id, given["turn"]) for text in given["alert"]]
+    session = f"cli:{secrets.token_hex(16)}"
+    here.appender.unlock(session, given["name"], _password(given["password_file"], given["name"]))
+    try:
+        yield Handler(here.stores.engine, here.appender, wall_clock_ms), session, wanted
+    except (TransitionError, StaleError) as error:
+        _refused(error, as_json=given["as_json"])
+    finally:
+        here.appender.lock(session)
+        _log(here, given["name"], [alert_id for alert_id, _ in wanted])
+
+
+def _log(here: Installation, name: str, alert_ids: Sequence[str]) -> None:
+    """The watcher is watched: what is done on the command line stands in the access log too."""
+    act = click.get_current_context().info_name or ""
+    for alert_id in alert_ids or [""]:
+        here.stores.portal.log_access(f"cli:{name}", f"alerts-{act}", alert_id, wall_clock_ms())
+
+
+def _password(file: Path | None, name: str) -> str:
+    if file is not None:
+        return file.read_text(encoding="utf-8").rstrip("\n")
+    password: str = click.prompt(f"password of {name}", hide_input=True, err=True)
+    return password
+
+
+def _refused(error: LedgerError, *, as_json: bool) -> NoReturn:
+    ways = list(getattr(error, "possible", ()))
+    if as_json:
+        _print({"results": [], "error": {"code": error.code, "detail": error.detail, "possible": ways}})
+    else:
+        click.echo(f"refused: {error.detail} [{error.code}]", err=True)
+    sys.exit(EXIT_REFUSED)
+
+
+def _answer(given: dict[str, Any], done: Sequence[Done], more: dict[str, Any]) -> None:
+    if given["as_json"]:
+        _print(more | {"results": [_result(one) for one in done]})
+    else:
+        for name, value in more.items():
+            click.echo(f"{name} {value}")
+        for one in done:
+            if one.error is not None:
+                click.echo(f"{one.alert_id[:12]}  refused: {one.error.detail} [{one.error.code}]", err=True)
+            elif one.life is None:
+                click.echo(f"{one.alert_id[:12]}  signed as {one.record_id}; the engine has not come so far yet")
+            else:
+                click.echo(
+                    f"{one.alert_id[:12]}  {one.life.status} (version {one.life.turn}), signed as {one.record_id}"
+                )
+    if any(one.error for one in done):
+        sys.exit(EXIT_REFUSED)
+
+
+def _result(done: Done) -> dict[str, Any]:
+    error = done.error
+    return {
+        "alert_id": done.alert_id,
+        "record_id": done.record_id,
+        "status": None if done.life is None else done.life.status,
+        "version": None if done.life is None else done.life.turn,
+        "error": None
+        if error is None
+        else {"code": error.code, "detail": error.detail, "possible": list(getattr(error, "possible", ()))},
+    }
+
+
+# --- words -----------------------------------------------------------------------------------------------------------
+
+
+def _find(engine: EngineReader, text: str) -> Alert:
+    """The alert of this id, or of the only id that begins so."""
+    if not re.fullmatch(rf"[0-9a-f]{{{MIN_PREFIX},64}}", text):
+        raise click.BadParameter(f"an alert is named by {MIN_PREFIX} to 64 hex digits", param_hint="ALERT")
+    found = engine.alerts_named(text, limit=2)
+    if not found:
+        raise NotFoundError(f"no alert {text}; `hazledger alerts list` shows those that wait")
+    if len(found) > 1:
+        raise click.BadParameter(f"more than one alert begins with {text}", param_hint="ALERT")
+    return found[0]
+
+
+def _until(text: str) -> str:
+    """A time as it was given, or so long from now."""
+    found = _FOR.fullmatch(text)
+    if found is not None:
+        return format_utc(UnixMs(wall_clock_ms() + int(found[1]) * _UNIT_MS[found[2]]))
+    try:
+        parse_instant(text)
+    except ValueError:
+        raise click.BadParameter("say 12h, 3d, or a time as 2026-12-01T08:00:00+08:00", param_hint="--until") from None
+    return text
+
+
+def _evidence(paths: Sequence[Path]) -> tuple[dict[str, Any], ...]:
+    return tuple(
+        {
+            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+            "media_type": mimetypes.guess_type(path.name)[0] or "application/octet-stream",
+            "bytes": path.stat().st_size,
+            "role": "evidence",
+        }
+        for path in paths
+    )
+
+
+def _left(life: LifeRow, now: UnixMs) -> str:
+    due = life.until_ms if life.status in ("snoozed", "suppressed") else life.due_ms
+    if due is None:
+        return ""
+    ms = abs(due - now)
+    size = f"{ms // _UNIT_MS['d']} d" if ms >= 2 * _UNIT_MS["d"] else f"{ms // _UNIT_MS['h']} h"
+    if ms < 2 * _UNIT_MS["h"]:
+        size = f"{ms // _UNIT_MS['m']} min"
+    return f"{size} left" if due >= now else f"{size} late"
+
+
+def _shown(alert: Alert, life: LifeRow) -> dict[str, Any]:
+    return {
+        "alert_id": alert.alert_id,
+        "rule": alert.rule,
+        "holder": alert.holder,
+        "site": alert.site,
+        "reason": alert.reason,
+        "opened_ms": alert.opened_ms,
+        "life": asdict(life),
+    }
+
+
+def _print(document: dict[str, Any]) -> None:
+    click.echo(json.dumps(document, ensure_ascii=False))
