@@ -7,6 +7,7 @@ from ledger.engine.register import Register
 from ledger.engine.state import FoldState
 from ledger.engine.subjects import Subject
 from ledger.engine.topics.accountancy import Accountancy
+from ledger.engine.topics.allowances import Allowances
 from ledger.engine.topics.base import Topic
 from ledger.engine.topics.closures import Closures
 from ledger.engine.topics.custody import Custody
@@ -37,6 +38,7 @@ TOPICS: tuple[type[Topic], ...] = (
     Stock,
     Transfers,
     Licences,
+    Allowances,
     Refusals,
     Filings,
     Flows,
@@ -71,6 +73,7 @@ def build_topics(state: FoldState, register: Register) -> tuple[Topic, ...]:
         Stock(books),
         Transfers(state.transfers, register),
         licences,
+        Allowances(state.allowances, licences),
         Refusals(state.refusals),
         Filings(state.filings, register),
         Flows(state.flows, register),

@@ -14,6 +14,7 @@ from ledger.engine.lanes import WatchState
 from ledger.engine.life import InhibitionState, LifeState
 from ledger.engine.register import RegisterState
 from ledger.engine.topics.accountancy import AccountancyState
+from ledger.engine.topics.allowances import AllowancesState
 from ledger.engine.topics.closures import ClosuresState
 from ledger.engine.topics.custody import CustodyState
 from ledger.engine.topics.discipline import DisciplineState
@@ -166,6 +167,7 @@ class FoldState(msgspec.Struct):
     storage: StorageState = msgspec.field(default_factory=StorageState)
     closures: ClosuresState = msgspec.field(default_factory=ClosuresState)
     accountancy: AccountancyState = msgspec.field(default_factory=AccountancyState)
+    allowances: AllowancesState = msgspec.field(default_factory=AllowancesState)
     stocktaking: StocktakingState = msgspec.field(default_factory=StocktakingState)
     watches: WatchState = msgspec.field(default_factory=WatchState)
     purchases: PurchasesState = msgspec.field(default_factory=PurchasesState)

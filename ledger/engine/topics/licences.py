@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import msgspec
 
 from ledger.catalogue import Classification
-from ledger.engine.goods import Goods
-from ledger.engine.inputs import Input
+from ledger.engine.goods import Goods, concentration_ppm
+from ledger.engine.inputs import Input, base_amount
 from ledger.engine.register import Register
 from ledger.engine.subjects import COMMON, Subject
 from ledger.engine.topics.base import Row, Topic, common
@@ -53,6 +54,8 @@ class Licence(msgspec.Struct, array_like=True):
     sites: list[str] = []
     """Empty: every site of the holder."""
     corrects: str = ""
+    allowed: list[tuple[str, str, int, int, str, int]] = []
+    """Of items with a quantity: code, form, least and greatest concentration in ppm, dimension, amount."""
 
 
 class LicencesState(msgspec.Struct):
@@ -105,6 +108,10 @@ class Licences(Topic):
         """All licences of a holder that count, declared or confirmed, in force or not."""
         return self._state.held.get(holder, ())
 
+    def holder_of(self, record_id: str) -> str:
+        """Who holds the licence of this record; "" where it is not known."""
+        return next((h for h, held in self._state.held.items() if any(x.record_id == record_id for x in held)), "")
+
     def _fold(self, entry: Input, *, replaces: str) -> None:
         """Take in one licence. An authority's word about the same number stands above the enterprise's."""
         body = entry.body
@@ -124,6 +131,7 @@ class Licences(Topic):
             categories=sorted(body.get("categories", ())),
             codes=sorted(item["code"] for item in items),
             sites=sorted(body.get("sites", ())),
+            allowed=sorted(_allowed(item) for item in items if "quantity" in item),
         )
         kept = []
         for old in self._state.held.get(holder, ()):
@@ -219,7 +227,16 @@ def _needs(listing: Classification) -> Iterator[tuple[str, str]]:
 _RANK = {"missing": 0, "scope": 1, "not_yet": 2, "expired": 3, "revoked": 4, "declared": 5, "valid": 6}
 
 
+def _allowed(item: dict[str, Any]) -> tuple[str, str, int, int, str, int]:
+    amount, dimension = base_amount(item["quantity"]["value"], item["quantity"]["unit"])
+    low = concentration_ppm(item.get("concentration_min", ""))
+    high = concentration_ppm(item.get("concentration_max", ""))
+    return item["code"], item.get("form", ""), low or 0, 1_000_000 if high is None else high, dimension, amount
+
+
 def _says_the_same(old: Licence, new: Licence) -> bool:
+    if old.allowed != new.allowed:
+        return False
     return (old.type, old.valid_from, old.valid_to, old.activities, old.categories, old.codes, old.sites) == (
         new.type,
         new.valid_from,

@@ -1,0 +1,281 @@
+"""How much of what a licence permits was bought: purchases charged to the licences that were in force on their day.
+
+A licence's items may state a quantity: the total over its validity (formats.md). Each purchase is charged, in the order of
+their days, to the licence in force that ends first and has room; what finds none is over. Of a purchase on a day on which
+no licence with a quantity was in force nothing is said here: that is `topics.licences`'s.
+
+Not charged: sales (the buyer's own record is), and what is stated in another dimension than the item: mass and volume are
+never added.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from ledger.engine.goods import Goods, concentration_ppm
+from ledger.engine.inputs import Input
+from ledger.engine.statistics import ratio_ppm
+from ledger.engine.streams import LIMIT
+from ledger.engine.subjects import COMMON, Subject
+from ledger.engine.topics.base import Row, Topic, common
+from ledger.engine.topics.licences import Licence, Licences
+
+_KINDS = {"licence": "licence", "permit": "licence", "filing": "filing"}
+"""A licence's type → what its quantity is a limit of: purchases permitted, or purchases filed beforehand."""
+_CONTROLLED = frozenset({"highly_toxic", "explosive_precursor", "drug_precursor"})
+MAX_PURCHASES = 4096
+"""Of one code and holder; the oldest are forgotten, and no licence is in force so long."""
+KEPT_DAYS_MS = 1_200 * 86_400_000
+
+
+class Purchase(msgspec.Struct, array_like=True, order=True):
+    """One goods line bought. Sorts by day: what is charged first."""
+
+    day: str
+    event_ms: int
+    record_id: str
+    line: int
+    site: str
+    form: str
+    concentration_ppm: int
+    """-1 where it is not stated."""
+    dimension: str
+    amount: int
+    received_ms: int
+
+
+class AllowancesState(msgspec.Struct):
+    """Purchases of controlled goods by "holder code", and of which limits something was said."""
+
+    bought: dict[str, list[Purchase]] = {}
+    said: dict[str, int] = {}
+    """"holder code kind" → index of the entry."""
+
+
+class _Allowance(NamedTuple):
+    licence: Licence
+    form: str
+    low_ppm: int
+    high_ppm: int
+    dimension: str
+    amount: int
+
+
+class _Charged(NamedTuple):
+    """The licences in force on the newest purchase's day, and what was charged to them."""
+
+    dimension: str
+    allowed: int
+    used: int
+    over: int
+    age_ms: int
+    """Of the youngest declaration among them when that purchase came; 0 where all were confirmed."""
+    licences: int
+
+
+class Allowances(Topic):
+    """Sees a record after the licences did."""
+
+    kinds = frozenset({"movement", "licence", "endorse"})
+    subjects = (
+        # What one holder bought of one code under the licences now in force, or under the filings.
+        Subject(
+            "allowance",
+            level=True,
+            fields=COMMON
+            | {
+                "code": "str",
+                "kind": "str",
+                "dimension": "str",
+                "licences": "int",
+                "allowed": "int",
+                "used": "int",
+                "used_ppm": "int",
+                "over": "int",
+                "over_confirmed": "int",
+                "age_ms": "int",
+            },
+        ),
+    )
+
+    def __init__(self, state: AllowancesState, licences: Licences) -> None:
+        self._state = state
+        self._licences = licences
+
+    def apply(self, entry: Input, goods: Sequence[Goods]) -> Iterable[Row]:
+        """Charge a purchase; after a licence or its endorsement, all purchases of its holder again."""
+        if entry.kind == "movement":
+            return self._rows(entry, entry.holder, self._bought(entry, goods))
+        return self._rows_of_all(entry)
+
+    def withdraw(self, before: Input, goods: Sequence[Goods], entry: Input) -> Iterable[Row]:
+        """Take a purchase out; a licence was replaced by its correction, or stays as it is."""
+        if before.kind != "movement":
+            return ()
+        return self._rows(entry, before.holder, self._withdrawn(before, goods))
+
+    def correct(
+        self, before: Input, before_goods: Sequence[Goods], entry: Input, goods: Sequence[Goods]
+    ) -> Iterable[Row]:
+        """Only what holds in the end is told."""
+        if entry.kind != "movement":
+            return self._rows_of_all(entry)
+        codes = self._withdrawn(before, before_goods) | self._bought(entry, goods)
+        return self._rows(entry, entry.holder, codes)
+
+    def prune(self, now_ms: int) -> None:
+        """Forget purchases older than any licence lasts."""
+        for at, purchases in list(self._state.bought.items()):
+            kept = [p for p in purchases if p.event_ms >= now_ms - KEPT_DAYS_MS]
+            if kept:
+                self._state.bought[at] = kept
+            else:
+                del self._state.bought[at]
+
+    # --- purchases ---------------------------------------------------------------------------------------------------
+
+    def _bought(self, entry: Input, goods: Sequence[Goods]) -> dict[str, None]:
+        codes: dict[str, None] = {}
+        for purchase, code in _purchases(entry, goods):
+            held = self._state.bought.setdefault(f"{entry.holder} {code}", [])
+            insort(held, purchase)
+            if len(held) > MAX_PURCHASES:
+                del held[0]
+            codes[code] = None
+        return codes
+
+    def _withdrawn(self, before: Input, goods: Sequence[Goods]) -> dict[str, None]:
+        codes: dict[str, None] = {}
+        for purchase, code in _purchases(before, goods):
+            at = f"{before.holder} {code}"
+            same = (purchase.record_id, purchase.line)
+            self._state.bought[at] = [p for p in self._state.bought.get(at, ()) if (p.record_id, p.line) != same]
+            if not self._state.bought[at]:
+                del self._state.bought[at]
+            codes[code] = None
+        return codes
+
+    # --- rows --------------------------------------------------------------------------------------------------------
+
+    def _rows_of_all(self, entry: Input) -> Iterator[Row]:
+        if entry.kind == "licence":
+            holder = entry.body.get("holder", entry.holder)
+        else:
+            holder = self._licences.holder_of(entry.body["record_id"])
+        codes = {at.removeprefix(f"{holder} "): None for at in self._state.bought if at.startswith(f"{holder} ")}
+        return self._rows(entry, holder, codes)
+
+    def _rows(self, entry: Input, holder: str, codes: dict[str, None]) -> Iterator[Row]:
+        for code in codes:
+            purchases = self._state.bought.get(f"{holder} {code}", [])
+            for kind in ("licence", "filing"):
+                allowances = [
+                    _Allowance(licence, *item[1:])
+                    for licence in self._licences.held(holder)
+                    if _KINDS.get(licence.type) == kind and licence.status != "applied"
+                    for item in licence.allowed
+                    if item[0] == code and (not licence.activities or "purchase" in licence.activities)
+                ]
+                name = f"{holder} {code} {kind}"
+                if not allowances and name not in self._state.said:
+                    continue
+                everything = _charge(purchases, allowances)
+                confirmed = [a for a in allowances if a.licence.confirmed]
+                of_confirmed = _charge(purchases, confirmed) if len(confirmed) < len(allowances) else everything
+                if everything is None:
+                    self._state.said.pop(name, None)
+                    continue
+                self._state.said[name] = entry.index
+                yield (
+                    "allowance",
+                    common(entry)
+                    | {
+                        "holder": holder,
+                        "code": code,
+                        "kind": kind,
+                        "dimension": everything.dimension,
+                        "licences": everything.licences,
+                        "allowed": everything.allowed,
+                        "used": everything.used,
+                        "used_ppm": ratio_ppm(everything.used, everything.allowed),
+                        "over": everything.over,
+                        "over_confirmed": of_confirmed.over if of_confirmed else 0,
+                        "age_ms": everything.age_ms,
+                    },
+                )
+
+
+def _purchases(entry: Input, goods: Sequence[Goods]) -> Iterator[tuple[Purchase, str]]:
+    """The controlled lines of a purchase, each with its code."""
+    if entry.body["direction"] != "in" or entry.body["reason"] != "purchase":
+        return
+    for at, (line, listing) in enumerate(goods):
+        if _CONTROLLED.isdisjoint(listing.categories):
+            continue
+        share = concentration_ppm(line.concentration)
+        yield (
+            Purchase(
+                entry.event_time[:10],  # the signer's own local day, as licences are dated
+                entry.event_ms,
+                entry.record_id,
+                at,
+                entry.site,
+                line.form,
+                -1 if share is None else share,
+                line.dimension,
+                line.amount,
+                (entry.before or entry).received_ms,
+            ),
+            line.code,
+        )
+
+
+def _charge(purchases: Sequence[Purchase], allowances: Sequence[_Allowance]) -> _Charged | None:
+    """Charge all purchases; what is told is of the allowances that the newest one that had any could be charged to."""
+    ordered = sorted(allowances, key=lambda a: (a.licence.valid_to, a.licence.valid_from, a.licence.record_id))
+    used = [0] * len(ordered)
+    over = [0] * len(ordered)
+    newest: list[int] = []
+    age_ms = 0
+    for purchase in purchases:
+        eligible = [at for at, allowance in enumerate(ordered) if _covers(allowance, purchase)]
+        if not eligible:
+            continue
+        rest = purchase.amount
+        for at in eligible:
+            part = min(rest, ordered[at].amount - used[at])
+            used[at] += part
+            rest -= part
+        over[eligible[-1]] = min(over[eligible[-1]] + rest, LIMIT)
+        newest = eligible
+        ages = [
+            purchase.received_ms - ordered[at].licence.received_ms
+            for at in eligible
+            if not ordered[at].licence.confirmed
+        ]
+        age_ms = max(min(ages, default=0), 0)
+    if not newest:
+        return None
+    return _Charged(
+        ordered[newest[-1]].dimension,
+        sum(ordered[at].amount for at in newest),
+        sum(used[at] + over[at] for at in newest),
+        sum(over[at] for at in newest),
+        age_ms,
+        len(newest),
+    )
+
+
+def _covers(allowance: _Allowance, purchase: Purchase) -> bool:
+    licence = allowance.licence
+    return (
+        licence.valid_from <= purchase.day <= licence.valid_to
+        and allowance.dimension == purchase.dimension
+        and (not licence.sites or purchase.site in licence.sites)
+        and allowance.form in ("", purchase.form)
+        and (purchase.concentration_ppm < 0 or allowance.low_ppm <= purchase.concentration_ppm <= allowance.high_ppm)
+    )
