@@ -61,6 +61,8 @@ class Config:
     http: HttpConfig
     chain: ChainConfig
     passphrase_file: Path
+    restricted_sets_file: Path | None
+    """The goods that nobody should hold together; None: the harmless example that is shipped."""
     timezone: str
     simulated: bool
     """True where the movement stream is simulated; every page says so."""
@@ -80,6 +82,20 @@ class Config:
     @property
     def enrolments_dir(self) -> Path:
         return self.state_dir / "enrolments"
+
+    def restricted_sets(self) -> bytes | None:
+        """What the file of restricted sets holds; None where none is named.
+
+        Raises: ConfigError that names the file.
+        """
+        if self.restricted_sets_file is None:
+            return None
+        try:
+            return self.restricted_sets_file.read_bytes()
+        except OSError as error:
+            raise ConfigError(
+                f"cannot read the restricted sets {self.restricted_sets_file}: {error.strerror}"
+            ) from error
 
     def passphrase(self) -> str:
         """The passphrase of this installation's key files.
@@ -106,6 +122,7 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
         "anvil": "",
     },
     "keys": {"passphrase_file": "secrets/passphrase"},
+    "rules": {"restricted_sets": ""},
     "portal": {"timezone": "Asia/Shanghai", "simulated": False},
 }
 
@@ -190,6 +207,7 @@ def _config(state_dir: Path, values: dict[str, dict[str, Any]]) -> Config:
         http=HttpConfig(**http),
         chain=ChainConfig(**{**chain, "endpoints": endpoints}),
         passphrase_file=state_dir / values["keys"]["passphrase_file"],
+        restricted_sets_file=state_dir / restricted if (restricted := values["rules"]["restricted_sets"]) else None,
         timezone=values["portal"]["timezone"],
         simulated=values["portal"]["simulated"],
     )

@@ -16,6 +16,7 @@ from time import monotonic
 from typing import Any
 
 from ledger.catalogue import file_digests
+from ledger.catalogue.restricted import RestrictedSets
 from ledger.engine.alerts import Effects, Identity, Raised
 from ledger.engine.fold import Fold
 from ledger.engine.goods import Classifier
@@ -63,8 +64,11 @@ class Platform:
     keyid: str
 
 
-def shipped_rules(overrides: Mapping[str, str] | None = None) -> RuleSet:
-    """The rules in ledger/rules with the legal parameters in ledger/catalogue. Raises RuleError with file and line."""
+def shipped_rules(overrides: Mapping[str, str] | None = None, restricted: RestrictedSets | None = None) -> RuleSet:
+    """The rules in ledger/rules with the legal parameters in ledger/catalogue. Raises RuleError with file and line.
+
+    `restricted`: the installation's restricted sets; None: the harmless example.
+    """
     package = files("ledger")
     sources = {
         entry.name: entry.read_text(encoding="utf-8")
@@ -73,7 +77,7 @@ def shipped_rules(overrides: Mapping[str, str] | None = None) -> RuleSet:
     }
     legal = package.joinpath("catalogue", "legal_params.csv").read_text(encoding="utf-8")
     catalogue = " ".join(f"{name}:{digest}" for name, digest in sorted(file_digests().items())) + f" {CALENDAR}"
-    return load_rules(sources | dict(overrides or {}), read_legal_params(legal), catalogue)
+    return load_rules(sources | dict(overrides or {}), read_legal_params(legal), catalogue, restricted)
 
 
 class Evaluator:

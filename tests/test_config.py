@@ -105,3 +105,13 @@ def test_environment__read_in_the_settings_and_nowhere_else():
     reads = re.compile(r"\bos\.(environb?|getenvb?|putenv)\b|\bfrom os import")
     found = {path.relative_to(root).as_posix() for path in sources if reads.search(path.read_text())}
     assert found == {"ledger/config.py", "ledger/adapters/chain/compile.py"}
+
+
+def test_restricted_sets__named_and_missing__says_which_file(tmp_path):
+    config = load(write(tmp_path, GOOD + '[rules]\nrestricted_sets = "secrets/sets.json"\n'), {})
+    with pytest.raises(ConfigError, match=r"secrets/sets\.json"):
+        config.restricted_sets()
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets/sets.json").write_bytes(b"{}")
+    assert config.restricted_sets() == b"{}"
+    assert load(write(tmp_path), {}).restricted_sets() is None

@@ -21,6 +21,7 @@ from ledger.adapters.keystore.guard import FileHeadGuard
 from ledger.adapters.keystore.lookup import load_lookup_key
 from ledger.adapters.keystore.signing import load_signer
 from ledger.adapters.store.stores import SqlStores, open_stores
+from ledger.catalogue.restricted import RestrictedSets, read_restricted_sets
 from ledger.config import Config, load, state_dir_from_environment
 from ledger.core.note import NoteSigner
 from ledger.core.receipt import receipt_key_name
@@ -129,6 +130,12 @@ class Installation:
     def appender(self) -> SequencerClient:
         """The sequencer, behind its socket."""
         return SequencerClient(self.config.socket_path)
+
+    @cached_property
+    def restricted_sets(self) -> RestrictedSets | None:
+        """The goods that nobody should hold together, as the installation's file says; None where it names none."""
+        data = self.config.restricted_sets()
+        return None if data is None else read_restricted_sets(data, str(self.config.restricted_sets_file))
 
     @cached_property
     def enrolments(self) -> EnrolmentDirectory:

@@ -48,7 +48,7 @@ def run(here: Installation, stop: threading.Event) -> None:
             store=here.stores.engine,
             appender=here.appender,
             admit=admit,
-            rules=shipped_rules(),
+            rules=shipped_rules(restricted=here.restricted_sets),
             classifier=Catalogue.load(),
             platform=Platform(config.issuer, load_public_key(public_key_of(config.keys_dir / PLATFORM_KEY)).keyid),
             clock=wall_clock_ms,

@@ -38,7 +38,7 @@ def refolding(here: Installation, directory: Path | None = None) -> Iterator[Ref
 def _refold(
     here: Installation, stores: SqlStores, cursor: int | None, to: int
 ) -> tuple[TableReader, bytes | None] | str:
-    rules = shipped_rules()
+    rules = shipped_rules(restricted=here.restricted_sets)
     other = _other_ruleset(here, rules.digest)
     if other is not None:
         return f"the rules changed in the course of this log ({other}); a fold by today's rules gives other alerts"

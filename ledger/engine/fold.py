@@ -47,7 +47,7 @@ class Fold:
         self._alerts = AlertBook(state, identity, rules.rules)
         self._windows = Windows(state, rules.rules, self._alerts)
         self._register = Register(state.register)
-        self._topics = build_topics(state, self._register)
+        self._topics = build_topics(state, self._register, rules.restricted)
         self._taking_back = [topic for topic in self._topics if hasattr(topic, "gone")]
         self._by_kind: dict[str, list[Topic]] = {}
         for topic in self._topics:

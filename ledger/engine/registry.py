@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ledger.catalogue.restricted import RestrictedSets
 from ledger.engine.books import Books
 from ledger.engine.register import Register
 from ledger.engine.state import FoldState
@@ -10,21 +11,25 @@ from ledger.engine.topics.accountancy import Accountancy
 from ledger.engine.topics.allowances import Allowances
 from ledger.engine.topics.base import Topic
 from ledger.engine.topics.closures import Closures
+from ledger.engine.topics.combinations import Combinations
 from ledger.engine.topics.custody import Custody
 from ledger.engine.topics.dealings import Dealings
 from ledger.engine.topics.discipline import Discipline
 from ledger.engine.topics.filings import Filings
 from ledger.engine.topics.flows import Flows
+from ledger.engine.topics.habits import Habits
 from ledger.engine.topics.identities import Identities
 from ledger.engine.topics.incidents import Incidents
 from ledger.engine.topics.knives import Knives
 from ledger.engine.topics.licences import Licences
+from ledger.engine.topics.linked import Linked
 from ledger.engine.topics.links import Links
 from ledger.engine.topics.movements import Movements
 from ledger.engine.topics.purchases import Purchases
 from ledger.engine.topics.refusals import Refusals
 from ledger.engine.topics.rental import Rental
 from ledger.engine.topics.roster import Roster
+from ledger.engine.topics.runs import Runs
 from ledger.engine.topics.stock import Stock
 from ledger.engine.topics.stocktaking import Stocktaking
 from ledger.engine.topics.storage import Storage
@@ -53,7 +58,10 @@ TOPICS: tuple[type[Topic], ...] = (
     Links,
     Knives,
     Rental,
+    Linked,
     Purchases,
+    Combinations,
+    Runs,
     Uploads,
 )
 """In the order in which they see a record."""
@@ -62,10 +70,11 @@ SUBJECTS: dict[str, Subject] = {subject.name: subject for topic in TOPICS for su
 """Everything that a rule can listen to, by name."""
 
 
-def build_topics(state: FoldState, register: Register) -> tuple[Topic, ...]:
+def build_topics(state: FoldState, register: Register, sets: RestrictedSets) -> tuple[Topic, ...]:
     """One of each, on this state, in the order of TOPICS."""
     books = Books(state)
     licences = Licences(state.licences, register)
+    linked = Linked(state.linked)
     return (
         Movements(),
         Accountancy(state.accountancy),
@@ -88,6 +97,9 @@ def build_topics(state: FoldState, register: Register) -> tuple[Topic, ...]:
         Links(state.links, register),
         Knives(state.knives),
         Rental(state.rental),
-        Purchases(state.purchases, register),
+        linked,
+        Purchases(state.purchases, register, Habits(state.habits, register, linked, licences)),
+        Combinations(state.combinations, register, linked, sets),
+        Runs(state.runs),
         Uploads(register),
     )

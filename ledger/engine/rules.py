@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from ledger.catalogue.restricted import RestrictedSets, example_sets
 from ledger.engine.expressions import Bindings, Condition
 from ledger.engine.features import READY, WINDOW_END, Feature, feature_names, read_features
 from ledger.engine.parameters import LegalParams, Parameter, read_parameters
@@ -116,24 +117,28 @@ class RuleSet:
     rules: tuple[Rule, ...]
     digest: str
     parts: dict[str, str] = field(default_factory=dict)
-    """Hex SHA-256 of `rules` (their texts), `parameters` (their values), `catalogue`."""
+    """Hex SHA-256 of `rules` (their texts), `parameters` (their values), `catalogue`, `restricted_sets`."""
     sources: dict[str, str] = field(default_factory=dict, compare=False)
     """The files that it was loaded from, by name; with `legal` and `catalogue` they load the same set again."""
     legal: dict[str, tuple[str, str]] = field(default_factory=dict, compare=False)
     catalogue: str = field(default="", compare=False)
+    restricted: RestrictedSets = field(default_factory=example_sets)
 
     def on(self, subject: str) -> tuple[Rule, ...]:
         """The rules that listen to `subject`, by id."""
         return tuple(rule for rule in self.rules if subject in rule.on)
 
 
-def load_rules(sources: Mapping[str, str], legal: LegalParams, catalogue: str = "") -> RuleSet:
+def load_rules(
+    sources: Mapping[str, str], legal: LegalParams, catalogue: str = "", restricted: RestrictedSets | None = None
+) -> RuleSet:
     """The rule set of these files (name → text), draft and retired ones checked but left out.
 
-    `catalogue` is the digest of the data behind the rows' categories.
+    `catalogue` is the digest of the data behind the rows' categories; `restricted` the installation's own sets.
 
     Raises: RuleError for the first wrong file, with its line.
     """
+    sets = restricted or example_sets()
     rules: dict[str, Rule] = {}
     for name in sorted(sources):
         if name == EXCEPTIONS:
@@ -154,9 +159,10 @@ def load_rules(sources: Mapping[str, str], legal: LegalParams, catalogue: str = 
         ),
         "parameters": _digest(f"{rule_id} {name} {versions}" for rule_id, name, versions in sorted(values)),
         "catalogue": _digest([catalogue]),
+        "restricted_sets": sets.digest,
     }
     digest = _digest(f"{name} {part}" for name, part in parts.items())
-    return RuleSet(running, digest, parts, dict(sources), dict(legal), catalogue)
+    return RuleSet(running, digest, parts, dict(sources), dict(legal), catalogue, restricted=sets)
 
 
 def _except(rules: dict[str, Rule], document: Located) -> None:

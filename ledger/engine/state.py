@@ -9,6 +9,7 @@ import hashlib
 from typing import Any
 
 import msgspec
+
 from ledger.engine.courses import Course
 from ledger.engine.lanes import WatchState
 from ledger.engine.life import InhibitionState, LifeState
@@ -16,18 +17,22 @@ from ledger.engine.register import RegisterState
 from ledger.engine.topics.accountancy import AccountancyState
 from ledger.engine.topics.allowances import AllowancesState
 from ledger.engine.topics.closures import ClosuresState
+from ledger.engine.topics.combinations import CombinationsState
 from ledger.engine.topics.custody import CustodyState
 from ledger.engine.topics.discipline import DisciplineState
 from ledger.engine.topics.filings import FilingsState
 from ledger.engine.topics.flows import FlowsState
+from ledger.engine.topics.habits import HabitsState
 from ledger.engine.topics.identities import IdentitiesState
 from ledger.engine.topics.knives import KnivesState
 from ledger.engine.topics.licences import LicencesState
+from ledger.engine.topics.linked import LinkedState
 from ledger.engine.topics.links import LinksState
-from ledger.engine.topics.refusals import RefusalsState
 from ledger.engine.topics.purchases import PurchasesState
+from ledger.engine.topics.refusals import RefusalsState
 from ledger.engine.topics.rental import RentalState
 from ledger.engine.topics.roster import RosterState
+from ledger.engine.topics.runs import RunsState
 from ledger.engine.topics.stocktaking import StocktakingState
 from ledger.engine.topics.storage import StorageState
 from ledger.engine.topics.transfers import TransfersState
@@ -169,8 +174,12 @@ class FoldState(msgspec.Struct):
     accountancy: AccountancyState = msgspec.field(default_factory=AccountancyState)
     allowances: AllowancesState = msgspec.field(default_factory=AllowancesState)
     stocktaking: StocktakingState = msgspec.field(default_factory=StocktakingState)
-    watches: WatchState = msgspec.field(default_factory=WatchState)
+    linked: LinkedState = msgspec.field(default_factory=LinkedState)
     purchases: PurchasesState = msgspec.field(default_factory=PurchasesState)
+    habits: HabitsState = msgspec.field(default_factory=HabitsState)
+    combinations: CombinationsState = msgspec.field(default_factory=CombinationsState)
+    runs: RunsState = msgspec.field(default_factory=RunsState)
+    watches: WatchState = msgspec.field(default_factory=WatchState)
     corrected: dict[str, str] = {}
     """record_id of a record that was corrected -> record_id of its newest correction."""
     corrected_facts: dict[str, dict[str, Any]] = {}

@@ -67,7 +67,7 @@ MEMBERS_ZH = {
     "sharp_mm": "尖刃长界限（毫米）", "special": "特种刀具", "tip_deg": "刀尖角界限（度）", "mend": "补录期限", "other_payer": "他人付款", "undriven": "承租人不驾驶", "returned": "已归还", "warn": "提醒时限",
     "alarm": "报警时限", "most_in_7d": "7 日上限", "outs_7d": "7 日租车次数", "renter_type": "承租人类型", "simultaneous": "同时租用数", "scenes": "场景数", "scene": "场景",
     # material accountancy
-    "allowed": "许可量", "used": "已购量", "used_ppm": "已用比例（ppm）", "over": "超量", "over_confirmed": "超出已核验许可量", "licences": "有效许可数", "warn_at": "提醒线（ppm）",
+    "allowed": "许可量", "used_ppm": "已用比例（ppm）", "over": "超量", "over_confirmed": "超出已核验许可量", "licences": "有效许可数", "warn_at": "提醒线（ppm）",
     "daily": "每日时限", "daily_twice": "每日时限两倍", "weekly": "每周时限", "weekly_twice": "每周时限两倍", "monthly": "每月时限", "monthly_twice": "每月时限两倍", "precursor": "易制爆", "holding": "有库存",
     "moved": "有出入库", "counted_ms": "上次盘点", "moved_since_ms": "出入库后起算",
     "before": "期初", "went": "出库量", "lost": "申报损耗", "muf": "平衡差", "missing_pieces": "短少件数", "stated": "误差已申报", "weighed": "计量", "z_milli": "偏离（千分之标准差）",
@@ -89,6 +89,11 @@ MEMBERS_ZH = {
     "closed_day": "最近日结日", "expected_ms": "应报时间", "last_ms": "最近动态时间", "usual_ms": "通常间隔", "silent_from_ms": "视为沉寂时间", "in_stock": "有库存", "corrected": "被更正记录", "records_30d": "30 日记录数", "corrections_30d": "30 日更正数", "known_ms": "在册时长", "since_notice_ms": "距检查或指令", "noticed": "近期被检查", "lowering_run": "连续减短次数", "run": "连续次数线", "after_notice": "检查后时限", "fresh": "近期界限", "rate": "比率线（ppm）", "enough": "最少记录数", "newcomer": "新用户期", "late_much": "严重迟报线", "ahead": "超前线",
     # storage
     "clash": "存在禁忌", "severe": "特别危险", "pair": "禁忌组合", "first": "物质一", "second": "物质二", "others": "其他物质数", "sum_ppm": "S 值（ppm）", "risk_milli": "R 值（千分）", "hazard_level": "重大危险源等级", "people_known": "周边人数已申报", "without_mass": "无质量的项数", "expires_ms": "过期时间", "warn_ms": "预警时间", "reference": "参照", "since_ms": "起始时间", "limit": "期限",
+    # purchases
+    "party": "关联单位", "enterprises": "企业数", "industry": "行业", "scope_known": "经营范围已申报", "in_scope": "在经营范围内", "statement": "合法用途说明", "statement_age_ms": "说明时长",
+    "lift_ppm": "行业比例（ppm）", "prior_known": "行业比例可评估", "class_n": "同类购买数", "class_z_milli": "与同类偏离（千分之标准差）", "growth_ppm": "增长比例（ppm）", "mean": "月均", "peak": "最高月",
+    "month": "本月合计", "total": "合计", "times": "次数", "z": "偏离（千分之标准差）", "set": "受限组合", "groups": "组数", "held": "已购组数", "usual": "行业常用", "new_substance": "首次购买的物质",
+    "used": "投入量", "made": "产出量", "product": "产品", "runs": "批次数", "ratios": "产出比合计（ppm）", "ratio_ppm": "产出比（ppm）", "twofold": "两倍线（ppm）", "threefold": "三倍线（ppm）", "oldest": "说明时限", "few": "少次", "by_seller": "由卖方记录", "overdue": "逾期界限", "many": "多次", "threshold": "关注线", "most_sent": "条数上限", "most_span": "时间跨度上限", "lift": "行业比例线（ppm）",
     "as_of_ms": "截至", "chain": "链", "endpoint": "节点地址", "chain_id": "链 ID", "submitter": "提交账户", "block_time_s": "区块时间", "lag_s": "滞后（秒）", "final_block": "最终区块",
     "head_size": "链上树大小", "balance_wei": "余额（wei）", "has_role": "有提交权限", "checkpoint_size": "检查点大小", "checkpoint_signed_ms": "检查点签署时间", "rollback": "回退",
     "signing_waits_for": "签署等待", "waiting_jobs": "等待任务数", "refusals_counted_only": "仅计数的拒收",

@@ -3,7 +3,7 @@
 A sale to an enterprise is a purchase by it whether or not it says so itself. Both ends bear one consignment; when the
 buyer's record of it comes, the seller's row is gone, and it is there again should the buyer's be corrected to something
 else. So it does not matter which end came first. A sale without a consignment cannot be found again by its buyer: it
-counts only when the buyer keeps no records here.
+counts only when the buyer keeps no records here. Of records that repeat one consignment, the newest MAX_SAME are paired.
 """
 
 from __future__ import annotations
@@ -18,9 +18,12 @@ from ledger.engine.inputs import Input
 from ledger.engine.register import Register
 from ledger.engine.subjects import COMMON, Subject
 from ledger.engine.topics.base import ORIGIN, Row, Topic, common
+from ledger.engine.topics.habits import HABITS, Habits
 
 KEPT_MS = 60 * 86_400_000
 """How long the two ends of a purchase may lie apart."""
+MAX_SAME = 32
+"""Records of one buyer under one consignment, on each side."""
 
 
 class Sale(msgspec.Struct, array_like=True):
@@ -69,13 +72,15 @@ class Purchases(Topic):
                 "amount": "int",
                 "consignment": "str",
                 "by_seller": "bool",
-            },
+            }
+            | HABITS,
         ),
     )
 
-    def __init__(self, state: PurchasesState, register: Register) -> None:
+    def __init__(self, state: PurchasesState, register: Register, habits: Habits) -> None:
         self._state = state
         self._register = register
+        self._habits = habits
         self.gone: list[tuple[str, int]] = []
 
     def apply(self, entry: Input, goods: Sequence[Goods]) -> Iterator[Row]:
@@ -84,11 +89,12 @@ class Purchases(Topic):
         other = _other(entry)
         consignment = body.get("consignment", "")
         if _is_purchase(entry):
-            yield from _rows(entry, goods, entry.holder, other, by_seller=False)
+            yield from self._rows(entry, goods, entry.holder, other, by_seller=False)
+            self._habits.learn(entry, goods)
             if consignment:
                 yield from self._arrive(entry, f"{entry.holder}/{consignment}", other)
         elif _is_sale(entry):
-            rows = list(_rows(entry, goods, other, entry.holder, by_seller=True))
+            rows = list(self._rows(entry, goods, other, entry.holder, by_seller=True))
             if consignment:
                 yield from self._sell(entry, f"{other}/{consignment}", rows)
             elif not self._register.is_inside(other):
@@ -96,7 +102,9 @@ class Purchases(Topic):
 
     def _arrive(self, entry: Input, at: str, seller: str) -> Iterator[Row]:
         stood = {sale.record_id for sale in self._standing(at)}
-        self._state.arrivals.setdefault(at, []).append(Arrival(entry.record_id, seller, entry.received_ms))
+        arrivals = self._state.arrivals.setdefault(at, [])
+        arrivals.append(Arrival(entry.record_id, seller, entry.received_ms))
+        del arrivals[:-MAX_SAME]
         stand = {sale.record_id for sale in self._standing(at)}
         self.gone += [
             ("purchase", sale.index) for sale in self._state.sales.get(at, ()) if sale.record_id in stood - stand
@@ -106,7 +114,9 @@ class Purchases(Topic):
     def _sell(self, entry: Input, at: str, rows: list[Row]) -> Iterator[Row]:
         index = entry.before.index if entry.before is not None else entry.index
         sale = Sale(entry.record_id, index, entry.holder, entry.received_ms, [row for _, row in rows])
-        self._state.sales.setdefault(at, []).append(sale)
+        sales = self._state.sales.setdefault(at, [])
+        sales.append(sale)
+        del sales[:-MAX_SAME]
         if sale in self._standing(at):
             yield from rows
 
@@ -145,8 +155,30 @@ class Purchases(Topic):
         self.gone = [(name, index) for name, index in self.gone if index not in again]
         return [*(row for row in back if row[1][ORIGIN] not in now_gone), *rows]
 
+    def _rows(self, entry: Input, goods: Sequence[Goods], buyer: str, seller: str, *, by_seller: bool) -> Iterator[Row]:
+        """One row for each substance, with what all its lines amount to."""
+        found: dict[tuple[str, str], dict[str, Any]] = {}
+        for line, listing in goods:
+            row = found.get((line.code, line.dimension))
+            if row is None:
+                found[line.code, line.dimension] = common(entry) | {
+                    "buyer": buyer,
+                    "seller": seller,
+                    "code": line.code,
+                    "dimension": line.dimension,
+                    "categories": sorted(listing.categories),
+                    "amount": line.amount,
+                    "consignment": entry.body.get("consignment", ""),
+                    "by_seller": by_seller,
+                }
+            else:
+                row["amount"] += line.amount
+                row["categories"] = sorted({*row["categories"], *listing.categories})
+        return (("purchase", row | self._habits.about(entry, buyer, row)) for row in found.values())
+
     def prune(self, now_ms: int) -> None:
         """Forget the ends that the other can no longer meet."""
+        self._habits.prune(now_ms)
         oldest = now_ms - KEPT_MS
         for at, sales in list(self._state.sales.items()):
             _keep(self._state.sales, at, [sale for sale in sales if sale.received_ms > oldest])
@@ -172,25 +204,3 @@ def _is_purchase(entry: Input) -> bool:
 def _is_sale(entry: Input) -> bool:
     sells = (entry.body["direction"], entry.body["reason"]) == ("out", "sale")
     return sells and _other(entry) not in ("", entry.holder)
-
-
-def _rows(entry: Input, goods: Sequence[Goods], buyer: str, seller: str, *, by_seller: bool) -> Iterator[Row]:
-    """One row for each substance, with what all its lines amount to."""
-    found: dict[tuple[str, str], dict[str, Any]] = {}
-    for line, listing in goods:
-        row = found.get((line.code, line.dimension))
-        if row is None:
-            found[line.code, line.dimension] = common(entry) | {
-                "buyer": buyer,
-                "seller": seller,
-                "code": line.code,
-                "dimension": line.dimension,
-                "categories": sorted(listing.categories),
-                "amount": line.amount,
-                "consignment": entry.body.get("consignment", ""),
-                "by_seller": by_seller,
-            }
-        else:
-            row["amount"] += line.amount
-            row["categories"] = sorted({*row["categories"], *listing.categories})
-    return (("purchase", row) for row in found.values())
