@@ -17,6 +17,7 @@ from ledger.model import UnixMs
 from ledger.ports import Token
 from webapp.api.problems import HttpError
 from webapp.context import services
+from webapp.desk import touch_key
 from webapp.security import hash_secret, new_secret
 
 Role = Literal["enterprise", "auditor", "supervisor"]
@@ -144,4 +145,5 @@ def _load_session(cookie: str) -> Session | None:
     # A page left open fetches by itself (the live stream reconnects): only pages and forms are a person's doing.
     if now - last_seen >= TOUCH_EVERY_MS and not request.path.startswith("/api/"):
         services().portal.touch_session(session_hash, now)
+        touch_key(session_hash)
     return Session(session_hash, username, created, last_seen, expires, user.must_change)

@@ -35,6 +35,17 @@ def touch_key(session: str) -> None:
     _tried(lambda: services().desk.touch(session), "touched")
 
 
+def change_password(name: str, old: str, new: str) -> None:
+    """The key of `name` under its new password. Without such a key, or where it was under yet another password, nothing.
+
+    Raises: OverloadedError, StoreError: the sequencer is away, nothing has changed.
+    """
+    try:
+        services().desk.rekey(name, old, new)
+    except DeskError as error:
+        _log.warning("the key of %s does not follow the new password: %s", name, error.detail)
+
+
 def key_is_open(session: str) -> bool:
     """Whether the session's key can sign now, as far as can be told."""
     try:

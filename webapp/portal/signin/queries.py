@@ -12,6 +12,7 @@ from ledger.model import UnixMs
 from ledger.ports import User
 from webapp.auth import IDLE_MS, LIFETIME_MS, SESSION_COOKIE, Session
 from webapp.context import services
+from webapp.desk import change_password, close_key, open_key
 from webapp.passwords import hash_password, password_matches
 from webapp.portal.signin.throttle import client_of, count_before_trying
 from webapp.security import hash_secret, new_secret
@@ -50,20 +51,27 @@ def _matched(user: User | None, password: str, client: str) -> User | None:
     return fresh
 
 
-def set_password(username: str, password: str) -> None:
-    """Store the new password and end every session of the account."""
+def set_password(username: str, old: str, password: str) -> None:
+    """Store the new password and end every session of the account; the supervisor's key goes along.
+
+    The key first: where the process dies in between, the same change made again finds it done.
+
+    Raises: OverloadedError, StoreError: nothing has changed.
+    """
     user = services().portal.user(username)
     if user is None:
         return
+    change_password(username, old, password)
     services().portal.save_user(replace(user, password_hash=hash_password(password), must_change=False))
     services().portal.revoke_sessions_of(username)
 
 
-def begin_session(response: Response, username: str) -> None:
-    """A new session under a new name (no fixation), and its cookie."""
+def begin_session(response: Response, username: str, password: str) -> None:
+    """A new session under a new name (no fixation), and its cookie. The supervisor's key is unlocked for it."""
     now = services().clock()
     cookie = new_secret()
     services().portal.create_session(hash_secret(cookie), username, now, UnixMs(now + LIFETIME_MS))
+    open_key(hash_secret(cookie), username, password)
     response.set_cookie(
         SESSION_COOKIE,
         cookie,
@@ -75,6 +83,7 @@ def begin_session(response: Response, username: str) -> None:
 
 
 def end_session(response: Response, session: Session) -> None:
+    close_key(session.session_hash)
     services().portal.revoke_session(session.session_hash)
     response.delete_cookie(SESSION_COOKIE, httponly=True, samesite="Strict", path="/")
 

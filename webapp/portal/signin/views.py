@@ -11,6 +11,7 @@ from flask.typing import ResponseReturnValue
 from webapp.api.problems import HttpError
 from webapp.auth import current_session
 from webapp.context import services
+from webapp.desk import close_key
 from webapp.i18n import gettext as _
 from webapp.i18n import ngettext
 from webapp.passwords import MAX_LENGTH, MIN_LENGTH, Weakness, weakness_of
@@ -50,7 +51,7 @@ def sign_in() -> ResponseReturnValue:
     old = current_session()
     if old is not None:
         queries.end_session(response, old)
-    queries.begin_session(response, user.username)
+    queries.begin_session(response, user.username, request.form.get("password", ""))
     remember_device(response, user.username)
     response.delete_cookie(PRE_COOKIE, path="/sign-in", httponly=True, samesite="Strict")
     return response
@@ -80,10 +81,10 @@ def _password_page() -> ResponseReturnValue:
         error = _weakness_text(weakness) if weakness else ""
     if error:
         return render_template("signin/password.html", error=error, min_length=MIN_LENGTH), 422
-    queries.set_password(session.username, new)
+    queries.set_password(session.username, old, new)
     log_act("password-changed", session.username)
     response = cast("Response", redirect(url_for("overview.show")))
-    queries.begin_session(response, session.username)
+    queries.begin_session(response, session.username, new)
     return response
 
 
@@ -114,8 +115,12 @@ def revoke() -> ResponseReturnValue:
     """End one session of one's own, or all others."""
     session, wanted = session_here(), request.form.get("session", "")
     if wanted == "others":
+        for row in queries.live_sessions(session):
+            if row.session_hash != session.session_hash:
+                close_key(row.session_hash)
         services().portal.revoke_sessions_of(session.username, but=session.session_hash)
     elif wanted in {row.session_hash for row in queries.live_sessions(session)}:
+        close_key(wanted)
         services().portal.revoke_session(wanted)
     else:
         raise HttpError("not-found")
