@@ -90,7 +90,7 @@ MEMBERS_ZH = {
     # storage
     "clash": "存在禁忌", "severe": "特别危险", "pair": "禁忌组合", "first": "物质一", "second": "物质二", "others": "其他物质数", "sum_ppm": "S 值（ppm）", "risk_milli": "R 值（千分）", "hazard_level": "重大危险源等级", "people_known": "周边人数已申报", "without_mass": "无质量的项数", "expires_ms": "过期时间", "warn_ms": "预警时间", "reference": "参照", "since_ms": "起始时间", "limit": "期限",
     # purchases
-    "party": "关联单位", "enterprises": "企业数", "industry": "行业", "scope_known": "经营范围已申报", "in_scope": "在经营范围内", "statement": "合法用途说明", "statement_age_ms": "说明时长",
+    "scope_known": "经营范围已申报", "in_scope": "在经营范围内", "statement": "合法用途说明", "statement_age_ms": "说明时长",
     "lift_ppm": "行业比例（ppm）", "prior_known": "行业比例可评估", "class_n": "同类购买数", "class_z_milli": "与同类偏离（千分之标准差）", "growth_ppm": "增长比例（ppm）", "mean": "月均", "peak": "最高月",
     "month": "本月合计", "total": "合计", "times": "次数", "z": "偏离（千分之标准差）", "set": "受限组合", "groups": "组数", "held": "已购组数", "usual": "行业常用", "new_substance": "首次购买的物质",
     "used": "投入量", "made": "产出量", "product": "产品", "runs": "批次数", "ratios": "产出比合计（ppm）", "ratio_ppm": "产出比（ppm）", "twofold": "两倍线（ppm）", "threefold": "三倍线（ppm）", "oldest": "说明时限", "few": "少次", "by_seller": "由卖方记录", "overdue": "逾期界限", "many": "多次", "threshold": "关注线", "most_sent": "条数上限", "most_span": "时间跨度上限", "lift": "行业比例线（ppm）",
