@@ -25,6 +25,7 @@ from ledger.engine.topics.licences import Licences
 from ledger.engine.topics.linked import Linked
 from ledger.engine.topics.links import Links
 from ledger.engine.topics.movements import Movements
+from ledger.engine.topics.processes import Processes
 from ledger.engine.topics.purchases import Purchases
 from ledger.engine.topics.refusals import Refusals
 from ledger.engine.topics.rental import Rental
@@ -44,6 +45,7 @@ TOPICS: tuple[type[Topic], ...] = (
     Transfers,
     Licences,
     Allowances,
+    Processes,
     Refusals,
     Filings,
     Flows,
@@ -83,6 +85,7 @@ def build_topics(state: FoldState, register: Register, sets: RestrictedSets) -> 
         Transfers(state.transfers, register),
         licences,
         Allowances(state.allowances, licences),
+        Processes(state.processes),
         Refusals(state.refusals),
         Filings(state.filings, register),
         Flows(state.flows, register),

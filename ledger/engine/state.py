@@ -28,6 +28,7 @@ from ledger.engine.topics.knives import KnivesState
 from ledger.engine.topics.licences import LicencesState
 from ledger.engine.topics.linked import LinkedState
 from ledger.engine.topics.links import LinksState
+from ledger.engine.topics.processes import ProcessesState
 from ledger.engine.topics.purchases import PurchasesState
 from ledger.engine.topics.refusals import RefusalsState
 from ledger.engine.topics.rental import RentalState
@@ -173,6 +174,7 @@ class FoldState(msgspec.Struct):
     closures: ClosuresState = msgspec.field(default_factory=ClosuresState)
     accountancy: AccountancyState = msgspec.field(default_factory=AccountancyState)
     allowances: AllowancesState = msgspec.field(default_factory=AllowancesState)
+    processes: ProcessesState = msgspec.field(default_factory=ProcessesState)
     stocktaking: StocktakingState = msgspec.field(default_factory=StocktakingState)
     linked: LinkedState = msgspec.field(default_factory=LinkedState)
     purchases: PurchasesState = msgspec.field(default_factory=PurchasesState)

@@ -67,6 +67,7 @@ MEMBERS_ZH = {
     "sharp_mm": "尖刃长界限（毫米）", "special": "特种刀具", "tip_deg": "刀尖角界限（度）", "mend": "补录期限", "other_payer": "他人付款", "undriven": "承租人不驾驶", "returned": "已归还", "warn": "提醒时限",
     "alarm": "报警时限", "most_in_7d": "7 日上限", "outs_7d": "7 日租车次数", "renter_type": "承租人类型", "simultaneous": "同时租用数", "scenes": "场景数", "scene": "场景",
     # material accountancy
+    "comparable": "可核对", "put_in": "投入（折纯）", "came_out": "产出（折纯）", "settle": "等待时限",
     "allowed": "许可量", "used_ppm": "已用比例（ppm）", "over": "超量", "over_confirmed": "超出已核验许可量", "licences": "有效许可数", "warn_at": "提醒线（ppm）",
     "daily": "每日时限", "daily_twice": "每日时限两倍", "weekly": "每周时限", "weekly_twice": "每周时限两倍", "monthly": "每月时限", "monthly_twice": "每月时限两倍", "precursor": "易制爆", "holding": "有库存",
     "moved": "有出入库", "counted_ms": "上次盘点", "moved_since_ms": "出入库后起算",
@@ -139,7 +140,7 @@ ACTS_ZH = {
 AMOUNTS = frozenset(
     {"balance", "lowest", "tolerance", "amount", "stock", "capacity", "book_amount", "counted", "difference", "sigma"}
     | {"before", "came", "went", "lost", "muf", "sigma_estimated", "lost_month", "handled"}
-    | {"allowed", "used", "over", "over_confirmed"}
+    | {"allowed", "used", "over", "over_confirmed", "put_in", "came_out"}
 )
 NAMED = frozenset({"code", "holder", "enterprise", "party", "buyer", "uscc"})
 """Members whose value is a catalogue code or a credit code: the name is said before it."""
