@@ -10,37 +10,24 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from importlib.resources import files
 from time import monotonic
 from typing import Any
 
-from ledger.catalogue import file_digests
-from ledger.catalogue.restricted import RestrictedSets
-from ledger.engine.alerts import Effects, Identity, Raised
+from ledger.engine.alerts import Effects, Raised
 from ledger.engine.fold import Fold
 from ledger.engine.goods import Classifier
-from ledger.engine.inputs import GoodsLine, Input, parse_input
 from ledger.engine.life import LifeEffects
-from ledger.engine.liferows import rows_of
-from ledger.engine.parameters import read_legal_params
-from ledger.engine.register import CALENDAR
-from ledger.engine.rules import RuleSet, load_rules
-from ledger.engine.state import FoldState, book_key, decode_state, encode_state
-from ledger.errors import LedgerError, OverloadedError, RuleError, StoreError
+from ledger.engine.rules import RuleSet
+from ledger.engine.state import STATE_VERSION, FoldState, decode_state, encode_state
+from ledger.engine.tablerows import batch_of
+from ledger.errors import LedgerError, OverloadedError, StoreError
 from ledger.faults import fault
-from ledger.model import Appended, AuthenticRecord, LeafIndex, RecordId, StoredRecord, UnixMs
-from ledger.ports import (
-    Appender,
-    EngineBatch,
-    EngineStore,
-    LineRow,
-    LogReader,
-    OutboxRow,
-    RuleHealth,
-    StockRow,
-    TimerRow,
-)
+from ledger.follow import Follower, Platform, Sets
+from ledger.model import Appended, AuthenticRecord, LeafIndex, UnixMs
+from ledger.ports import Appender, EngineBatch, EngineStore, LogReader, OutboxRow, RuleHealth
+from ledger.rulesets import KEPT, announced, as_kept, shipped_rules
+
+__all__ = ["Evaluator", "Platform", "evaluate", "shipped_rules"]
 
 log = logging.getLogger(__name__)
 
@@ -54,30 +41,8 @@ SNAPSHOT_ENTRIES = 10_000
 SNAPSHOT_SECONDS = 60.0
 OUTBOX_BATCH = 100
 TICK_RETRY_SECONDS = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Platform:
-    """In whose name alerts are signed: the platform's issuer name, and the keyid that Appender.sign_platform uses."""
-
-    issuer: str
-    keyid: str
-
-
-def shipped_rules(overrides: Mapping[str, str] | None = None, restricted: RestrictedSets | None = None) -> RuleSet:
-    """The rules in ledger/rules with the legal parameters in ledger/catalogue. Raises RuleError with file and line.
-
-    `restricted`: the installation's restricted sets; None: the harmless example.
-    """
-    package = files("ledger")
-    sources = {
-        entry.name: entry.read_text(encoding="utf-8")
-        for entry in package.joinpath("rules").iterdir()
-        if entry.name.endswith(".yml")
-    }
-    legal = package.joinpath("catalogue", "legal_params.csv").read_text(encoding="utf-8")
-    catalogue = " ".join(f"{name}:{digest}" for name, digest in sorted(file_digests().items())) + f" {CALENDAR}"
-    return load_rules(sources | dict(overrides or {}), read_legal_params(legal), catalogue, restricted)
+PREPARE_BATCH = 500
+"""A new rule set's back-fill goes on by so many entries between two live batches."""
 
 
 class Evaluator:
@@ -95,28 +60,31 @@ class Evaluator:
         platform: Platform,
         clock: Callable[[], UnixMs],
         clock_s: Callable[[], float] = monotonic,
+        kept: Callable[[], Mapping[str, Any]] | None = None,
     ) -> None:
         """`admit` turns an envelope's bytes into what Appender.append takes (receive, then authenticate).
 
-        `classifier` is the catalogue (`ledger.catalogue.Catalogue`). `clock` is the wall clock, asked only for whether a tick may be due; nothing that is folded sees it.
+        `classifier` is the catalogue (`ledger.catalogue.Catalogue`). `clock` is the wall clock, asked only for whether a
+        tick may be due; nothing that is folded sees it. `kept` gives the texts of earlier rule sets, of the store itself
+        unless said otherwise.
         """
         self._log = log_reader
         self._store = store
         self._appender = appender
         self._admit = admit
         self._rules = rules
+        self._sets = Sets(rules, kept or store.extra)
         self._classifier = classifier
+        self._platform = platform
         self._clock = clock
         self._clock_s = clock_s
-        self._identity = Identity(
-            log=log_reader.origin(), issuer=platform.issuer, keyid=platform.keyid, ruleset=rules.digest
-        )
-        self._versions = {rule.id: rule.version for rule in rules.rules}
-        self._fold: Fold | None = None
+        self._follower: Follower | None = None
+        self._newest = ""
+        """Digest in the log's newest `ruleset` entry."""
+        self._extra: dict[str, Any] = {}
         self._to = Effects()
         self._uncommitted = False
         self._undelivered = True
-        self._announced = False
         self._snapshot_index = 0
         self._snapshot_s = clock_s()
         self._tick_asked_s = float("-inf")
@@ -131,45 +99,65 @@ class Evaluator:
 
         Raises: StoreError, OverloadedError: nothing is lost, call again.
         """
-        fold = self._fold or self.recover()
+        follower = self._follower or self._start()
         if self._uncommitted:
-            self._commit(fold)
-        folded = self._fold_some(fold)
+            self._commit(follower)
+        if not self._newest:
+            # The first set governs from index 0, so it is announced before anything is found by it.
+            self._announce()
+        folded = self._fold_some(follower)
         if self._uncommitted:
-            self._commit(fold)
+            self._commit(follower)
         if self._undelivered:
-            self._deliver(fold)
+            self._deliver(follower.fold)
+        prepared = self._prepare(follower)
         if folded == 0:
-            self._announce(fold)
-            self._ask_for_tick(fold)
-        return folded
+            self._ask_for_tick(follower.fold)
+        return folded or prepared
 
     def recover(self) -> Fold:
         """Load the snapshot and fold again up to the table's cursor; the effects of that are in the tables already."""
+        return self._start().fold
+
+    def _start(self) -> Follower:
         cursor, snapshot, _, own_seq, own_prev = self._store.load()
         state = (decode_state(snapshot) if snapshot else None) or FoldState()
         if state.next_index > cursor:
             raise StoreError(f"the engine's snapshot is at {state.next_index}, beyond its cursor {cursor}")
-        fold = Fold(state, self._rules, self._classifier, self._identity)
-        self._snapshot_index = state.next_index
         # A snapshot that this program cannot read: the tables may be of a program that did not keep lives.
         upgraded = snapshot is not None and state.next_index == 0
+        log.info("folding entries %d to %d again, from the last snapshot to the cursor", state.next_index, cursor)
+        self._snapshot_index = state.next_index
+        follower = Follower(self._log, self._sets, self._classifier, self._platform, state)
         thrown_away = Effects()
-        while state.next_index < cursor:
-            records = self._log.records(LeafIndex(state.next_index), min(CATCH_UP_BATCH, cursor - state.next_index))
-            if not records:
-                raise StoreError(f"the engine's cursor {cursor} is beyond the log's end; was the log restored?")
-            self._step(fold, records, thrown_away)
+
+        def throw_away() -> Effects:
+            nonlocal thrown_away
             thrown_away = Effects(life=thrown_away.life if upgraded else LifeEffects())
+            return thrown_away
+
+        follower.up_to(cursor, throw_away)
+        state = follower.state
         if (state.own_seq, state.own_prev) != (own_seq, own_prev):
             log.warning(
-                "the rules changed since the last start; alerts go on from seq %d of the engine's book", own_seq
+                "this program finds other alerts in the log's past than were said; they go on from seq %d", own_seq
             )
             state.own_seq, state.own_prev = own_seq, own_prev
-        self._to = Effects(life=thrown_away.life)
-        self._uncommitted = self._reconcile_timers(state) or bool(thrown_away.life.lives)
-        self._fold = fold
-        return fold
+        known = announced(self._log)
+        self._newest = known[-1][1] if known else ""
+        for digest, why in self._sets.problems.items():
+            log.warning("%s; folded by the present rules in its stead (%s…)", why, digest[:16])
+        self._to = Effects(life=thrown_away.life if upgraded else LifeEffects())
+        self._keep(follower.rules)
+        self._uncommitted = self._reconcile_timers(state) or bool(self._to.life.lives) or bool(self._extra)
+        self._follower = follower
+        return follower
+
+    def _keep(self, rules: RuleSet) -> None:
+        """The next commit keeps the texts of a set that is, or is about to be, in force."""
+        name = KEPT + rules.digest
+        if rules.sources and name not in self._store.extra():
+            self._extra[name] = as_kept(rules)
 
     def _reconcile_timers(self, state: FoldState) -> bool:
         """After a change of rules the folded timers may differ from the table's; the next commit makes them equal."""
@@ -183,103 +171,54 @@ class Evaluator:
 
     # --- folding -----------------------------------------------------------------------------------------------------
 
-    def _fold_some(self, fold: Fold) -> int:
-        start = fold.state.next_index
+    def _fold_some(self, follower: Follower) -> int:
+        start = follower.state.next_index
         behind = int(self._log.size()) - start
         if behind <= 0:
             return 0
         catching_up = behind > CATCH_UP_FROM
         records = self._log.records(LeafIndex(start), CATCH_UP_BATCH if catching_up else LIVE_BATCH)
         until_s = None if catching_up else self._clock_s() + LIVE_SECONDS
-        self._step(fold, records, self._to, until_s)
-        folded = fold.state.next_index - start
+        # The clock only decides where a batch ends, and where it ends changes no table.
+        follower.step(records, self._to, lambda: until_s is not None and self._clock_s() >= until_s)
+        folded = follower.state.next_index - start
         self._uncommitted = self._uncommitted or folded > 0
+        if follower.switched:
+            self._keep(follower.rules)
         return folded
-
-    def _step(self, fold: Fold, records: list[StoredRecord], to: Effects, until_s: float | None = None) -> None:
-        if not records:
-            return
-        facts = self._log.facts(records[0].index, LeafIndex(records[-1].index + 1))
-        for record in records:
-            try:
-                entry = parse_input(record, facts.get(record.index))
-            except RuleError as error:
-                fold.unreadable(record, error, to)
-                continue
-            fold.step(fold.with_before(entry, self._find), to)
-            # The clock only decides where a batch ends, and where it ends changes no table.
-            if until_s is not None and self._clock_s() >= until_s:
-                return
-
-    def _find(self, record_id: RecordId) -> Input | None:
-        record = self._log.record_by_id(record_id)
-        try:
-            return (
-                parse_input(record, self._log.facts(record.index, LeafIndex(record.index + 1)).get(record.index))
-                if record
-                else None
-            )
-        except RuleError:
-            return None  # its own fold showed that it does not parse
 
     # --- committing --------------------------------------------------------------------------------------------------
 
-    def _commit(self, fold: Fold) -> None:
+    def _commit(self, follower: Follower) -> None:
         """Sign the new alerts and commit everything since the last commit. May be repeated after any failure."""
-        state, to = fold.state, self._to
+        state, to = follower.state, self._to
         outbox = tuple(self._outbox_row(raised) for raised in to.raised)
         with_snapshot = (
-            state.next_index - self._snapshot_index >= SNAPSHOT_ENTRIES
+            follower.switched
+            or state.next_index - self._snapshot_index >= SNAPSHOT_ENTRIES
             or self._clock_s() - self._snapshot_s >= SNAPSHOT_SECONDS
         )
-        lives, steps, orders = rows_of(state.life, to.life)
         fault("engine.before-commit")
         self._store.commit(
-            EngineBatch(
-                cursor=LeafIndex(state.next_index),
-                alerts=tuple(replace(raised.alert, record_id=raised.record_id) for raised in to.raised),
-                outbox=outbox,
-                book_seq=state.own_seq if to.raised else None,
-                book_prev=to.raised[-1].record_id if to.raised else None,
-                timers_set=tuple(
-                    TimerRow(
-                        timer_id, UnixMs(timer.due_ms), timer.rule, {"fingerprint": timer.fingerprint.split("\x1f")}
-                    )
-                    for timer_id, timer in to.timers.items()
-                    if timer is not None
-                ),
-                timers_cleared=tuple(timer_id for timer_id, timer in to.timers.items() if timer is None),
-                stock=tuple(_stock_row(state, at, index) for at, index in to.stock.items()),
-                lines=tuple(row for entry, lines in to.lines for row in _line_rows(entry, lines)),
-                lives=lives,
-                steps=steps,
-                orders=orders,
-                health=tuple(self._health_row(state, rule) for rule in to.touched_rules),
+            batch_of(
+                state,
+                to,
+                outbox,
+                versions={rule.id: rule.version for rule in follower.rules.rules},
                 snapshot=encode_state(state) if with_snapshot else None,
+                extra=self._extra,
             )
         )
         fault("engine.after-commit")
         self._undelivered = self._undelivered or bool(outbox)
-        self._to = Effects()
-        self._uncommitted = False
+        self._to, self._extra = Effects(), {}
+        self._uncommitted = follower.switched = False
         if with_snapshot:
             self._snapshot_index, self._snapshot_s = state.next_index, self._clock_s()
 
     def _outbox_row(self, raised: Raised) -> OutboxRow:
         envelope = self._appender.sign_platform(raised.payload)
         return OutboxRow(id=raised.alert.alert_id, record_id=raised.record_id, envelope=envelope)
-
-    def _health_row(self, state: FoldState, rule: str) -> RuleHealth:
-        health = state.health[rule]
-        return RuleHealth(
-            rule=rule,
-            version=self._versions.get(rule, 1),
-            last_index=LeafIndex(health.last_index),
-            state="error" if health.error else "ok",
-            error=health.error,
-            evaluations=health.evaluations,
-            alerts=health.alerts,
-        )
 
     # --- the log's side ----------------------------------------------------------------------------------------------
 
@@ -325,23 +264,40 @@ class Evaluator:
         row = RuleHealth("OUTBOX", 1, cursor, "error" if error else "ok", error, 0, 0)
         self._store.commit(EngineBatch(cursor=cursor, health=(row,)))
 
-    def _announce(self, fold: Fold) -> None:
-        """Write a `ruleset` entry when the rules in force are not those of the newest one."""
-        if self._announced:
-            return
-        if fold.state.ruleset != self._rules.digest:
-            body: dict[str, Any] = {
-                "digest": self._rules.digest,
-                **self._rules.parts,
-                "versions": [
-                    {"rule": rule.id, "version": rule.version, "status": rule.status, "digest": rule.digest}
-                    for rule in self._rules.rules
-                ],
-            }
-            if fold.state.ruleset:
-                body["previous"] = fold.state.ruleset
-            self._appender.append_platform("ruleset", "rules", body)
-        self._announced = True
+    def _prepare(self, follower: Follower) -> int:
+        """Back-fill this program's rule set beside the one in force; announce it when it has caught up.
+
+        Returns how many entries that took, 1 for the announcement; 0 when there is nothing to do.
+        """
+        if self._newest in ("", self._rules.digest):
+            return 0
+        if follower.prepared is None or follower.prepared.rules.digest != self._rules.digest:
+            log.info("back-filling the new rule set %s… from the log", self._rules.digest[:16])
+            follower.prepared = follower.backfill(self._rules)
+        advanced = follower.prepared.advance(int(self._log.size()), PREPARE_BATCH)
+        if advanced:
+            return advanced
+        self._keep(self._rules)
+        if self._extra:
+            self._commit(follower)
+        self._announce()
+        return 1
+
+    def _announce(self) -> None:
+        """Write the `ruleset` entry behind which this program's rules are in force."""
+        body: dict[str, Any] = {
+            "digest": self._rules.digest,
+            **self._rules.parts,
+            "software": f"engine-{STATE_VERSION}",
+            "versions": [
+                {"rule": rule.id, "version": rule.version, "status": rule.status, "digest": rule.digest}
+                for rule in self._rules.rules
+            ],
+        }
+        if self._newest:
+            body["previous"] = self._newest
+        self._appender.append_platform("ruleset", "rules", body)
+        self._newest = self._rules.digest
 
     def _ask_for_tick(self, fold: Fold) -> None:
         due_ms = fold.next_due()
@@ -355,17 +311,17 @@ class Evaluator:
 
     def state(self) -> bytes:
         """The folded state as a snapshot at this moment would keep it; for the audit."""
-        return encode_state((self._fold or self.recover()).state)
+        return encode_state((self._follower or self._start()).state)
 
     def status(self) -> dict[str, Any]:
         """Cursor, lag in entries and next timer: for /readyz and metrics."""
-        fold = self._fold
-        cursor = fold.state.next_index if fold else 0
+        follower = self._follower
+        cursor = follower.state.next_index if follower else int(self._store.load()[0])
         return {
             "cursor": cursor,
             "lag": max(int(self._log.size()) - cursor, 0),
-            "next_due_ms": fold.next_due() if fold else None,
-            "ruleset": self._rules.digest,
+            "next_due_ms": follower.fold.next_due() if follower else None,
+            "ruleset": follower.rules.digest if follower else self._rules.digest,
             "outbox_error": self._outbox_error,
         }
 
@@ -386,51 +342,3 @@ def evaluate(evaluator: Evaluator, *, stop: Callable[[], bool], wait: Callable[[
         except LedgerError as error:
             log.exception("evaluate stops: %s", error.detail)
             raise
-
-
-def _stock_row(state: FoldState, at: tuple[str, str, str, str], index: int) -> StockRow:
-    holder, site, book, key = at
-    account = state.books[book_key(holder, site, book)].accounts[key]
-    code, _, packaging, dimension = key.split("|")
-    capacity = None
-    if len(account.stores) == 1:
-        store = state.stores.get(book_key(holder, site, next(iter(account.stores))))
-        if store is not None and store.dimension == dimension:
-            capacity = store.capacity
-    return StockRow(
-        holder=holder,
-        site=site,
-        book=book,
-        key=key,
-        code=code,
-        dimension=dimension,
-        amount=account.total,
-        pieces=account.total_pieces if packaging == "sealed" else None,
-        capacity=capacity,
-        as_of_index=LeafIndex(index),
-        event_time_ms=UnixMs(account.as_of_ms),
-    )
-
-
-def _line_rows(entry: Input, lines: list[GoodsLine]) -> list[LineRow]:
-    body = entry.body["body"] if entry.kind == "correction" else entry.body
-    return [
-        LineRow(
-            index=entry.index,
-            line=at,
-            holder=entry.holder,
-            site=entry.site,
-            book=entry.book,
-            kind=entry.kind,
-            direction=body.get("direction", ""),
-            reason=body.get("reason", ""),
-            code=line.code,
-            dimension=line.dimension,
-            amount=line.amount,
-            pieces=line.pieces if line.packaging == "sealed" else None,
-            store=line.store,
-            event_time_ms=entry.event_ms,
-            counterparty=body.get("counterparty", {}).get("uscc", ""),
-        )
-        for at, line in enumerate(lines)
-    ]

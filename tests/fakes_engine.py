@@ -53,6 +53,10 @@ class FakeLog:
     def facts(self, start, end):
         return {i: row for i, row in self.facts_rows.items() if start <= i < end}
 
+    def search(self, where, *, before, limit):
+        found = [e for e in self.entries if e.kind == where.kind and (before is None or e.index < before)]
+        return found[::-1][:limit]
+
     def record_by_id(self, record_id):
         return next((e for e in self.entries if e.record_id == record_id), None)
 
@@ -114,6 +118,7 @@ class FakeStore:
         self.life_rows: dict[str, object] = {}
         self.step_rows: dict[tuple, object] = {}
         self.order_rows: dict[str, object] = {}
+        self.extra_rows: dict[str, object] = {}
         self.commits = 0
         self.die_at: tuple[str, int] | None = None
 
@@ -123,6 +128,9 @@ class FakeStore:
 
     def timers(self):
         return sorted(self.timer_rows.values(), key=lambda t: (t.due_ms, t.id))
+
+    def extra(self):
+        return dict(self.extra_rows)
 
     def health(self):
         return list(self.health_rows.values())
@@ -155,6 +163,7 @@ class FakeStore:
             self.order_rows[row.record_id] = row
         for row in batch.health:
             self.health_rows[row.rule] = row
+        self.extra_rows |= json.loads(json.dumps(batch.extra))
         if batch.snapshot is not None:
             self.snapshot = (batch.snapshot, batch.cursor)
         if self.die_at == ("after", self.commits):

@@ -28,7 +28,9 @@ _HELD = {
     "life": ("alert_id",),
     "step": ("alert_id", "n"),
     "order": ("record_id",),
+    "extra": ("key",),
 }
+_RULESET = "ruleset/"
 
 
 def access_log(tables: TableReader, report: Report, start: bytes) -> None:
@@ -52,14 +54,16 @@ def engine_tables(tables: TableReader, fresh: TableReader, report: Report) -> No
                 _waiting(report, keys, stored, derived)
             else:
                 _compare(report, table, keys, stored, derived)
-    for row in tables.rows("engine", "extra"):
-        Row(report, "engine.extra", row["key"]).differs("key", "this version keeps nothing here", code="extra-row")
     for table, keys in _HELD.items():
         kept = {_key(row, keys): row for row in tables.rows("engine", table) if _key(row, keys) != _OUTBOX_HEALTH}
         for derived in fresh.rows("engine", table):
             if _key(derived, keys) != _OUTBOX_HEALTH:
                 _compare(report, table, keys, kept.pop(_key(derived, keys), None), derived)
         for stored in kept.values():
+            if table == "extra" and stored["key"].startswith(_RULESET):
+                # Kept before it is announced; named by its own digest, so that no other text can pass for it.
+                report.notes.append(f"{stored['key'][:24]}… is kept, and not yet in force")
+                continue
             _compare(report, table, keys, stored, None)
 
 

@@ -19,9 +19,10 @@ from ledger.core.submission import SUBMISSION_TYPE
 from ledger.errors import NotFoundError
 from ledger.evaluate import Evaluator, Platform, shipped_rules
 from ledger.flow import Directory, Door, checked
+from ledger.follow import Sets
 from ledger.model import Appended, AuthenticRecord, LeafIndex, Receipt, StoredRecord, TreeSize, UnixMs
 from ledger.ports import LogReader, TableReader
-from ledger.receive import receive
+from ledger.rulesets import announced
 
 
 @contextmanager
@@ -38,10 +39,10 @@ def refolding(here: Installation, directory: Path | None = None) -> Iterator[Ref
 def _refold(
     here: Installation, stores: SqlStores, cursor: int | None, to: int
 ) -> tuple[TableReader, bytes | None] | str:
-    rules = shipped_rules(restricted=here.restricted_sets)
-    other = _other_ruleset(here, rules.digest)
-    if other is not None:
-        return f"the rules changed in the course of this log ({other}); a fold by today's rules gives other alerts"
+    sets = Sets(shipped_rules(restricted=here.restricted_sets), here.stores.engine.extra)
+    in_force = [sets.get(digest) for _, digest in announced(here.stores.log)] or [sets.present]
+    if sets.problems:
+        return "; ".join(sets.problems.values()) + ": a fold by today's rules would give other alerts"
     stores.migrate()
     log = _Growing(here.stores.log)
     finished = _FinishedLog(here.stores.log)
@@ -55,12 +56,13 @@ def _refold(
         store=stores.engine,
         appender=finished,
         admit=admit,
-        rules=rules,
+        rules=in_force[-1],
         classifier=Catalogue.load(),
         platform=Platform(
             here.config.issuer, load_public_key(public_key_of(here.config.keys_dir / PLATFORM_KEY)).keyid
         ),
         clock=lambda: UnixMs(0),
+        kept=here.stores.engine.extra,
     )
     state: bytes | None = None
     for end in sorted({min(cursor or 0, int(here.stores.log.size())), to}):
@@ -70,15 +72,6 @@ def _refold(
         if end == cursor:
             state = evaluator.state()
     return stores.tables, state
-
-
-def _other_ruleset(here: Installation, digest: str) -> str | None:
-    """Where the log states other rules than today's."""
-    for row in here.stores.tables.rows("log", "entry", by="kind", start="ruleset", end="ruleset\x01"):
-        body = receive(row["envelope"], SUBMISSION_TYPE).payload.body
-        if body["digest"] != digest:
-            return f"entry {row['index']} announces {body['digest'][:16]}…"
-    return None
 
 
 class _Growing:

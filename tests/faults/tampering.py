@@ -137,8 +137,8 @@ CASES: dict[tuple[str, str], dict[str, Case]] = {
         "state": Case(None, "snapshot-differs"),
     },
     ("engine", "extra"): {
-        "key": Case(None, "extra-row", where="insert"),
-        "value": Case(None, "extra-row", "key", where="insert"),
+        "key": _keyed(None),
+        "value": Case(None),
     },
     ("portal", "access"): {
         "n": Case(None, row="{altered}"),

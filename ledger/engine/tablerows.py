@@ -1,0 +1,110 @@
+"""What folding brought about, as the rows of one commit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from ledger.engine.effects import Effects
+from ledger.engine.inputs import GoodsLine, Input
+from ledger.engine.liferows import rows_of
+from ledger.engine.state import FoldState, book_key
+from ledger.model import LeafIndex, UnixMs
+from ledger.ports import EngineBatch, LineRow, OutboxRow, RuleHealth, StockRow, TimerRow
+
+
+def batch_of(
+    state: FoldState,
+    to: Effects,
+    outbox: tuple[OutboxRow, ...],
+    *,
+    versions: Mapping[str, int],
+    snapshot: bytes | None,
+    extra: Mapping[str, Any],
+) -> EngineBatch:
+    """One commit: everything in `to`, with the state as it stands. `versions`: of the rules in force."""
+    lives, steps, orders = rows_of(state.life, to.life)
+    return EngineBatch(
+        cursor=LeafIndex(state.next_index),
+        alerts=tuple(replace(raised.alert, record_id=raised.record_id) for raised in to.raised),
+        outbox=outbox,
+        book_seq=state.own_seq if to.raised else None,
+        book_prev=to.raised[-1].record_id if to.raised else None,
+        timers_set=tuple(
+            TimerRow(timer_id, UnixMs(timer.due_ms), timer.rule, {"fingerprint": timer.fingerprint.split("\x1f")})
+            for timer_id, timer in to.timers.items()
+            if timer is not None
+        ),
+        timers_cleared=tuple(timer_id for timer_id, timer in to.timers.items() if timer is None),
+        stock=tuple(_stock_row(state, at, index) for at, index in to.stock.items()),
+        lines=tuple(row for entry, lines in to.lines for row in _line_rows(entry, lines)),
+        lives=lives,
+        steps=steps,
+        orders=orders,
+        health=tuple(health_row(state, rule, versions.get(rule, 1)) for rule in to.touched_rules),
+        snapshot=snapshot,
+        extra=dict(extra),
+    )
+
+
+def health_row(state: FoldState, rule: str, version: int) -> RuleHealth:
+    """How a rule has done so far."""
+    health = state.health[rule]
+    return RuleHealth(
+        rule=rule,
+        version=version,
+        last_index=LeafIndex(health.last_index),
+        state="error" if health.error else "ok",
+        error=health.error,
+        evaluations=health.evaluations,
+        alerts=health.alerts,
+    )
+
+
+def _stock_row(state: FoldState, at: tuple[str, str, str, str], index: int) -> StockRow:
+    holder, site, book, key = at
+    account = state.books[book_key(holder, site, book)].accounts[key]
+    code, _, packaging, dimension = key.split("|")
+    capacity = None
+    if len(account.stores) == 1:
+        store = state.stores.get(book_key(holder, site, next(iter(account.stores))))
+        if store is not None and store.dimension == dimension:
+            capacity = store.capacity
+    return StockRow(
+        holder=holder,
+        site=site,
+        book=book,
+        key=key,
+        code=code,
+        dimension=dimension,
+        amount=account.total,
+        pieces=account.total_pieces if packaging == "sealed" else None,
+        capacity=capacity,
+        as_of_index=LeafIndex(index),
+        event_time_ms=UnixMs(account.as_of_ms),
+    )
+
+
+def _line_rows(entry: Input, lines: list[GoodsLine]) -> list[LineRow]:
+    body = entry.body["body"] if entry.kind == "correction" else entry.body
+    return [
+        LineRow(
+            index=entry.index,
+            line=at,
+            holder=entry.holder,
+            site=entry.site,
+            book=entry.book,
+            kind=entry.kind,
+            direction=body.get("direction", ""),
+            reason=body.get("reason", ""),
+            code=line.code,
+            dimension=line.dimension,
+            amount=line.amount,
+            pieces=line.pieces if line.packaging == "sealed" else None,
+            store=line.store,
+            event_time_ms=entry.event_ms,
+            counterparty=body.get("counterparty", {}).get("uscc", ""),
+        )
+        for at, line in enumerate(lines)
+    ]

@@ -1,0 +1,388 @@
+"""Rules that change in the middle of a log: from where on, with what history, and the same again from index 0."""
+
+import pytest
+
+from ledger.core.ids import credit_code_for
+from ledger.engine.effects import Effects
+from ledger.engine.rules import load_rules
+from ledger.engine.state import state_digest
+from ledger.evaluate import Evaluator
+from ledger.follow import Follower, Platform, Sets
+from ledger.model import UnixMs
+from tests.engine.helpers import Classifier
+from tests.fakes_engine import ISSUER, KEYID, T0, Crash, FakeAppender, FakeLog, FakeStore, admit
+
+A, B = (credit_code_for(f"9111000010000000{n}") for n in (0, 1))
+MINUTE, HOUR = 60_000, 3_600_000
+
+LEVEL = """
+schema: rule/1
+id: X-FULL
+version: {version}
+status: {status}
+title: {{zh: 满, en: Full}}
+severity: high
+legal_basis: [none]
+on: [balance]
+bands:
+  - {{when: 'balance > {limit}000000', {wait}reason: {{zh: 满, en: full}}}}
+episode: {{fingerprint: [holder, code], quiet: 1h}}
+tests: []
+"""
+EVENT = """
+schema: rule/1
+id: X-OFTEN
+version: {version}
+status: live
+title: {{zh: 多, en: Often}}
+severity: medium
+legal_basis: [none]
+on: [movement]
+group_by: [holder, code]
+features:
+  n: {{agg: count, window: {window}}}
+bands:
+  - {{when: 'n >= {least}', reason: {{zh: '{{n}}', en: '{{n}}'}}}}
+episode: {{fingerprint: [holder, code], quiet: 2h}}
+tests: []
+"""
+
+
+def level(limit=100, *, version=1, wait="", status="live"):
+    return LEVEL.format(limit=limit, version=version, wait=f"for: {wait}, " if wait else "", status=status)
+
+
+def event(least=4, *, version=1, window="6h"):
+    return EVENT.format(least=least, version=version, window=window)
+
+
+def rules(*texts):
+    return load_rules({f"{n}.yml": text for n, text in enumerate(texts)}, {})
+
+
+ONE = rules(level(), event())
+
+
+def movement(kg, direction="in"):
+    line = {"goods": "chemical", "code": "7697-37-2", "quantity": {"value": str(kg), "unit": "KGM"}, "store": "R1"}
+    return {"direction": direction, "reason": "purchase" if direction == "in" else "consumption", "lines": [line]}
+
+
+class World:
+    """An engine whose rules may be changed between two starts, over a log that goes on."""
+
+    def __init__(self, present=ONE, log=None):
+        self.log = log or FakeLog()
+        self.store = FakeStore()
+        self.now = T0
+        self.seconds = 0.0
+        self.present = present
+        self.appender = FakeAppender(self.log, lambda: UnixMs(self.now))
+        if not self.log.entries:
+            self.put(A, 1)
+        self.start()
+
+    def start(self, present=None):
+        self.present = present or self.present
+        self.engine = Evaluator(
+            log_reader=self.log,
+            store=self.store,
+            appender=self.appender,
+            admit=admit,
+            rules=self.present,
+            classifier=Classifier(),
+            platform=Platform(ISSUER, KEYID),
+            clock=lambda: UnixMs(self.now),
+            clock_s=lambda: self.seconds,
+        )
+
+    def put(self, holder, kg, direction="in", *, minutes=1):
+        self.now += minutes * MINUTE
+        return self.log.write(holder, "movement", movement(kg, direction), at=self.now)
+
+    def run(self):
+        while self.engine.evaluate_once() or self.store.cursor_ < self.log.size():
+            pass
+
+    def change(self, *texts):
+        """Stop, start with other rules, go on to the log's end: where they took effect."""
+        self.start(rules(*texts))
+        self.run()
+        return [e.index for e in self.log.entries if e.kind == "ruleset"][-1]
+
+    def said(self, rule):
+        return [(a.holder, a.first_index, a.band) for a in self.store.alert_rows.values() if a.rule == rule]
+
+    def replayed(self):
+        """(alerts by id, digest of the state) of a fold from index 0, by the texts that were kept."""
+        sets = Sets(self.present, self.store.extra)
+        follower = Follower(self.log, sets, Classifier(), Platform(ISSUER, KEYID))
+        to = Effects()
+        follower.up_to(self.store.cursor_, lambda: to)
+        assert not sets.problems
+        return {r.alert.alert_id: (r.record_id, r.alert.rule) for r in to.raised}, state_digest(follower.state)
+
+    def check_replay(self):
+        alerts, digest = self.replayed()
+        assert alerts == {a.alert_id: (a.record_id, a.rule) for a in self.store.alert_rows.values()}
+        assert digest == state_digest(self.engine.recover().state)
+
+
+def test_new_version__takes_effect_at_its_entry__and_a_replay_finds_the_same():
+    world = World()
+    world.put(A, 60)
+    world.run()
+    at = world.change(level(50, version=2), event())
+    assert not world.said("X-FULL")
+    last = world.put(A, 1)
+    world.run()
+    assert world.said("X-FULL") == [(A, last.index, 0)] and last.index > at
+    assert [a.version for a in world.store.alert_rows.values()] == [2]
+    world.check_replay()
+
+
+def test_alert__carries_the_set_that_found_it():
+    import base64
+    import json
+
+    world = World()
+    first = world.put(A, 120)
+    world.run()
+    world.change(level(100, version=2), event())
+    world.put(B, 120)
+    world.run()
+    digests = []
+    for row, _ in world.store.outbox.values():
+        digests.append(json.loads(base64.b64decode(json.loads(row.envelope)["payload"]))["body"]["ruleset"])
+    assert digests == [ONE.digest, world.present.digest]
+    assert world.said("X-FULL")[0] == (A, first.index, 0)
+
+
+def test_open_alert__keeps_its_identity_over_a_new_version():
+    world = World()
+    world.put(A, 120)
+    world.run()
+    assert len(world.said("X-FULL")) == 1
+    world.change(level(90, version=2), event())
+    world.put(A, 1)
+    world.run()
+    assert len(world.said("X-FULL")) == 1
+    world.put(A, 121, "out")
+    world.put(A, 121, minutes=180)
+    world.run()
+    assert len(world.said("X-FULL")) == 2
+    world.check_replay()
+
+
+def test_open_alert__that_the_new_text_does_not_hold_for__is_told_that_it_recovered():
+    world = World()
+    world.put(A, 120)
+    world.run()
+    world.change(level(500, version=2), event())
+    (life,) = world.store.life_rows.values()
+    assert life.recovered
+    world.check_replay()
+
+
+def test_feature__of_a_new_rule_is_back_filled_from_the_log():
+    world = World(rules(level()))
+    for _ in range(3):
+        world.put(A, 1)
+    world.run()
+    world.change(level(), event(least=5))
+    assert not world.said("X-OFTEN")
+    last = world.put(A, 1)
+    world.run()
+    assert world.said("X-OFTEN") == [(A, last.index, 0)]
+    world.check_replay()
+
+
+def test_alerts_of_before__are_not_issued_by_a_new_rule_nor_by_a_late_record():
+    world = World(rules(level()))
+    for _ in range(6):
+        world.put(A, 1, minutes=20)
+    world.run()
+    world.change(level(), event(least=4))
+    assert not world.said("X-OFTEN")
+    world.put(B, 1)
+    world.run()
+    assert not world.said("X-OFTEN")
+    world.check_replay()
+
+
+def test_wait__of_a_new_rule_goes_on_from_when_it_began():
+    world = World(rules(event()))
+    world.put(A, 200)
+    began = world.now
+    world.run()
+    world.now = began + 30 * MINUTE
+    world.change(event(), level(100, wait="1h"))
+    (timer,) = world.store.timer_rows.values()
+    assert timer.due_ms == began + HOUR
+    world.now = began + HOUR
+    world.seconds += 10
+    world.run()
+    assert [rule for rule, *_ in world.said("X-FULL")] == [A]
+    world.check_replay()
+
+
+def test_unchanged_rule__goes_on_exactly_as_it_was():
+    same, other = World(rules(event())), World(rules(event()))
+    for world in (same, other):
+        for _ in range(5):
+            world.put(A, 1)
+        world.run()
+    other.change(event(), level())
+    for world in (same, other):
+        world.put(A, 1, minutes=30)
+        world.put(A, 1, minutes=400)
+        for _ in range(4):
+            world.put(A, 1)
+        world.run()
+    assert len(same.said("X-OFTEN")) == len(other.said("X-OFTEN")) == 2
+    mine, theirs = (w.engine.recover().state for w in (same, other))
+    assert mine.health["X-OFTEN"].evaluations == theirs.health["X-OFTEN"].evaluations
+    assert [[(e.start, e.end, e.band) for e in c.episodes] for c in mine.courses["X-OFTEN"].values()] == [
+        [(e.start, e.end, e.band) for e in c.episodes] for c in theirs.courses["X-OFTEN"].values()
+    ]
+    other.check_replay()
+
+
+def test_downgrade__to_a_set_that_was_in_force_before__is_a_position_like_any_other():
+    world = World()
+    world.put(A, 120)
+    world.run()
+    world.change(level(50, version=2), event(2))
+    world.put(B, 60)
+    world.run()
+    world.change(level(), event())
+    world.put(B, 1)
+    world.put(A, 1)
+    world.run()
+    assert [e.kind for e in world.log.entries].count("ruleset") == 3
+    assert [holder for holder, *_ in world.said("X-FULL")] == [A, B]
+    assert set(world.store.extra_rows) == {
+        f"ruleset/{d}" for d in (ONE.digest, rules(level(50, version=2), event(2)).digest)
+    }
+    world.check_replay()
+
+
+def test_shadow_made_live__says_what_holds_from_then_on():
+    world = World(rules(level(status="shadow")))
+    world.put(A, 120)
+    world.run()
+    assert not world.said("X-FULL") and world.store.health_rows["X-FULL"].alerts == 1
+    world.change(level(version=2))
+    last = world.put(A, 1)
+    world.run()
+    assert world.said("X-FULL") == [(A, last.index, 0)]
+    world.check_replay()
+
+
+def test_text_that_is_not_kept__is_said_and_the_fold_goes_on():
+    world = World()
+    world.put(A, 120)
+    world.run()
+    world.change(level(90, version=2), event())
+    world.store.extra_rows.pop(f"ruleset/{ONE.digest}")
+    sets = Sets(world.present, world.store.extra)
+    Follower(world.log, sets, Classifier(), Platform(ISSUER, KEYID)).up_to(world.store.cursor_, Effects)
+    assert list(sets.problems) == [ONE.digest] and "not kept" in sets.problems[ONE.digest]
+
+
+def test_text_that_was_altered__is_not_taken_for_the_set():
+    world = World()
+    world.run()
+    world.change(level(90, version=2), event())
+    kept = world.store.extra_rows[f"ruleset/{ONE.digest}"]
+    kept["rules"]["0.yml"] = kept["rules"]["0.yml"].replace("100000000", "900000000")
+    sets = Sets(world.present, world.store.extra)
+    sets.get(ONE.digest)
+    assert "another one" in sets.problems[ONE.digest]
+
+
+def _scene(world):
+    """Two changes with traffic before, between and behind; the second start dies and lives again at will."""
+    for n in range(6):
+        world.put(A, 25)
+        world.put(B, 10, minutes=7)
+        yield None
+    yield rules(level(70, version=2), event(3, version=2))
+    for n in range(4):
+        world.put(B, 12)
+        yield None
+    yield rules(level(70, version=2), event(2, version=3, window="12h"))
+    world.put(A, 5)
+    world.put(B, 5)
+    yield None
+
+
+def _played(die_at=None, dead_announcement=None):
+    world, kills = World(), 0
+    append_platform = world.appender.append_platform
+    announcements = iter(range(1000))
+
+    def append(kind, book, body):
+        n = next(announcements) if kind == "ruleset" else -1
+        if dead_announcement == (n, "before"):
+            raise Crash
+        answer = append_platform(kind, book, body)
+        if dead_announcement == (n, "after"):
+            raise Crash
+        return answer
+
+    world.appender.append_platform = append
+    world.store.die_at = die_at
+    for changed in _scene(world):
+        if changed is not None:
+            world.start(changed)
+        while True:
+            try:
+                world.run()
+                break
+            except Crash:
+                kills += 1
+                world.start()
+    return world, kills
+
+
+@pytest.mark.parametrize("where", ["before", "after"])
+def test_killed_at_every_commit__tables_log_and_replay_are_those_of_the_uninterrupted_run(where, monkeypatch):
+    monkeypatch.setattr("ledger.evaluate.SNAPSHOT_ENTRIES", 4)
+    whole, _ = _played()
+    assert len(whole.said("X-FULL")) >= 2 and whole.said("X-OFTEN")
+    whole.check_replay()
+    died = 0
+    for commit in range(1, whole.store.commits + 1):
+        world, kills = _played((where, commit))
+        died += kills
+        assert world.store.tables() == whole.store.tables(), commit
+        assert [e.record_id for e in world.log.entries] == [e.record_id for e in whole.log.entries], commit
+        world.check_replay()
+    assert died >= whole.store.commits - 1
+
+
+@pytest.mark.parametrize("where", ["before", "after"])
+@pytest.mark.parametrize("n", [0, 1, 2])
+def test_killed_at_an_announcement__the_set_is_announced_once(n, where):
+    whole, _ = _played()
+    world, kills = _played(dead_announcement=(n, where))
+    assert kills == 1
+    assert [e.record_id for e in world.log.entries] == [e.record_id for e in whole.log.entries]
+    assert world.store.tables() == whole.store.tables()
+    world.check_replay()
+
+
+def test_entries_that_come_while_the_new_set_is_prepared__are_found_by_the_old_one():
+    world = World()
+    for _ in range(5):
+        world.put(A, 10)
+    world.run()
+    world.start(rules(level(20, version=2), event()))
+    assert world.engine.evaluate_once() > 0
+    found = world.put(B, 120)
+    world.run()
+    assert world.said("X-FULL") == [(B, found.index, 0)]
+    position = [e.index for e in world.log.entries if e.kind == "ruleset"][-1]
+    assert found.index < position
+    world.check_replay()
