@@ -28,33 +28,42 @@ _PPM = 1_000_000
 KEPT_MS = 90 * 86_400_000
 """A run is forgotten so long after its newest record came."""
 MAX_PARTS = 1024
-"""Lines of one run; a run with more is not judged."""
+"""Kinds of lines of one run; a run with more cannot be compared, and that is said."""
 
 
 class Part(msgspec.Struct, array_like=True):
-    """One goods line of a run."""
+    """All goods lines of a run that are alike but for their amounts; sums as text, since they may pass 64 bits."""
 
-    record_id: str
     put_in: bool
     product: bool
     """Came out by production: perhaps another substance."""
     code: str
     dimension: str
-    amount: int
     share_ppm: int
     """-1 where it is not stated."""
-    error_ppm2: int
-    """r² + s² of how it was measured, in ppm²."""
-    received_ms: int
     categories: list[str]
+    lines: int = 0
+    amount: str = "0"
+    squares: str = "0"
+    """Of amount times relative error, in ppm²: r² + s² of how each line was measured."""
+
+
+class Process(msgspec.Struct, array_like=True):
+    """One run."""
+
+    last_ms: int = 0
+    """When its newest record came."""
+    parts: list[Part] = []
+    beyond: bool = False
+    """It had more than MAX_PARTS kinds of lines."""
+    said: list[str] = []
+    """Codes of which its rows spoke."""
 
 
 class ProcessesState(msgspec.Struct):
     """By holder/site/process."""
 
-    runs: dict[str, list[Part]] = {}
-    said: dict[str, list[str]] = {}
-    """Codes of which a run's rows spoke."""
+    runs: dict[str, Process] = {}
 
 
 class Processes(Topic):
@@ -93,79 +102,51 @@ class Processes(Topic):
 
     def withdraw(self, before: Input, goods: Sequence[Goods], entry: Input) -> Iterable[Row]:
         """Take it out of its run."""
-        del goods
-        return self._rows(entry, self._give_back(before))
+        return self._rows(entry, self._give_back(before, goods))
 
     def correct(
         self, before: Input, before_goods: Sequence[Goods], entry: Input, goods: Sequence[Goods]
     ) -> Iterable[Row]:
         """Only what holds in the end is told; a run may have another id now."""
-        del before_goods
-        runs = self._give_back(before) | self._take(entry, goods)
+        runs = self._give_back(before, before_goods) | self._take(entry, goods)
         return self._rows(entry, runs)
 
     def prune(self, now_ms: int) -> None:
         """Forget runs that are long over."""
-        for at, parts in list(self._state.runs.items()):
-            if max(part.received_ms for part in parts) < now_ms - KEPT_MS:
-                del self._state.runs[at]
-                self._state.said.pop(at, None)
+        for at in [at for at, run in self._state.runs.items() if run.last_ms < now_ms - KEPT_MS]:
+            del self._state.runs[at]
 
     def _take(self, entry: Input, goods: Sequence[Goods]) -> dict[str, None]:
         at = _run_at(entry)
         if not at or not goods:
             return {}
-        measurement = entry.body.get("measurement", {})
-        random_ppm, systematic_ppm = measurement.get("random_ppm", 0), measurement.get("systematic_ppm", 0)
-        if random_ppm + systematic_ppm == 0:
-            random_ppm, systematic_ppm = DEFAULT_RANDOM_PPM, DEFAULT_SYSTEMATIC_PPM
-        reason = entry.body["reason"]
-        parts = self._state.runs.setdefault(at, [])
-        for line, listing in goods:
-            share = concentration_ppm(line.concentration)
-            parts.append(
-                Part(
-                    entry.record_id,
-                    entry.body["direction"] == "out" and reason != "loss",
-                    reason == "production",
-                    line.code,
-                    line.dimension,
-                    line.amount,
-                    -1 if share is None else share,
-                    0 if line.packaging == "sealed" else random_ppm**2 + systematic_ppm**2,
-                    entry.received_ms,
-                    sorted(listing.categories),
-                )
-            )
+        run = self._state.runs.setdefault(at, Process())
+        run.last_ms = max(run.last_ms, entry.received_ms)
+        _add(run, entry, goods, 1)
         return {at: None}
 
-    def _give_back(self, before: Input) -> dict[str, None]:
+    def _give_back(self, before: Input, goods: Sequence[Goods]) -> dict[str, None]:
         at = _run_at(before)
-        if at not in self._state.runs:
+        run = self._state.runs.get(at)
+        if run is None:
             return {}
-        kept = [part for part in self._state.runs[at] if part.record_id != before.record_id]
-        if kept:
-            self._state.runs[at] = kept
-        else:
-            del self._state.runs[at]
+        _add(run, before, goods, -1)
         return {at: None}
 
     def _rows(self, entry: Input, runs: dict[str, None]) -> Iterator[Row]:
         for at in runs:
-            parts = self._state.runs.get(at, [])
-            found = _balances(parts) if len(parts) <= MAX_PARTS else {}
-            for code in sorted({*found, *self._state.said.get(at, ())}):
+            run = self._state.runs[at]
+            found = _balances(run)
+            for code in sorted({*found, *run.said}):
                 yield (
                     "process_balance",
                     common(entry)
-                    | {"process": at.split("/", 2)[2], "code": code}
-                    | (found.get(code) or _NOTHING)
-                    | {"last_ms": max((part.received_ms for part in parts), default=0)},
+                    | {"process": at.split("/", 2)[2], "code": code, "last_ms": run.last_ms}
+                    | (found.get(code) or _NOTHING),
                 )
-            if found:
-                self._state.said[at] = sorted(found)
-            else:
-                self._state.said.pop(at, None)
+            run.said = sorted(found)
+            if not run.parts and not run.beyond:
+                del self._state.runs[at]
 
 
 _NOTHING: dict[str, Any] = {
@@ -187,13 +168,60 @@ def _run_at(entry: Input) -> str:
     return f"{entry.holder}/{entry.site}/{process['id']}" if process else ""
 
 
-def _balances(parts: Sequence[Part]) -> dict[str, dict[str, Any]]:
+def _add(run: Process, entry: Input, goods: Sequence[Goods], sign: int) -> None:
+    """Add a movement's lines to their parts, or take them out again."""
+    measurement = entry.body.get("measurement", {})
+    random_ppm, systematic_ppm = measurement.get("random_ppm", 0), measurement.get("systematic_ppm", 0)
+    if random_ppm + systematic_ppm == 0:
+        random_ppm, systematic_ppm = DEFAULT_RANDOM_PPM, DEFAULT_SYSTEMATIC_PPM
+    reason = entry.body["reason"]
+    put_in = entry.body["direction"] == "out" and reason != "loss"
+    for line, listing in goods:
+        share = concentration_ppm(line.concentration)
+        new = Part(
+            put_in,
+            reason == "production",
+            line.code,
+            line.dimension,
+            -1 if share is None else share,
+            sorted(listing.categories),
+        )
+        part = next((old for old in run.parts if _alike(old, new)), None)
+        if part is None:
+            if sign < 0 or len(run.parts) >= MAX_PARTS:
+                run.beyond = True
+                continue
+            part = new
+            run.parts.append(part)
+        error_ppm2 = 0 if line.packaging == "sealed" else random_ppm**2 + systematic_ppm**2
+        part.lines += sign
+        part.amount = str(int(part.amount) + sign * line.amount)
+        part.squares = str(int(part.squares) + sign * line.amount**2 * error_ppm2)
+        if part.lines <= 0:
+            run.parts.remove(part)
+
+
+def _alike(one: Part, other: Part) -> bool:
+    return (one.code, one.put_in, one.product, one.share_ppm, one.dimension) == (
+        other.code,
+        other.put_in,
+        other.product,
+        other.share_ppm,
+        other.dimension,
+    )
+
+
+def _balances(run: Process) -> dict[str, dict[str, Any]]:
     """The balance of each code that is on both sides; of a reaction, none."""
+    parts = run.parts
     went_in = {part.code for part in parts if part.put_in}
     if any(part.product and part.code not in went_in for part in parts):
         return {}
     codes = went_in & {part.code for part in parts if not part.put_in}
-    return {code: _balance([part for part in parts if part.code == code]) for code in codes}
+    found = {code: _balance([part for part in parts if part.code == code]) for code in codes}
+    for row in found.values() if run.beyond else ():
+        row["comparable"] = False
+    return found
 
 
 def _balance(parts: Sequence[Part]) -> dict[str, Any]:
@@ -203,9 +231,9 @@ def _balance(parts: Sequence[Part]) -> dict[str, Any]:
     sums = {True: 0, False: 0}
     variance = 0
     for part in parts:
-        pure = part.amount * (part.share_ppm if part.share_ppm >= 0 else _PPM)  # in millionths
-        sums[part.put_in] += pure
-        variance += pure * pure * part.error_ppm2
+        share = part.share_ppm if part.share_ppm >= 0 else _PPM
+        sums[part.put_in] += int(part.amount) * share
+        variance += int(part.squares) * share * share
     put_in, came_out = (clamp(sums[side] // _PPM, LIMIT) for side in (True, False))
     difference = abs(put_in - came_out)
     return {
