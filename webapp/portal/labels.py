@@ -47,8 +47,45 @@ ALERT_STATES = {
     "open": _l("open"),
     "acknowledged": _l("acknowledged"),
     "in_hand": _l("in hand"),
+    "order_issued": _l("order issued"),
+    "reply_received": _l("reply received"),
+    "verified": _l("verified"),
     "closed": _l("closed"),
-    "recovered": _l("recovered"),
+    "suppressed": _l("suppressed"),
+    "snoozed": _l("snoozed"),
+    "overdue": _l("overdue"),
+    "escalated": _l("escalated"),
+}
+OUTCOMES = {
+    "violation_confirmed": _l("violation confirmed"),
+    "no_violation": _l("no violation"),
+    "false_positive": _l("false positive"),
+    "data_error": _l("data error"),
+    "duplicate": _l("duplicate"),
+    "referred": _l("referred to another authority"),
+}
+ORDER_STATES = {
+    "open": _l("open"),
+    "waiting": _l("reply to be judged"),
+    "accepted": _l("accepted"),
+    "withdrawn": _l("withdrawn"),
+    "replaced": _l("replaced"),
+}
+REST_REASONS = {
+    "awaiting-evidence": _l("awaiting evidence"),
+    "known-cause": _l("known cause"),
+    "test-or-repair": _l("test or repair"),
+    "other": _l("other"),
+    "silence": _l("silenced"),
+}
+MEASURES = {
+    "mend-stock": _l("account for the stock"),
+    "mend-records": _l("put the records right"),
+    "stop-and-report": _l("stop and report at once"),
+    "move-stock": _l("move the goods"),
+    "renew-licence": _l("renew or show the licence"),
+    "improve-security": _l("improve security"),
+    "other": _l("other"),
 }
 
 DIRECTIONS = {"in": _l("in"), "out": _l("out")}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ledger.core.encoding import is_hex_32
@@ -28,7 +28,7 @@ class Page:
 
 def page_of(severity: str | None, holder: str | None, before: int | None) -> Page:
     rows = services().engine.newest_alerts(before_seq=before, holder=holder, severity=severity, limit=PAGE + 1)
-    return Page(rows[:PAGE], rows[PAGE - 1][0] if len(rows) > PAGE else None)
+    return Page(_standing(rows[:PAGE]), rows[PAGE - 1][0] if len(rows) > PAGE else None)
 
 
 def newest_sequence() -> int:
@@ -40,7 +40,16 @@ def newest_sequence() -> int:
 def after(sequence: int, severity: str | None, holder: str | None) -> list[tuple[int, Alert]]:
     """Alerts after a sequence, newest first."""
     rows = services().engine.alerts(after_seq=sequence, holder=holder, limit=MAX_ROWS)
-    return [row for row in reversed(rows) if severity in (None, row[1].severity)]
+    return _standing([row for row in reversed(rows) if severity in (None, row[1].severity)])
+
+
+def _standing(rows: list[tuple[int, Alert]]) -> list[tuple[int, Alert]]:
+    """The same rows, each with the status at which it stands now."""
+    lives = services().engine.lives([alert for _, alert in rows])
+    return [
+        (seq, replace(alert, status=lives[alert.alert_id].status) if alert.alert_id in lives else alert)
+        for seq, alert in rows
+    ]
 
 
 def behind(alert: Alert) -> list[StoredRecord]:

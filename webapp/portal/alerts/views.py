@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from ledger.core.encoding import is_hex_32
-from ledger.errors import NotFoundError
+from ledger.core.life import possible
+from ledger.errors import DeskError, LedgerError, NotFoundError, StaleError, TransitionError
+from ledger.handling import standing_of
+from ledger.model import Alert, RecordId
 from webapp.api.alerts import MAX_SEQ, name_parameter, number_parameter
+from webapp.api.problems import problem_of
 from webapp.context import services
-from webapp.portal.access import signed_in
-from webapp.portal.alerts import queries
+from webapp.desk import key_is_open
+from webapp.portal.access import session_here, signed_in
+from webapp.portal.alerts import acts, queries
 from webapp.portal.labels import SEVERITIES
 from webapp.portal.levels import levels_of
 
@@ -48,14 +53,53 @@ def rows() -> ResponseReturnValue:
 @blueprint.get("/alerts/<alert_id>")
 @signed_in
 def show(alert_id: str) -> ResponseReturnValue:
+    return _page(_alert(alert_id), None)
+
+
+@blueprint.post("/alerts/<alert_id>")
+@signed_in
+def act(alert_id: str) -> ResponseReturnValue:
+    """One step of the alert; on success the page again, else the page with what stood in the way."""
+    alert = _alert(alert_id)
+    life = services().engine.lives([alert]).get(alert_id)
+    if life is None:
+        raise NotFoundError("")
+    try:
+        acts.perform(alert_id, life)
+    except (TransitionError, StaleError, DeskError) as error:
+        return _page(alert, error)
+    return redirect(url_for("alerts.show", alert_id=alert_id), 303)
+
+
+def _alert(alert_id: str) -> Alert:
     alert = services().engine.alert(alert_id) if is_hex_32(alert_id) else None
     if alert is None:
         raise NotFoundError("")
+    return alert
+
+
+def _page(alert: Alert, error: LedgerError | None) -> ResponseReturnValue:
+    life = services().engine.lives([alert]).get(alert.alert_id)
     behind = queries.behind(alert)
     signed = alert.record_id is not None and services().log.record_by_id(alert.record_id) is not None
     around = queries.around(alert)
     levels = levels_of([*behind, *around])
-    return render_template("alerts/show.html", alert=alert, behind=behind, around=around, signed=signed, levels=levels)
+    page = render_template(
+        "alerts/show.html",
+        alert=alert,
+        behind=behind,
+        around=around,
+        signed=signed,
+        levels=levels,
+        life=life,
+        order=services().engine.order(RecordId(life.order_id)) if life and life.order_id else None,
+        steps=services().engine.steps(life.alert_id) if life else [],
+        ways=possible(standing_of(life)) if life else (),
+        key_open=key_is_open(session_here().session_hash),
+        problem=problem_of(error) if error else None,
+        acts=acts,
+    )
+    return page, type(error).status if error else 200
 
 
 def _filters() -> tuple[str | None, str | None]:

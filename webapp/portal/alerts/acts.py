@@ -1,0 +1,120 @@
+"""The forms of an alert's page: each a signed step, an order, or the judgement of a reply."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from flask import request
+
+from ledger.core.life import CLOSED, OUTCOMES, SNOOZED, STATUSES, SUPPRESSED
+from ledger.core.times import format_utc
+from ledger.errors import DeskError, TransitionError
+from ledger.handling import Act, Done, NewOrder
+from ledger.model import RecordId, UnixMs
+from ledger.ports import LifeRow
+from webapp.api.problems import HttpError
+from webapp.context import services
+from webapp.desk import handler, open_key
+from webapp.portal.access import log_act, session_here
+from webapp.portal.signin.queries import confirm_password
+
+T = TypeVar("T")
+DAY_MS = 86_400_000
+SNOOZE_DAYS = (1, 3, 7)
+EXCEPTION_DAYS = (7, 30, 90, 180)
+DUE_DAYS = (1, 3, 7, 15, 30)
+REASONS = ("awaiting-evidence", "known-cause", "test-or-repair", "other")
+MEASURES = ("mend-stock", "mend-records", "stop-and-report", "move-stock", "renew-licence", "improve-security", "other")
+DECISIONS = ("accepted", "rejected", "extended", "withdrawn")
+_TEXT = 1024
+
+
+def perform(alert_id: str, life: LifeRow) -> None:
+    """Do what the form says about the alert as it was shown, at the version in the form.
+
+    Raises: TransitionError, StaleError, DeskError (what the page then says), HttpError bad-request, OverloadedError.
+    """
+    _open_with_password()
+    what = request.form.get("act", "")
+    turn = _version()
+    session = session_here().session_hash
+    done: Sequence[Done]
+    if what == "order":
+        record_id, done = handler().issue(session, [(alert_id, turn)], _order())
+        log_act("order-issued", record_id)
+    elif what in DECISIONS:
+        days = _days("days", DUE_DAYS) if what == "extended" else None
+        due_ms = UnixMs(services().clock() + days * DAY_MS) if days else None
+        if not life.order_id:
+            raise TransitionError("there is no order about this alert")
+        record_id, done = handler().decide(session, RecordId(life.order_id), what, due_ms=due_ms, text=_text())
+        log_act("order-decided", record_id)
+    elif what in STATUSES:
+        done = handler().act(session, [(alert_id, turn)], _step(what))
+        log_act("alert-step", alert_id)
+    else:
+        raise HttpError("bad-request", "unknown act")
+    for one in done:
+        if one.error is not None:
+            raise one.error
+
+
+def _step(to: str) -> Act:
+    now = services().clock()
+    if to == CLOSED:
+        outcome = request.form.get("outcome", "")
+        return Act(
+            to,
+            outcome=outcome if outcome in OUTCOMES else None,
+            referred_to=request.form.get("referred_to", "").strip()[:128] or None,
+            duplicate_of=request.form.get("duplicate_of", "").strip().lower() or None,
+            text=_text(),
+        )
+    if to in (SNOOZED, SUPPRESSED):
+        days = _days("days", SNOOZE_DAYS if to == SNOOZED else EXCEPTION_DAYS)
+        return Act(to, reason=_word("reason", REASONS), until=format_utc(UnixMs(now + days * DAY_MS)), text=_text())
+    return Act(to, inspection=request.form.get("inspection", "").strip().lower() or None, text=_text())
+
+
+def _order() -> NewOrder:
+    given = request.form.get("days", "")
+    due_ms = UnixMs(services().clock() + _days("days", DUE_DAYS) * DAY_MS) if given else None
+    return NewOrder(_word("measure", MEASURES), due_ms, text=_text())
+
+
+def _open_with_password() -> None:
+    """A password in the form confirms who acts, and unlocks the key again."""
+    password = request.form.get("password", "")
+    if not password:
+        return
+    session = session_here()
+    if not confirm_password(session, password):
+        raise DeskError("the password is wrong", code="key-wrong-password")
+    open_key(session.session_hash, session.username, password)
+
+
+def _version() -> int:
+    text = request.form.get("version", "")
+    if not (text.isascii() and text.isdigit()) or len(text) > 15:
+        raise HttpError("bad-request", "the form is not whole; load the page again")
+    return int(text)
+
+
+def _days(name: str, allowed: Sequence[int]) -> int:
+    return _chosen(name, allowed, lambda text: int(text) if text.isascii() and text.isdigit() and len(text) < 4 else -1)
+
+
+def _word(name: str, allowed: Sequence[str]) -> str:
+    return _chosen(name, allowed, str)
+
+
+def _chosen(name: str, allowed: Sequence[T], read: Callable[[str], T]) -> T:
+    found = read(request.form.get(name, ""))
+    if found not in allowed:
+        raise HttpError("bad-request", f"{name} is none of those offered")
+    return found
+
+
+def _text() -> str:
+    return request.form.get("text", "").strip()[:_TEXT]
