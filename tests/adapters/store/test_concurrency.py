@@ -73,7 +73,7 @@ def test_writer__inside_its_transaction__does_not_block_readers(stores, reader, 
         inside.set()
         go_on.wait(20)
 
-    monkeypatch.setattr(log_writer, "_erase", wait)
+    monkeypatch.setattr(log_writer, "_forget", wait)
     writer = threading.Thread(target=stores.log.append, args=(batch(LogMaker().entries(3), tiles=(tile(0, 0),)),))
     writer.start()
     try:
