@@ -58,6 +58,21 @@ def run_tests(rules: Iterable[Rule], classifier: Classifier) -> list[Outcome]:
     return outcomes
 
 
+def check_test(located: Located) -> str:
+    """What a test is about. Raises RuleError, with file and line, when it is not of its form; nothing is run."""
+    top = located.mapping("name about events expect", "clock")
+    about = top["about"].text(" ".join(ABOUT))
+    top["name"].text()
+    try:
+        clock = unix_ms(top["clock"].text()) if "clock" in top else unix_ms(CLOCK)
+    except ValueError:
+        raise top["clock"].wrong(f"{top['clock'].value!r} is no time such as {CLOCK}") from None
+    read_script(top["events"].items(), clock)
+    for item in top["expect"].items():
+        _expectation(item, clock)
+    return about
+
+
 def _run(rule: Rule, top: dict[str, Located], classifier: Classifier) -> str:
     clock = unix_ms(top["clock"].text()) if "clock" in top else unix_ms(CLOCK)
     script = read_script(top["events"].items(), clock)

@@ -1,0 +1,77 @@
+"""What the rules commands share: rule files from the command line, progress, output."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ledger.errors import ConfigError
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")
+lang_option = click.option(
+    "--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Language of titles and reasons."
+)
+files_argument = click.argument(
+    "files", nargs=-1, type=click.Path(exists=True, path_type=Path), metavar="[FILE|DIRECTORY]..."
+)
+
+
+def read_files(paths: Iterable[Path]) -> dict[str, str]:
+    """The rule files that these paths name, directories with all that end in .yml; by path.
+
+    Raises: ConfigError when there are none, or one cannot be read.
+    """
+    found: dict[str, str] = {}
+    for path in paths:
+        for file in sorted(path.glob("*.yml")) if path.is_dir() else [path]:
+            try:
+                found[str(file)] = file.read_text(encoding="utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                raise ConfigError(f"cannot read {file}: {error}") from error
+    if not found:
+        raise ConfigError("there are no rule files (*.yml) in what was named")
+    return found
+
+
+def print_json(document: dict[str, Any]) -> None:
+    """One JSON object."""
+    click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+
+
+class Progress:
+    """A line on standard error about once a second, with rate and time left; only where a person looks on."""
+
+    def __init__(self, what: str, total: int, *, clock_s: Callable[[], float] = time.monotonic) -> None:
+        self._what = what
+        self._total = total
+        self._clock_s = clock_s
+        self._started = self._shown = clock_s()
+        self._first: int | None = None
+        self._on = sys.stderr.isatty()
+
+    def __call__(self, done: int) -> None:
+        """`done` of the total is done."""
+        now = self._clock_s()
+        if self._first is None:
+            self._first = done
+        if not self._on or now - self._shown < 1.0:
+            return
+        self._shown = now
+        click.echo("\r" + self.line(done, now) + " ", err=True, nl=False)
+
+    def line(self, done: int, now: float) -> str:
+        """What is shown."""
+        rate = (done - (self._first or 0)) / max(now - self._started, 1e-9)
+        left = f", {(self._total - done) / rate:,.0f} s left" if rate > 0 else ""
+        return f"{self._what}: {done:,} of {self._total:,} entries, {rate:,.0f}/s{left}"
+
+    def close(self) -> None:
+        """Go on on the next line."""
+        if self._on and self._shown > self._started:
+            click.echo("", err=True)
