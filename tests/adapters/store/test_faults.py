@@ -86,7 +86,7 @@ def test_connection_lost__inside_the_transaction__keeps_nothing(stores, backend,
 
     log = stores.log
     entries = make.entries(3)
-    monkeypatch.setattr(log_writer, "_erase", lambda *_: postgres_server_of(backend))
+    monkeypatch.setattr(log_writer, "_forget", lambda *_: postgres_server_of(backend))
     with pytest.raises(StoreError):
         log.append(batch(entries))
     monkeypatch.undo()
