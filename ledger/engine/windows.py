@@ -230,6 +230,7 @@ class Windows:
             and not self._alerts.lives.is_closed(course.episodes[-1].alert_id)
             and not self._alerts.is_kept_down(rule, course.episodes[-1].alert_id)
         )
+        known = len(course.marks)
         if not rule.features and band is not None:
             changed = put(course, Mark(at, entry, group, band))
         else:
@@ -238,7 +239,7 @@ class Windows:
             return
         if self._marked is not None:
             self._marked.setdefault(entry, set()).add((rule.id, name))
-        if quietly:
+        if quietly and len(course.marks) > known:
             course.episodes[-1].end = max(course.episodes[-1].end, at)
             return
         change = work.changed.setdefault((rule.id, name), _Changed(rule, name, course))
