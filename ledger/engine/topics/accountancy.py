@@ -10,6 +10,7 @@ Sees a record before the books do: what they refuse as too great to add up is he
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import msgspec
 
@@ -242,6 +243,7 @@ class Accountancy(Topic):
             for key, due in touched.items()
             for period in (held[key].periods[at] for at in due)
         }
+        newest: dict[str, dict[str, Any]] = {}
         for index, record_id in sorted(closed):
             if index != _origin(entry):
                 self.gone.append((MATERIAL_BALANCE.name, index))
@@ -250,6 +252,8 @@ class Accountancy(Topic):
                 if at is None or at == 0:
                     continue
                 row = balance_row(key, stream, at, self._derived(book_at, key, stream))
+                if at == len(stream.periods) - 1:
+                    newest[key] = row
                 if any(row[part] for part in ("before", "came", "went", "lost", "counted", "missing_pieces")):
                     yield MATERIAL_BALANCE.name, common(entry) | goods_fields(key, stream) | row | {ORIGIN: index}
         for key in touched:
@@ -257,8 +261,9 @@ class Accountancy(Topic):
             known = self._derived(book_at, key, stream)
             # Twice nothing to weigh: the row that says so came with the first.
             if known and not is_sealed(key) and any(standing.y_milli is not None for standing in known[-2:]):
-                row = balance_row(key, stream, len(known), known) | series_fields(stream, known)
-                yield MATERIAL_STREAM.name, common(entry) | goods_fields(key, stream) | row
+                row = newest.get(key) or balance_row(key, stream, len(known), known)
+                fields = common(entry) | goods_fields(key, stream) | row | series_fields(stream, known)
+                yield MATERIAL_STREAM.name, fields
 
     def _losses(self, entry: Input, goods: Sequence[Goods]) -> Iterator[Row]:
         book = self._book(entry)

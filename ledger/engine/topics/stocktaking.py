@@ -19,7 +19,8 @@ from ledger.engine.inputs import Input
 from ledger.engine.register import Register, is_workday
 from ledger.engine.streams import Stream, book_amount
 from ledger.engine.subjects import COMMON, Subject
-from ledger.engine.topics.accountancy import AccountancyState
+from ledger.engine.topics.accountancy import AccountancyState, happened_ms
+from ledger.engine.topics.balances import stream_key
 from ledger.engine.topics.base import Row, Topic, common
 
 _LONGEST_HOLIDAY = 30
@@ -63,7 +64,8 @@ class Stocktaking(Topic):
 
     def apply(self, entry: Input, goods: Sequence[Goods]) -> Iterable[Row]:
         """What has changed about the book."""
-        del goods
+        if entry.kind == "movement" and self._changes_nothing(entry, goods):
+            return ()
         if entry.kind == "close" and entry.body["final"]:
             self._state.final[_book_at(entry)] = entry.index
         return self._rows(entry)
@@ -74,6 +76,27 @@ class Stocktaking(Topic):
         if before.kind == "close" and before.body["final"]:
             self._state.final.pop(_book_at(before), None)
         return self._rows(entry) if entry.kind not in self.kinds else ()
+
+    def _changes_nothing(self, entry: Input, goods: Sequence[Goods]) -> bool:
+        """Whether all that this movement could say was said: what most movements are, found without asking every stream."""
+        at = _book_at(entry)
+        said = self._state.said.get(at)
+        if said is None or entry.before is not None:
+            return False
+        toxic, precursor, holding, moved, counted_ms, moved_ms = said
+        book = self._accountancy.books[at]
+        if not holding or happened_ms(entry) <= counted_ms:
+            return False
+        for item in goods:
+            if "highly_toxic" in item.categories and not toxic:
+                return False
+            if "explosive_precursor" in item.categories and not (
+                precursor and moved and happened_ms(entry) >= moved_ms
+            ):
+                return False
+            if book_amount(book.streams[stream_key(item)]) <= 0:
+                return False
+        return True
 
     def _rows(self, entry: Input) -> Iterator[Row]:
         at = _book_at(entry)

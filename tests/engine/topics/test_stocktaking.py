@@ -1,14 +1,19 @@
 """When a count is due: working days of the site's own zone, what lies there, and what has moved since."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from ledger.catalogue import Catalogue
 from ledger.core.times import format_utc
 from ledger.engine.inputs import unix_ms
-from ledger.engine.register import Register, RegisterState
 from ledger.engine.goods import goods_of
+from ledger.engine.register import Register, RegisterState
 from ledger.engine.topics.accountancy import Accountancy, AccountancyState
 from ledger.engine.topics.stocktaking import Stocktaking, StocktakingState
-from tests.engine.helpers import HOUR, T0, Classifier, Run, line
+from tests.engine.helpers import HOUR, T0, Run, line
+
+CATALOGUE = Catalogue.load()
 
 
 class Books:
@@ -23,22 +28,22 @@ class Books:
         self.topics = (Accountancy(state), Stocktaking(StocktakingState(), state, self.register))
         self.rows = []
 
-    def put(self, kind, body, at):
-        entry = self.run.entry(kind, body, at=at)
+    def put(self, kind, body, at, event=None):
+        entry = self.run.entry(kind, body, at=at, event=event)
         self.rows = [
             row
             for topic in self.topics
             if kind in topic.kinds
-            for name, row in topic.apply(entry, goods_of(body, Classifier()))
+            for name, row in topic.apply(entry, goods_of(body, CATALOGUE))
             if name == "stocktake_due"
         ]
 
     def stocktake(self, *lines, at):
         self.put("stocktake", {"cut_off": format_utc(T0 + at), "complete": True, "lines": list(lines)}, at)
 
-    def move(self, direction, *lines, at):
+    def move(self, direction, *lines, at, event=None):
         reason = "purchase" if direction == "in" else "consumption"
-        self.put("movement", {"direction": direction, "reason": reason, "lines": list(lines)}, at)
+        self.put("movement", {"direction": direction, "reason": reason, "lines": list(lines)}, at, event)
 
     @property
     def row(self):
@@ -111,3 +116,31 @@ def test_due__partial_count__is_no_count():
     body = {"cut_off": format_utc(T0 + 30 * HOUR), "complete": False, "lines": [line(100)]}
     books.put("stocktake", body, 30 * HOUR)
     assert books.rows == []
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["in", "out", "out", "count"]),
+            st.integers(0, 3),
+            st.sampled_from(["7697-37-2", "143-33-9", "64-17-5"]),
+            st.integers(0, 40),
+        ),
+        max_size=25,
+    )
+)
+def test_due__what_is_skipped__would_have_said_nothing(script):
+    def rows(*, skipping):
+        books, found = Books(), []
+        books.topics[1]._changes_nothing = books.topics[1]._changes_nothing if skipping else lambda *_: False
+        books.stocktake(line(5), at=0)
+        for at, (what, kg, code, back) in enumerate(script, start=1):
+            if what == "count":
+                books.stocktake(line(kg, code=code), at=at * 10 * HOUR)
+            else:
+                books.move(what, line(kg, code=code), at=at * 10 * HOUR, event=(at * 10 - back) * HOUR)
+            found += [{n: v for n, v in row.items() if n not in ("received_ms", "event_ms")} for row in books.rows]
+        return found
+
+    assert rows(skipping=True) == rows(skipping=False)
