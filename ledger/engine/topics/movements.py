@@ -47,7 +47,8 @@ class Movements(Topic):
             "counterparty": other.get("uscc", ""),
             "counterparty_type": other.get("type", ""),
             "handlers": len(body.get("handlers", ())),
-            "ahead_ms": entry.event_ms - entry.received_ms,
+            # Of a corrected record, when it came first: that it was corrected later is no late record (D06 has that).
+            "ahead_ms": entry.event_ms - (entry.before or entry).received_ms,
         }
         for line, listing in goods:
             yield (
