@@ -129,14 +129,12 @@ class Evaluator:
         log.info("folding entries %d to %d again, from the last snapshot to the cursor", state.next_index, cursor)
         self._snapshot_index = state.next_index
         follower = Follower(self._log, self._sets, self._classifier, self._platform, state)
-        thrown_away = Effects()
-
-        def throw_away() -> Effects:
-            nonlocal thrown_away
-            thrown_away = Effects(life=thrown_away.life if upgraded else LifeEffects())
-            return thrown_away
-
-        follower.up_to(cursor, throw_away)
+        lived = LifeEffects()
+        for thrown_away in follower.batches(cursor):
+            if upgraded:
+                lived.lives |= thrown_away.life.lives
+                lived.orders |= thrown_away.life.orders
+                lived.steps += thrown_away.life.steps
         state = follower.state
         if (state.own_seq, state.own_prev) != (own_seq, own_prev):
             log.warning(
@@ -147,7 +145,7 @@ class Evaluator:
         self._newest = known[-1][1] if known else ""
         for digest, why in self._sets.problems.items():
             log.warning("%s; folded by the present rules in its stead (%s…)", why, digest[:16])
-        self._to = Effects(life=thrown_away.life if upgraded else LifeEffects())
+        self._to = Effects(life=lived)
         self._keep(follower.rules)
         self._uncommitted = self._reconcile_timers(state) or bool(self._to.life.lives) or bool(self._extra)
         self._follower = follower

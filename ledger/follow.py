@@ -7,7 +7,7 @@ beside its work, everybody else when they come to it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -182,16 +182,16 @@ class Follower:
 
         self._records.fold(lambda: self.fold, records, to, after)
 
-    def up_to(self, end: int, to: Callable[[], Effects], progress: Callable[[int], None] | None = None) -> None:
-        """Fold everything below `end`; `to` gives the effects of each batch their place."""
+    def batches(self, end: int) -> Iterator[Effects]:
+        """Fold everything below `end`, batch by batch; the effects of each."""
         while self.state.next_index < end:
             start = self.state.next_index
             records = self._log.records(LeafIndex(start), min(BATCH, end - start))
             if not records:
                 raise StoreError(f"{end} is beyond the log's end; was the log restored?")
-            self.step(records, to())
-            if progress is not None:
-                progress(self.state.next_index)
+            effects = Effects()
+            self.step(records, effects)
+            yield effects
 
     def _take_effect(self, entry: Input, to: Effects) -> None:
         rules = self._sets.get(entry.body["digest"])

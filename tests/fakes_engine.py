@@ -129,6 +129,13 @@ class FakeStore:
     def timers(self):
         return sorted(self.timer_rows.values(), key=lambda t: (t.due_ms, t.id))
 
+    def cursor(self):
+        return self.cursor_
+
+    def alerts(self, *, after_seq=0, holder=None, rule=None, limit):
+        rows = list(enumerate(self.alert_rows.values(), 1))
+        return [(n, a) for n, a in rows if n > after_seq and rule in (None, a.rule)][:limit]
+
     def extra(self):
         return dict(self.extra_rows)
 

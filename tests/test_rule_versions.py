@@ -3,7 +3,6 @@
 import pytest
 
 from ledger.core.ids import credit_code_for
-from ledger.engine.effects import Effects
 from ledger.engine.rules import load_rules
 from ledger.engine.state import state_digest
 from ledger.evaluate import Evaluator
@@ -117,10 +116,9 @@ class World:
         """(alerts by id, digest of the state) of a fold from index 0, by the texts that were kept."""
         sets = Sets(self.present, self.store.extra)
         follower = Follower(self.log, sets, Classifier(), Platform(ISSUER, KEYID))
-        to = Effects()
-        follower.up_to(self.store.cursor_, lambda: to)
+        raised = [r for to in follower.batches(self.store.cursor_) for r in to.raised]
         assert not sets.problems
-        return {r.alert.alert_id: (r.record_id, r.alert.rule) for r in to.raised}, state_digest(follower.state)
+        return {r.alert.alert_id: (r.record_id, r.alert.rule) for r in raised}, state_digest(follower.state)
 
     def check_replay(self):
         alerts, digest = self.replayed()
@@ -286,7 +284,7 @@ def test_text_that_is_not_kept__is_said_and_the_fold_goes_on():
     world.change(level(90, version=2), event())
     world.store.extra_rows.pop(f"ruleset/{ONE.digest}")
     sets = Sets(world.present, world.store.extra)
-    Follower(world.log, sets, Classifier(), Platform(ISSUER, KEYID)).up_to(world.store.cursor_, Effects)
+    list(Follower(world.log, sets, Classifier(), Platform(ISSUER, KEYID)).batches(world.store.cursor_))
     assert list(sets.problems) == [ONE.digest] and "not kept" in sets.problems[ONE.digest]
 
 

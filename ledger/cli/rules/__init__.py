@@ -9,6 +9,7 @@ import click
 _COMMANDS = {
     "lint": ("ledger.cli.rules.lint:lint_command", "Check rule files: every mistake with its file and line."),
     "test": ("ledger.cli.rules.test:test_command", "Run the tests that rule files carry."),
+    "replay": ("ledger.cli.rules.replay:replay_command", "Fold the log again: are the alerts those that were raised?"),
 }
 
 

@@ -1,0 +1,87 @@
+"""Replay: the live digests, over changes of rules, and where something first differs."""
+
+from dataclasses import replace as changed
+
+from ledger.follow import Sets
+from ledger.rulebench.replay import replay
+from tests.engine.helpers import Classifier
+from tests.test_rule_versions import A, B, World, _played, event, level, rules
+
+
+def replayed(world, **how):
+    return replay(world.log, world.store, Sets(world.present, world.store.extra), Classifier(), **how)
+
+
+def played(monkeypatch):
+    monkeypatch.setattr("ledger.evaluate.SNAPSHOT_ENTRIES", 4)
+    return _played()[0]
+
+
+def test_replay__untouched__everything_is_equal(monkeypatch):
+    world = played(monkeypatch)
+    seen = []
+    done = replayed(world, progress=seen.append)
+    assert done.equal and done.alerts == len(world.store.alert_rows) > 3
+    assert done.alerts_digest == done.kept_alerts_digest and done.snapshot_digest == done.kept_snapshot_digest
+    assert len(done.rulesets) == 3 and seen[-1] == done.end == world.store.cursor_
+
+
+def test_replay__an_alert_altered__the_row_and_column(monkeypatch):
+    world = played(monkeypatch)
+    second = list(world.store.alert_rows)[1]
+    world.store.alert_rows[second] = changed(world.store.alert_rows[second], severity="info")
+    done = replayed(world)
+    (difference,) = done.differences
+    assert difference.table == "alert" and difference.row.startswith("seq 2, ") and difference.column == "severity"
+    assert difference.kept == "info" and done.alerts_digest != done.kept_alerts_digest
+
+
+def test_replay__an_alert_missing_or_one_too_many__the_place(monkeypatch):
+    world = played(monkeypatch)
+    rows = world.store.alert_rows
+    last = list(rows)[-1]
+    kept = rows.pop(last)
+    assert [(d.kept, d.row[:5]) for d in replayed(world).differences] == [(None, f"seq {len(rows) + 1}"[:5])]
+    rows[last] = kept
+    rows["f" * 64] = changed(kept, alert_id="f" * 64)
+    (difference,) = replayed(world).differences
+    assert difference.replayed is None and difference.kept["alert_id"] == "f" * 64
+
+
+def test_replay__state_altered__the_field_and_the_key(monkeypatch):
+    from ledger.engine.state import decode_state, encode_state
+
+    world = played(monkeypatch)
+    data, at = world.store.snapshot
+    state = decode_state(data)
+    state.health["X-FULL"].evaluations += 1
+    world.store.snapshot = (encode_state(state), at)
+    (difference,) = replayed(world).differences
+    assert difference.table == "snapshot" and difference.row.startswith("state.health['X-FULL']")
+
+
+def test_replay__to_an_index__compares_what_lies_below(monkeypatch):
+    world = played(monkeypatch)
+    last = list(world.store.alert_rows.values())[-1]
+    world.store.alert_rows[last.alert_id] = changed(last, severity="info")
+    done = replayed(world, to=last.first_index)
+    assert done.equal and done.end == last.first_index and done.snapshot_digest is None
+    assert not replayed(world, to=last.first_index + 1).equal
+
+
+def test_replay__text_of_an_old_set_is_missing__is_a_failure_that_says_so():
+    world = World()
+    world.put(A, 120)
+    world.run()
+    world.change(level(90, version=2), event())
+    world.store.extra_rows.pop(f"ruleset/{rules(level(), event()).digest}")
+    done = replayed(world)
+    assert not done.equal and "not kept" in done.problems[0]
+
+
+def test_replay__same_log_in_another_installation__same_digests(monkeypatch):
+    one, other = played(monkeypatch), played(monkeypatch)
+    assert replayed(one).state_digest == replayed(other).state_digest
+    other.put(B, 1)
+    other.run()
+    assert replayed(one).state_digest != replayed(other).state_digest
