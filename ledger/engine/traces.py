@@ -1,6 +1,6 @@
 """What happened to one key, by event time: counts and sums over windows that do not depend on the order of arrival.
 
-A trace is a list of (event ms, record_id, value), sorted. A window of W ms that ends at one of its events holds what lies
+A trace is a list of (event ms, start of the record_id, value), sorted. A window of W ms that ends at one of its events holds what lies
 in (end - W, end]. A late event lies in windows that end at events which came before it; `worst` looks at all of those.
 """
 
@@ -15,6 +15,9 @@ Trace = list[tuple[int, str, V]]
 _LAST = "\x7f"
 """Sorts after every record_id."""
 
+ID_SIGNS = 16
+"""Of a record_id: 64 bits tell a trace's records apart, and snapshots hold hundreds of thousands of them."""
+
 LATE_FOR_MS = 30 * 86_400_000
 """How much longer than its window a trace is kept, for what comes late."""
 
@@ -24,8 +27,8 @@ def note(traces: dict[str, Trace[V]], key: str, at_ms: int, record_id: str, valu
     trace = traces.get(key)
     if trace is None:
         trace = traces[key] = []
-    item = (at_ms, record_id, value)
-    if not trace or trace[-1][:2] <= (at_ms, record_id):
+    item = (at_ms, record_id[:ID_SIGNS], value)
+    if not trace or trace[-1][0] < at_ms:
         trace.append(item)
     else:
         insort(trace, item, key=_place)
@@ -37,7 +40,8 @@ def drop(traces: dict[str, Trace[V]], key: str, record_id: str) -> None:
     trace = traces.get(key)
     if trace is None:
         return
-    kept = [item for item in trace if item[1] != record_id]
+    start = record_id[:ID_SIGNS]
+    kept = [item for item in trace if item[1] != start]
     if kept:
         traces[key] = kept
     else:

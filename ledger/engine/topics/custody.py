@@ -25,7 +25,9 @@ CLOSE_MS = 3_000
 """Two persons do not sign within three seconds of each other, again and again (catalogue C07, an engineering default)."""
 HABIT_MS = 30 * 86_400_000
 MINUTE_MS = 60_000
-KEY_TRACE_MS = 2 * 86_400_000
+FEW_A_MINUTE = 10
+"""So many records of a key in one minute are a batch that somebody sends; no rule need look at them."""
+KEPT_MINUTES = 7 * 1440
 
 
 class CustodyState(msgspec.Struct):
@@ -33,8 +35,8 @@ class CustodyState(msgspec.Struct):
 
     pairs: dict[str, Trace[int]] = {}
     """Milliseconds between the two nearest confirmations of each movement that has two."""
-    uses: dict[str, Trace[int]] = {}
-    """1 for each record that a key signed."""
+    uses: dict[str, dict[int, int]] = {}
+    """Minute of the event time (unix) -> how many records the key signed in it."""
 
 
 class Custody(Topic):
@@ -77,14 +79,21 @@ class Custody(Topic):
         """Its confirmations and its signatures count no more."""
         del goods, entry
         traces.drop(self._state.pairs, _register(before), before.record_id)
+        minute = plausible_ms(before.event_ms, before.received_ms) // MINUTE_MS
         for keyid in before.signers:
-            traces.drop(self._state.uses, f"{before.holder}/{keyid}", before.record_id)
+            uses = self._state.uses.get(f"{before.holder}/{keyid}", {})
+            if minute in uses:
+                uses[minute] -= 1
+                if not uses[minute]:
+                    del uses[minute]
         return ()
 
     def prune(self, now_ms: int) -> None:
         """Forget what lies behind every window, and a while longer for what comes late."""
         self._state.pairs = traces.prune(self._state.pairs, now_ms - HABIT_MS - traces.LATE_FOR_MS)
-        self._state.uses = traces.prune(self._state.uses, now_ms - KEY_TRACE_MS)
+        oldest = now_ms // MINUTE_MS - KEPT_MINUTES
+        kept = {at: {m: n for m, n in uses.items() if m >= oldest} for at, uses in self._state.uses.items()}
+        self._state.uses = {at: uses for at, uses in kept.items() if uses}
 
     def _custody(self, entry: Input, goods: Sequence[Goods]) -> Iterator[Row]:
         body = entry.body
@@ -114,10 +123,14 @@ class Custody(Topic):
         at_ms = plausible_ms(entry.event_ms, entry.received_ms)
         per_minute, keyid = 0, ""
         for signer in entry.signers:
-            trace = traces.note(self._state.uses, f"{entry.holder}/{signer}", at_ms, entry.record_id, 1)
-            uses = traces.worst(trace, at_ms, MINUTE_MS, len)
-            if uses > per_minute:
-                per_minute, keyid = uses, signer
+            at = f"{entry.holder}/{signer}"
+            uses = self._state.uses.get(at)
+            if uses is None:
+                uses = self._state.uses[at] = {}
+            minute = at_ms // MINUTE_MS
+            uses[minute] = uses.get(minute, 0) + 1
+            if uses[minute] > per_minute:
+                per_minute, keyid = uses[minute], signer
         gap_ms = _gap(entry.body.get("confirmed", ()))
         pairs, close_ppm = 0, 0
         if gap_ms is not None:
@@ -125,7 +138,7 @@ class Custody(Topic):
             values = [gap for ms, _, gap in trace if at_ms - HABIT_MS < ms <= at_ms]
             pairs = len(values)
             close_ppm = sum(gap < CLOSE_MS for gap in values) * 1_000_000 // pairs
-        if pairs > 1 or per_minute > 1:
+        if pairs > 1 or per_minute > FEW_A_MINUTE:
             yield (
                 "signing",
                 common(entry) | {"keyid": keyid, "pairs": pairs, "close_ppm": close_ppm, "per_minute": per_minute},

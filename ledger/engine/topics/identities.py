@@ -35,7 +35,7 @@ class IdentitiesState(msgspec.Struct):
     names: dict[str, dict[str, int]] = {}
     """Surrogates of the names under which the number was given -> how many sightings."""
     sightings: dict[str, Trace[str]] = {}
-    """Who gave which name: name, holder, site, book, place, joined."""
+    """Who gave which name: name, holder, site, book, place, record_id, joined."""
 
 
 class Identities(Topic):
@@ -96,7 +96,7 @@ class Identities(Topic):
         del entry
         for person in {who(before, place).person: None for place, _ in _places(before, goods)}:
             for _, record_id, value in self._state.sightings.get(person, ()):
-                if record_id == before.record_id:
+                if record_id == before.record_id[: traces.ID_SIGNS]:
                     self._forget(person, value)
             traces.drop(self._state.sightings, person, before.record_id)
         return ()
@@ -107,15 +107,16 @@ class Identities(Topic):
         for person, trace in state.sightings.items():
             if len(trace) <= _FEW:
                 continue
-            last = {value: at for at, (_, _, value) in enumerate(trace)}
+            last = {_giver(value): at for at, (_, _, value) in enumerate(trace)}
             kept: Trace[str] = []
             first: set[str] = set()
             for at, item in enumerate(trace):
-                if item[0] >= long_ago or item[2] not in first or last[item[2]] == at:
+                giver = _giver(item[2])
+                if item[0] >= long_ago or giver not in first or last[giver] == at:
                     kept.append(item)
                 else:
                     self._forget(person, item[2])
-                first.add(item[2])
+                first.add(giver)
             state.sightings[person] = kept
 
     def _see(self, entry: Input, place: str, found: Who) -> tuple[int, list[dict[str, Any]]]:
@@ -126,18 +127,22 @@ class Identities(Topic):
         if not found.person or not found.name:
             return 1, []
         at_ms = plausible_ms(entry.event_ms, entry.received_ms)
-        value = _SEPARATOR.join((found.name, entry.holder, entry.site, entry.book, _role(place)))
+        value = _SEPARATOR.join((found.name, entry.holder, entry.site, entry.book, _role(place), entry.record_id))
         names = self._state.names.setdefault(found.person, {})
         names[found.name] = names.get(found.name, 0) + 1
         trace = traces.note(self._state.sightings, found.person, at_ms, entry.record_id, value)
         if len(names) == 1:
             return 1, []
-        here, before, after = (at_ms, entry.record_id), False, dict[tuple[str, str], dict[str, Any]]()
-        for ms, record_id, other in trace:
-            name, holder, site, book, role = other.split(_SEPARATOR)
+        here, before, after = (
+            (at_ms, entry.record_id[: traces.ID_SIGNS]),
+            False,
+            dict[tuple[str, str], dict[str, Any]](),
+        )
+        for ms, start, other in trace:
+            name, holder, site, book, role, record_id = other.split(_SEPARATOR)
             if name == found.name:
                 continue
-            if (ms, record_id) < here:
+            if (ms, start) < here:
                 before = True
             else:
                 row = {"holder": holder, "site": site, "book": book, "record_id": record_id, "event_ms": ms}
@@ -151,6 +156,11 @@ class Identities(Topic):
             del names[name]
         if not names:
             del self._state.names[person]
+
+
+def _giver(value: str) -> str:
+    """All of a sighting but its record."""
+    return value.rpartition(_SEPARATOR)[0]
 
 
 def _role(place: str) -> str:

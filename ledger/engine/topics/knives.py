@@ -28,8 +28,8 @@ _UNKNOWN = -1
 class KnivesState(msgspec.Struct):
     """By surrogate of a buyer."""
 
-    pieces: dict[str, Trace[int]] = {}
-    shops: dict[str, Trace[str]] = {}
+    sales: dict[str, Trace[tuple[int, str]]] = {}
+    """(pieces, shop as holder/site) of each sale."""
 
 
 class Knives(Topic):
@@ -107,8 +107,7 @@ class Knives(Topic):
             return
         person = who(before, "counterparty").person
         if person:
-            traces.drop(self._state.pieces, person, before.record_id)
-            traces.drop(self._state.shops, person, before.record_id)
+            traces.drop(self._state.sales, person, before.record_id)
         yield (
             "knife_record",
             common(before)
@@ -121,16 +120,25 @@ class Knives(Topic):
         )
 
     def prune(self, now_ms: int) -> None:
-        """Forget what lies behind the windows, and a while longer for what comes late."""
-        self._state.pieces = traces.prune(self._state.pieces, now_ms - PIECES_MS - traces.LATE_FOR_MS)
-        self._state.shops = traces.prune(self._state.shops, now_ms - SHOPS_MS - traces.LATE_FOR_MS)
+        """Forget what lies behind the longer window, and a while longer for what comes late."""
+        self._state.sales = traces.prune(self._state.sales, now_ms - PIECES_MS - traces.LATE_FOR_MS)
 
     def _count(self, entry: Input, person: str, pieces: int) -> tuple[int, int]:
         """(pieces in the worst 30 days, shops in the worst 72 hours) that hold this sale."""
         at_ms = plausible_ms(entry.event_ms, entry.received_ms)
-        bought = traces.note(self._state.pieces, person, at_ms, entry.record_id, pieces)
-        shops = traces.note(self._state.shops, person, at_ms, entry.record_id, f"{entry.holder}/{entry.site}")
-        return traces.worst(bought, at_ms, PIECES_MS, sum), traces.worst(shops, at_ms, SHOPS_MS, traces.distinct)
+        shop = f"{entry.holder}/{entry.site}"
+        trace = traces.note(self._state.sales, person, at_ms, entry.record_id, (pieces, shop))
+        if len(trace) == 1:
+            return pieces, 1
+        return traces.worst(trace, at_ms, PIECES_MS, _pieces), traces.worst(trace, at_ms, SHOPS_MS, _shops)
+
+
+def _pieces(sales: Sequence[tuple[int, str]]) -> int:
+    return sum(pieces for pieces, _ in sales)
+
+
+def _shops(sales: Sequence[tuple[int, str]]) -> int:
+    return len({shop for _, shop in sales})
 
 
 def _geometry(line: GoodsLine) -> dict[str, Any]:

@@ -70,8 +70,9 @@ class Links(Topic):
         for person, buyer in buyers.items():
             trace = traces.note(self._state.buyers, person, at_ms, entry.record_id, buyer)
             enterprises = traces.worst(trace, at_ms, FANOUT_MS, self._unrelated)
-            is_agent = self._state.agents.get(person, False)
-            yield "fanout", common(entry) | {"person": person, "enterprises": enterprises, "is_agent": is_agent}
+            if enterprises > 1:
+                is_agent = self._state.agents.get(person, False)
+                yield "fanout", common(entry) | {"person": person, "enterprises": enterprises, "is_agent": is_agent}
         for person, scene in self._seen(entry, goods).items():
             seen = traces.note(self._state.scenes, person, at_ms, entry.record_id, scene)
             scenes = traces.worst(seen, at_ms, SCENES_MS, traces.distinct)

@@ -108,7 +108,7 @@ def test_correction__to_another_buyer__moves_the_pieces_over():
     sold = put(run, knife("p1", 3), at=HOUR)
     correct(run, sold, knife("p2", 3), at=2 * HOUR)
     correct(run, sold, knife("p3", 3), at=3 * HOUR)
-    assert list(run.state.knives.pieces) == ["p3"]
+    assert list(run.state.knives.sales) == ["p3"]
     put(run, knife("p1", 3), at=4 * HOUR)
     put(run, knife("p2", 3), at=5 * HOUR)
     assert run.alerts == []
@@ -120,7 +120,7 @@ def test_correction__to_another_buyer__moves_the_pieces_over():
     ("what", "state"),
     [
         (sale("B", "p1"), lambda s: (s.links.buyers, s.links.scenes)),
-        (knife("p1", 1), lambda s: (s.knives.pieces, s.knives.shops, s.links.scenes)),
+        (knife("p1", 1), lambda s: (s.knives.sales, s.links.scenes)),
     ],
 )
 def test_prune__long_after__nobody_is_remembered(what, state):
@@ -167,4 +167,26 @@ def test_handler__enrolled_under_two_references__is_one_person_for_every_rule():
         put(run, ("person", enrol, facts(self_="p1")), at=0, book="office")
     body = {"direction": "in", "reason": "purchase", "lines": [line(1)], "handlers": [{"ref": "H1"}, {"ref": "H2"}]}
     bought = put(run, ("movement", body, {}), at=HOUR)
-    assert run.state.links.buyers == {"p1": [(T0 + HOUR, bought.record_id, "A")]}
+    assert run.state.links.buyers == {"p1": [(T0 + HOUR, bought.record_id[:16], "A")]}
+
+
+def test_names__pruned_long_after__a_second_name_is_still_noticed_and_the_state_stays_small():
+    run = Run(rules=ONLY)
+    for day in range(100):
+        put(run, sale("B", "p1", "n1"), at=day * DAY)
+    run.tick(at=140 * DAY)
+    assert len(run.state.identities.sightings["p1"]) == run.state.identities.names["p1"]["n1"] == 2
+    put(run, sale("B", "p1", "n2"), at=141 * DAY)
+    assert run.alerts == [("C04", 2)]
+
+
+def test_uses__of_a_key__are_forgotten_after_a_week_and_withdrawn_with_their_record():
+    from dataclasses import replace
+
+    run = Run()
+    what = ("movement", {"direction": "out", "reason": "issue", "lines": [line(1)]}, {})
+    made = run.entry(*what[:2], at=HOUR)
+    run.fold.step(replace(made, signers=("k1",)), run.to)
+    assert run.state.custody.uses == {"A/k1": {(T0 + HOUR) // 60_000: 1}}
+    run.tick(at=9 * DAY)
+    assert run.state.custody.uses == {}
