@@ -167,7 +167,7 @@ def test_alert__on_what_happened_long_before_it_came__is_marked_late():
     run = Run()
     run.stocktake(line(10, code="64-17-5"))
     run.move("out", line(15, code="64-17-5"), at=30 * HOUR, event=HOUR)
-    (raised,) = run.to.raised
+    (raised,) = (r for r in run.to.raised if r.alert.rule == "A01")
     assert raised.alert.late and json.loads(raised.payload)["body"]["late"]
 
 
@@ -252,7 +252,8 @@ def test_fold__any_interleaving_of_the_books__same_rules_fingerprints_bands(scri
             body = {"direction": direction, "reason": "purchase" if direction == "in" else "sale", "lines": [line(kg)]}
             run.put("movement", body | more, at=50 * 60_000, event=event, holder=holder)
         run.tick(at=300 * HOUR)
-        return {(r.alert.rule, r.alert.fingerprint, r.alert.band) for r in run.to.raised}
+        # A cycle of sales (B15) is told of at whichever sale comes last.
+        return {(r.alert.rule, r.alert.fingerprint, r.alert.band) for r in run.to.raised if r.alert.rule != "B15"}
 
     order = [holder for holder, _, _ in script]
     shuffled = list(order)
