@@ -20,9 +20,9 @@ from tests.scenario.stores import Store
 from tests.scenario.trade import Lane
 
 Send = Callable[[Draft], None]
-BARE_STAGES = 8
+BARE_STAGES = 12
 """Of the stages: those without papers."""
-TRADERS, PRODUCERS, FACTORIES, PLATERS, LABS, STAGES = 6, 2, 10, 18, 14, 30
+TRADERS, PRODUCERS, FACTORIES, PLATERS, LABS, STAGES = 6, 2, 10, 14, 8, 40
 SHOPS = 131
 
 
@@ -39,7 +39,7 @@ def holder(prefix: str, number: int) -> str:
 def _tank_goods(facility: Facility, at: int) -> Goods:
     """The goods of a declared process: name, form and packaging as the extract's reader has them."""
     store = facility.stores[at]
-    volatile = {"67-66-3": 200, "60-29-7": 300, "107-13-1": 150}.get(store.code, 0)
+    volatile = {"67-66-3": 60, "60-29-7": 300, "107-13-1": 150}.get(store.code, 0)
     return Goods(
         store.code, facility.facility.declarations[at].chemical, store.piece_mg, form=store.form, volatile_ppm=volatile
     )

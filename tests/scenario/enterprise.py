@@ -54,6 +54,8 @@ class Enterprise:
         self.desks: dict[str, Desk] = {}
         self.office = self.open_desk(OFFICE)
         self.stores: list[Store] = []
+        self.dealt_in = 0
+        """How many of NEW_GOODS (plants/flow.py) its cases took."""
         self.planned: list[Any] = []
         """Goods that it has papers for beside those in its stores (opening.Shelf)."""
         self.people: list[tuple[str, Person]] = [(f"P{n:03d}", make_person(self.rng)) for n in range(1, 5)]
@@ -133,7 +135,7 @@ class Enterprise:
 
     def _plan(self, day: int) -> None:
         base, net = clock.day_start(day), self._net
-        if net.random() < OUTAGE_CHANCE:
+        if net.random() < OUTAGE_CHANCE and self.kind != "stage":
             start = base + 9 * HOUR + int(net.random() * 4 * HOUR)
             self._outage = (start, start + HOUR + int(net.random() * 6 * HOUR))
         if clock.weekday(day) == 1 or day == 0:

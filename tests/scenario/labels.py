@@ -32,6 +32,8 @@ class Label:
     severity: str = ""
     """Expected of the first or a later alert; empty: any."""
     band: int = -1
+    begins_ms: int = 0
+    """When its story begins: from then on `also` explains."""
     also: tuple[str, ...] = ()
     holders: tuple[str, ...] = ()
     """Whose alerts `also` explains; empty: the holder of `where`."""

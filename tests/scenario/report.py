@@ -207,7 +207,7 @@ def judge(outcome: Outcome, labels: list[Label]) -> None:
             continue
         for label in beside[one.rule]:
             holders = label.holders or (label.where.get("holder", ""),)
-            if one.holder in holders and label.from_ms <= one.opened_ms <= label.until_ms + clock.DAY:
+            if one.holder in holders and label.begins_ms <= one.opened_ms <= label.until_ms + clock.DAY:
                 one.by = label.id
                 break
 

@@ -8,6 +8,8 @@ from itertools import islice
 from ledger.core.record import parse_payload
 from ledger.engine.register import is_workday
 from tests.scenario import clock
+from tests.scenario.labels import NEAR_MISS, PLANTED
+from tests.scenario.plants import CASES
 from tests.scenario.stream import Inputs
 from tests.scenario.world import World
 
@@ -101,3 +103,25 @@ def test_inputs__numbered__are_contiguous_and_carry_facts_of_disclosed_persons()
     made = list(islice(inputs.of(World(7, scale=8).drafts(3)), 4000))
     assert [entry.index for entry in made] == list(range(len(made)))
     assert any(entry.facts for entry in made if entry.kind == "person")
+
+
+PACK = (
+    [f"A{n:02d}" for n in range(1, 12)]
+    + [f"B{n:02d}" for n in (1, 2, 3, 4, 6, *range(8, 18))]
+    + [f"C{n:02d}" for n in range(1, 9)]
+    + [f"D{n:02d}" for n in range(1, 10)]
+    + ["E01", "E02", "E04", "E07", "E08", "F01", "F02", "F03", "F04"]
+    + [f"G{n:02d}" for n in range(1, 6)]
+    + ["H01", "H02", "H03", "H05"]
+)
+
+
+def test_labels__every_rule_of_the_pack__has_planted_cases_and_as_many_near_misses():
+    world = World()
+    list(islice(world.drafts(0), 1))
+    kinds = Counter((label.rule, label.kind) for label in world.labels.listed)
+    assert {case.rule for case in CASES} == set(PACK)
+    for rule in PACK:
+        assert kinds[rule, PLANTED] >= 2, rule
+        assert kinds[rule, NEAR_MISS] >= kinds[rule, PLANTED], rule
+    assert len({label.id for label in world.labels.listed}) == len(world.labels.listed)

@@ -46,7 +46,12 @@ class Lane:
         travel = 40 * MINUTE + rng.randrange(150 * MINUTE)
         delay = int(rng.triangular(-20, 150, 10)) * MINUTE
         out = self.sell(consignment, lot, ms, ms + travel)
-        self.buyer.owner.at(ms + travel + delay, lambda at: self.receive(consignment, out, lot, at))
+        # The goods are unloaded before the evening's count.
+        hours = self.buyer.owner.working_hours(clock.day_of(ms))
+        comes = ms + travel + delay
+        if hours is not None:
+            comes = min(comes, max(hours[1] - 70 * MINUTE - rng.randrange(10 * MINUTE), ms + 20 * MINUTE))
+        self.buyer.owner.at(comes, lambda at: self.receive(consignment, out, lot, at))
 
     def sell(self, consignment: str, lot: int, ms: int, due_ms: int, **more: Any) -> Any:
         seller, buyer = self.seller, self.buyer

@@ -23,33 +23,45 @@ CASES: tuple[Case, ...] = tuple(
 )
 FIRST_DAYS = 30
 """What fits into the first thirty days has one of its times there, so that the short run has it too."""
-APART = 40
-"""Days between two cases that need an enterprise to themselves."""
+APART = {BARE: 6, ALONE: 14}
+LONG_APART = 32
+"""Days between two cases that need an enterprise to themselves; rules that look back a month need more."""
+LOOKING_BACK = frozenset({"B08", "B09", "B10", "B11", "D06", "F03"})
+TRIES = 200
 
 
 def plant(world: World) -> None:
     """Schedule every case; their labels are complete afterwards, but for the record ids that come as they are written."""
     stages = world.cast.stages
     bare, licensed = stages[:BARE_STAGES], stages[BARE_STAGES:]
-    free: dict[str, int] = {}
-    """holder -> first day from which it may be taken alone."""
+    taken: dict[str, list[tuple[int, int]]] = {owner.holder: [] for owner in stages}
     turn = 0
-    for case in CASES:
-        for time in range(case.times):
-            rng = Random(f"{world.seed}/case/{case.id}/{time}")
-            day = _first_day(case, time, rng)
-            if case.stage in (ALONE, BARE):
-                group = bare if case.stage == BARE else _of_role(licensed, case.role)
-                owner = min(group, key=lambda one: (max(free.get(one.holder, 0) - day, 0), free.get(one.holder, 0)))
-                day = max(day, free.get(owner.holder, 0))
-                if day + case.days > clock.DAYS:
-                    continue
-                free[owner.holder] = day + case.days + APART
-            else:
-                turn += 1
-                group = _of_role(licensed, case.role)
-                owner = group[turn % len(group)]
-            case.play(Scene(world, case, time, clock.next_workday(day), owner, rng))
+    # Every case's first time comes first, so that the short run has as many of them as there is room for.
+    for case, time in sorted(((c, t) for c in CASES for t in range(c.times)), key=lambda one: one[1]):
+        rng = Random(f"{world.seed}/case/{case.id}/{time}")
+        if case.stage in (ALONE, BARE):
+            group = bare if case.stage == BARE else _of_role(licensed, case.role)
+            day, owner = _alone(case, time, rng, group, taken)
+        else:
+            turn += 1
+            group = _of_role(licensed, case.role)
+            day, owner = _first_day(case, time, rng), group[turn % len(group)]
+        case.play(Scene(world, case, time, clock.next_workday(day), owner, rng))
+
+
+def _alone(
+    case: Case, time: int, rng: Random, group: list[Enterprise], taken: dict[str, list[tuple[int, int]]]
+) -> tuple[int, Enterprise]:
+    """A day and an enterprise that nobody else has then, nor shortly before and after."""
+    apart = LONG_APART if case.rule in LOOKING_BACK else APART[case.stage]
+    for attempt in range(TRIES):
+        day = _first_day(case, time if attempt < TRIES // 2 else 1 + attempt % max(case.times, 2), rng)
+        at = rng.randrange(len(group))
+        for owner in (*group[at:], *group[:at]):
+            if all(day + case.days + apart < begins or ends + apart < day for begins, ends in taken[owner.holder]):
+                taken[owner.holder].append((day, day + case.days))
+                return day, owner
+    raise ValueError(f"no room for {case.id}, time {time}: more stages are needed")
 
 
 def _of_role(stages: list[Enterprise], role: str) -> list[Enterprise]:

@@ -145,25 +145,39 @@ def _typo_corrected(scene: Scene) -> None:
 # --- A05 to A08: material balances -----------------------------------------------------------------------------------
 
 
+THROUGH_MG = 150_000 * KG
+"""What flows through the tank every day: so much that each day's balance errs by itself, whatever the last one did."""
+
+
 def _sigma_mg(store: Store) -> int:
-    """Of a balance without movements: two readings of one gauge, their random errors."""
-    return round(store.capacity // 2 * 2**0.5 * store.goods.random_ppm / 1e6)
+    """Of a day's balance: one delivery, one issue, two readings of the gauge (engine.md)."""
+    r2, s2 = (store.goods.random_ppm / 1e6) ** 2, (store.goods.systematic_ppm / 1e6) ** 2
+    content = store.capacity // 3
+    return round((2 * THROUGH_MG**2 * (r2 + s2) + 2 * content**2 * r2) ** 0.5)
 
 
-def _tank(scene: Scene, **more: object) -> Store:
-    return scene.store(TANK, capacity=100_000 * KG, opening=50_000 * KG, count_days=1, **more)
+def _tank(scene: Scene, days: int) -> Store:
+    """A tank that is filled and emptied once a day, and counted every evening."""
+    store = scene.store(TANK, capacity=300_000 * KG, opening=100_000 * KG)
+    store.count_due = lambda day: bool(scene.owner.working_hours(day))  # type: ignore[method-assign]
+    for n in range(1, days):
+        if scene.owner.working_hours(scene.day + n):
+            scene.do(scene.at(n, 9), lambda ms: store.move("in", "found", THROUGH_MG, ms))
+            scene.do(scene.at(n, 10), lambda ms: store.move("out", "consumption", THROUGH_MG, ms))
+    return store
 
 
 def _thefts(days: int, sigmas: dict[int, float], *, first: float = 0.0):
-    """A tank that is counted every day; on day n so many sigmas are gone without a record, `first` of them every day."""
+    """On the n-th working day so many sigmas leave the tank without a record, `first` of them every day."""
 
     def play(scene: Scene) -> None:
-        store = _tank(scene)
+        store = _tank(scene, days)
         begins = 0
-        for n in range(1, days):
-            taken = sigmas.get(n, 0.0) + first
+        working = [n for n in range(1, days) if scene.owner.working_hours(scene.day + n)]
+        for number, n in enumerate(working, start=1):
+            taken = sigmas.get(number, 0.0) + first
             if taken:
-                at = scene.at(n, 8 + 0.2)
+                at = scene.at(n, 11)
                 begins = begins or at
                 scene.do(at, lambda _, t=taken: setattr(store, "true_mg", store.true_mg - round(t * _sigma_mg(store))))
         scene.in_book(store, begins or scene.at(0, 9), scene.at(days, 0))
@@ -171,18 +185,22 @@ def _thefts(days: int, sigmas: dict[int, float], *, first: float = 0.0):
     return play
 
 
-def _too_good(scene: Scene) -> None:
-    """Twenty-six counts that agree with the book to the gram, by a gauge that errs by a thousandth."""
-    store = _tank(scene)
-    plain = store.count
+def _too_good(days: int):
+    """Counts that agree with the book to the gram, by a gauge that errs by a thousandth."""
 
-    def copied(ms: int, *, amount: int | None = None, **more: object):
-        if amount is None and store.counted_day >= 0:
-            amount = store.booked_mg
-        return plain(ms, amount=amount, **more)
+    def play(scene: Scene) -> None:
+        store = _tank(scene, days)
+        plain = store.count
 
-    store.count = copied  # type: ignore[method-assign]
-    scene.in_book(store, scene.at(19, 0), scene.at(29, 0))
+        def copied(ms: int, *, amount: int | None = None, **more: object):
+            if amount is None and store.counted_day >= 0:
+                amount = store.booked_mg
+            return plain(ms, amount=amount, **more)
+
+        store.count = copied  # type: ignore[method-assign]
+        scene.in_book(store, scene.at(14, 0), scene.at(days, 0))
+
+    return play
 
 
 # --- A09 losses, A10 counts overdue, A11 repacking -------------------------------------------------------------------
@@ -192,7 +210,7 @@ def _evaporates(shares_ppm: tuple[int, ...]):
     """Declared losses of a volatile bulk liquid, week by week."""
 
     def play(scene: Scene) -> None:
-        goods = Goods("67-66-3", "Chloroform", 0)
+        goods = g.ACETONE_TANK
         store = scene.store(goods, capacity=40_000 * KG, opening=20_000 * KG)
         last = 0
         for n, ppm in enumerate(shares_ppm):
@@ -255,11 +273,11 @@ def _dilute(lost_permille: int):
             }
             weak.true_mg += made
             weak.booked_mg += made
-            weak.moved_day = clock.day_of(ms)
+            weak.moved_day, weak.moved_since = clock.day_of(ms), True
             weak.desk.write("movement", body, ms + 40 * MINUTE, scene.owner.received(ms + 40 * MINUTE))
 
         scene.do(act, play_)
-        scene.label(act, act + 2 * HOUR)
+        scene.label(act, act + 26 * HOUR)
 
     return play
 
@@ -310,15 +328,17 @@ CASES: tuple[Case, ...] = (
         days=8,
         stage=BARE,
         severity="critical",
+        also=("B12", "B13"),
     ),
     planted(
-        "A03-scope",
+        "A03-warn",
         "A03",
-        "a substance that the licence does not name",
-        _licensed_for((100,), 1000, code="7631-99-4"),
-        days=5,
+        "purchases of 95 % of the licensed quantity",
+        _licensed_for((500, 450), 1000),
+        days=7,
         stage=BARE,
-        also=("C01",),
+        severity="medium",
+        also=("B12", "B13"),
     ),
     near(
         "A03-below",
@@ -327,7 +347,8 @@ CASES: tuple[Case, ...] = (
         _licensed_for((400, 450), 1000),
         days=7,
         stage=BARE,
-        times=4,
+        times=6,
+        also=("B12", "B13"),
     ),
     planted(
         "A04-precursor",
@@ -346,34 +367,32 @@ CASES: tuple[Case, ...] = (
     near("A04-all", "A04", "every drum is there", _missing(g.NITRIC_DRUM, 0)),
     near("A04-typo", "A04", "a wrong number, corrected before the count", _typo_corrected),
     planted(
-        "A05-single",
-        "A05",
-        "six sigma of a tank gone in one day",
-        _thefts(8, {3: 6.0}),
-        days=9,
-        also=("A07", "A06", "A04"),
+        "A05-single", "A05", "six sigma of a tank gone in one day", _thefts(12, {4: 6.0}), days=13, also=("A07", "A06")
     ),
-    near("A05-small", "A05", "a sigma of a tank gone in one day", _thefts(8, {3: 1.0}), days=9, also=("A06", "A07")),
+    near("A05-small", "A05", "a sigma of a tank gone in one day", _thefts(12, {4: 1.0}), days=13, also=("A06", "A07")),
     planted(
-        "A06-slow",
-        "A06",
-        "0.8 sigma a day, for 45 days",
-        _thefts(45, {}, first=0.8),
-        days=46,
-        also=("A05", "A07", "A04"),
+        "A06-slow", "A06", "0.8 sigma a day, for 60 days", _thefts(60, {}, first=0.8), days=61, also=("A05", "A07")
     ),
-    near("A06-none", "A06", "45 days of honest readings", _thefts(45, {}), days=46, times=3),
+    near("A06-none", "A06", "60 days of honest readings", _thefts(60, {}), days=61, also=("A05", "A07")),
     planted(
         "A07-abrupt",
         "A07",
-        "3 sigma on each of three days",
-        _thefts(10, {3: 3.0, 4: 3.0, 5: 3.0}),
-        days=11,
-        also=("A05", "A06", "A04"),
+        "2.7 sigma on each of four days",
+        _thefts(15, {4: 2.7, 5: 2.7, 6: 2.7, 7: 2.7}),
+        days=16,
+        also=("A05", "A06"),
     ),
-    near("A07-once", "A07", "a sigma once", _thefts(10, {3: 1.0}), days=11, also=("A05", "A06")),
-    planted("A08-copied", "A08", "26 bulk counts that equal the book", _too_good, days=30, times=2),
-    near("A08-honest", "A08", "26 honest bulk counts", _thefts(28, {}), days=29, times=2),
+    near("A07-once", "A07", "a sigma once", _thefts(15, {4: 1.0}), days=16, also=("A05", "A06")),
+    planted("A08-copied", "A08", "counts that equal the book for seven weeks", _too_good(48), days=49, times=2),
+    near(
+        "A08-honest",
+        "A08",
+        "honest counts for seven weeks",
+        _thefts(48, {}),
+        days=49,
+        times=2,
+        also=("A05", "A06", "A07"),
+    ),
     planted(
         "A09-much",
         "A09",

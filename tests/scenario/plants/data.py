@@ -254,7 +254,7 @@ CASES: tuple[Case, ...] = (
     near("D05-night", "D05", "recorded 17 hours later", _late(17), days=6, times=5),
     near("D05-clock", "D05", "a clock eight minutes ahead", _late(-8 / 60), times=4),
     planted(
-        "D06-many", "D06", "a tenth of eighty movements corrected", _corrects(80, 8, days=16), days=26, stage=ALONE
+        "D06-many", "D06", "a fourth of eighty movements corrected", _corrects(80, 20, days=16), days=26, stage=ALONE
     ),
     planted(
         "D06-notice",
@@ -298,8 +298,8 @@ CASES: tuple[Case, ...] = (
         stage=ALONE,
         also=("D02", "D05", "B06"),
     ),
-    planted("D08-weeks", "D08", "silent for twenty days after daily movements", _silent(20), days=40, times=2),
-    near("D08-days", "D08", "silent for twelve days", _silent(12), days=32, times=2),
+    planted("D08-weeks", "D08", "silent for twenty days after daily movements", _silent(20), days=50, times=2),
+    near("D08-days", "D08", "silent for twelve days", _silent(12), days=42, times=2),
     planted("D09-lost", "D09", "three attachments are gone", _attachments(3), stage=SHARED),
     near("D09-there", "D09", "all attachments are there", _attachments(0), stage=SHARED),
 )

@@ -192,11 +192,31 @@ def _combines(*goods: Goods, days_apart: int = 3):
     return play
 
 
+NEW_GOODS = (
+    g.NITRATE,
+    g.SULFUR,
+    g.ALUMINIUM,
+    g.ZINC,
+    g.BOROHYDRIDE,
+    g.NITROMETHANE,
+    g.DICHROMATE,
+    g.HEXAMINE,
+    g.CHLORATE,
+)
+
+
+def _one_of(scene: Scene) -> Goods:
+    """A precursor that the enterprise has not dealt in: each of its cases has another."""
+    owner = scene.owner
+    owner.dealt_in += 1
+    return NEW_GOODS[owner.dealt_in % len(NEW_GOODS)]
+
+
 def _first_time(second: bool):
     """A substance never bought before; or bought again three weeks later."""
 
     def play(scene: Scene) -> None:
-        store = scene.store(g.BOROHYDRIDE, capacity=60, opening=5)
+        store = scene.store(_one_of(scene), capacity=60, opening=5)
         grant_licence(scene, scene.at(0, 8.2))
         grant_statement(scene, scene.at(0, 8.3))
         act = buy_later(scene, store, scene.workday(1), 10, 3)
@@ -211,7 +231,7 @@ def _statement(days: tuple[int, int] | None):
     """A purchase under a licence, with a statement of lawful use of that age or none."""
 
     def play(scene: Scene) -> None:
-        store = scene.store(g.NITRIC_DRUM, capacity=60, opening=10)
+        store = scene.store(_one_of(scene), capacity=60, opening=10)
         grant_licence(scene, scene.at(0, 8.2))
         if days is not None:
             grant_statement(scene, scene.at(0, 8.3), days=days)
@@ -246,19 +266,19 @@ def _passes_on(pieces: int, reason: str):
     return play
 
 
-def _circle(parts: tuple[int, ...]):
+def _circle(parts: tuple[int, ...], sorts: tuple[Goods, ...]):
     """A sells to B, B to C, C to A: so many drums on each leg."""
 
     def play(scene: Scene) -> None:
+        # Another sort each time: what the same traders sold in another case is no part of this circle.
+        goods = sorts[scene.time % len(sorts)]
         owners = [scene.owner, *scene.others("trader", 2)]
-        stores = [scene.store(g.HEXAMINE, capacity=200, opening=40, owner=owner) for owner in owners]
+        stores = [scene.store(goods, capacity=200, opening=40, owner=owner) for owner in owners]
         act = 0
         for n, pieces in enumerate(parts):
             _, act = trade(scene, stores[n % 3], stores[(n + 1) % 3], scene.workday(1 + 3 * n), 9, pieces)
         holders = tuple(owner.holder for owner in owners)
-        label = scene.label(act, act + 6 * HOUR, code=g.HEXAMINE.code)
-        label.where.pop("code")
-        label.where["among"] = " ".join(holders)
+        scene.label(act, act + 6 * HOUR, among=" ".join(holders), **{"in": goods.code})
 
     return play
 
@@ -444,7 +464,9 @@ CASES: tuple[Case, ...] = (
     planted(
         "B12-new", "B12", "a substance never bought before, outside its scope", _first_time(second=False), stage=BARE
     ),
-    near("B12-again", "B12", "bought for the second time", _first_time(second=True), days=16, stage=BARE),
+    near(
+        "B12-again", "B12", "bought for the second time", _first_time(second=True), days=16, stage=BARE, also=("B12",)
+    ),
     planted(
         "B13-none",
         "B13",
@@ -453,11 +475,9 @@ CASES: tuple[Case, ...] = (
         stage=BARE,
         also=("B12",),
     ),
-    planted(
-        "B13-old", "B13", "the statement is fourteen months old", _statement((-430, 200)), stage=BARE, also=("B12",)
-    ),
-    near("B13-ten", "B13", "the statement is ten months old", _statement((-300, 60)), stage=BARE, also=("B12",)),
-    near("B13-fresh", "B13", "the statement is a week old", _statement((-7, 350)), stage=BARE, also=("B12",)),
+    planted("B13-old", "B13", "the statement is fourteen months old", _statement((-430, 6)), stage=BARE, also=("B12",)),
+    near("B13-ten", "B13", "the statement is ten months old", _statement((-300, 6)), stage=BARE, also=("B12",)),
+    near("B13-fresh", "B13", "the statement is a week old", _statement((-7, 6)), stage=BARE, also=("B12",)),
     planted(
         "B14-on",
         "B14",
@@ -481,13 +501,29 @@ CASES: tuple[Case, ...] = (
         "B15-round",
         "B15",
         "twenty drums come back to the first seller over two others",
-        _circle((20, 20, 20)),
+        _circle((20, 20, 20), (g.HEXAMINE, g.NITRATE, g.SULFUR)),
         days=14,
         stage=ALONE,
         **ENDS,
     ),
-    near("B15-chain", "B15", "two legs, and nothing comes back", _circle((20, 20)), days=12, stage=ALONE, **ENDS),
-    near("B15-few", "B15", "only four of twenty drums come back", _circle((20, 20, 4)), days=14, stage=ALONE, **ENDS),
+    near(
+        "B15-chain",
+        "B15",
+        "two legs, and nothing comes back",
+        _circle((20, 20), (g.ALUMINIUM, g.ZINC, g.DICHROMATE)),
+        days=12,
+        stage=ALONE,
+        **ENDS,
+    ),
+    near(
+        "B15-few",
+        "B15",
+        "only four of twenty drums come back",
+        _circle((20, 20, 4), (g.CHLORATE, g.BOROHYDRIDE, g.PERMANGANATE)),
+        days=14,
+        stage=ALONE,
+        **ENDS,
+    ),
     planted("B16-more", "B16", "a run that takes three fifths more", _runs(1600), days=30, stage=ALONE),
     near("B16-same", "B16", "sixteen runs alike", _runs(1000), days=30, stage=ALONE),
     planted(

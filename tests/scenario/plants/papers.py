@@ -1,4 +1,4 @@
-"""Licences and purchases that several families of cases need."""
+"""Licences and purchases that several families of cases need. Papers end with their case, so that the next finds none."""
 
 from __future__ import annotations
 
@@ -36,11 +36,12 @@ def grant_licence(
     items: list[dict[str, Any]] | None = None,
     categories: list[str] | None = None,
     activities: tuple[str, ...] = ("purchase", "use", "store"),
-    days: tuple[int, int] = (-100, 700),
+    days: tuple[int, int] | None = None,
     number: str = "",
     owner: Enterprise | None = None,
     **more: Any,
 ) -> None:
+    days = days or (-100, scene.case.days + 2)
     body: dict[str, Any] = {
         "type": "licence",
         "number": number or f"L-{scene.name}",
@@ -56,9 +57,10 @@ def grant_licence(
 
 
 def grant_statement(
-    scene: Scene, ms: int, *, days: tuple[int, int] = (-30, 335), owner: Enterprise | None = None, **more: Any
+    scene: Scene, ms: int, *, days: tuple[int, int] | None = None, owner: Enterprise | None = None, **more: Any
 ) -> None:
     """A statement of lawful use."""
+    days = days or (-30, scene.case.days + 2)
     body = {
         "type": "lawful_use_statement",
         "number": f"U-{scene.name}",
@@ -75,15 +77,17 @@ def grant_filing(
     ms: int,
     items: list[dict[str, Any]],
     *,
-    days: tuple[int, int] = (-1, 90),
+    categories: tuple[str, ...] = ("drug_precursor",),
+    days: tuple[int, int] | None = None,
     owner: Enterprise | None = None,
 ) -> None:
     """The filing before a purchase of drug precursors (Decree 445 art. 17)."""
+    days = days or (-1, scene.case.days + 2)
     body = {
         "type": "filing",
         "number": f"F-{scene.name}",
         "activities": ["purchase", "use"],
-        "categories": ["drug_precursor"],
+        "categories": list(categories),
         "items": items,
         "issued_on": _date(scene.day + days[0]),
         "valid_from": _date(scene.day + days[0]),

@@ -47,7 +47,7 @@ def _revoked(scene: Scene) -> None:
         "issuer": LICENSER,
         "holder": scene.owner.holder,
         "valid_from": clock.day_text(scene.day - 100),
-        "valid_to": clock.day_text(scene.day + 500),
+        "valid_to": clock.day_text(scene.day + 7),
         "status": "revoked",
     }
     scene.do(scene.at(0, 15), lambda ms: desk.write("licence", body, ms, ms))
@@ -209,7 +209,8 @@ def _filed(days: tuple[int, int] | None, *, goods: Goods = g.ACETONE_DRUM, named
     def play(scene: Scene) -> None:
         store = scene.store(goods, capacity=60, opening=10)
         if days is not None:
-            grant_filing(scene, scene.at(0, 8.3), _items(named or goods, 5000), days=days)
+            categories = ("drug_precursor",) if named is None else ()
+            grant_filing(scene, scene.at(0, 8.3), _items(named or goods, 5000), days=days, categories=categories)
         act = buy_later(scene, store, scene.workday(1), 10, 4)
         scene.label(act, act + HOUR)
 
@@ -228,7 +229,6 @@ CASES: tuple[Case, ...] = (
         _buys(g.CYANIDE),
         stage=BARE,
         severity="critical",
-        band=1,
         also=NEW,
     ),
     planted(
@@ -246,7 +246,6 @@ CASES: tuple[Case, ...] = (
         "the licence is for something else",
         _buys(g.CYANIDE, {"categories": [], "items": [{"goods": "chemical", "code": "1327-53-3"}]}),
         stage=BARE,
-        band=4,
         also=(*NEW, "A03"),
     ),
     planted(
@@ -335,11 +334,11 @@ CASES: tuple[Case, ...] = (
         "C08-other",
         "C08",
         "the filing names another substance",
-        _filed((-1, 90), named=g.TOLUENE_DRUM),
+        _filed((-1, 6), named=g.TOLUENE_DRUM),
         stage=BARE,
         also=NEW,
     ),
     planted("C08-old", "C08", "the filing ran out two days before", _filed((-90, -2)), stage=BARE, also=NEW),
-    near("C08-before", "C08", "filed the day before", _filed((-1, 90)), stage=BARE, also=NEW, times=6),
+    near("C08-before", "C08", "filed the day before", _filed((-1, 6)), stage=BARE, also=NEW, times=6),
     near("C08-free", "C08", "goods that need no filing", _filed(None, goods=g.ETHANOL_DRUM), stage=BARE, also=NEW),
 )

@@ -156,6 +156,7 @@ class Scene:
             severity=case.severity,
             band=case.band,
             also=case.also,
+            begins_ms=self.at(0, 0),
             holders=tuple(dict.fromkeys((self.owner.holder, *(store.owner.holder for store in self.stores)))),
             outcome=case.outcome,
         )
