@@ -154,8 +154,10 @@ def read_features(
 def _feature(
     name: str, item: Located, fields: Mapping[str, str], names: Mapping[str, str], others: Mapping[str, Feature]
 ) -> Feature:
-    agg = item.any_mapping()["agg"].text(" ".join(_SHAPES)) if "agg" in item.any_mapping() else ""
-    required, optional = _SHAPES.get(agg, ("", ""))
+    if "agg" not in item.any_mapping():
+        raise item.wrong("the key 'agg' is missing")
+    agg = item.any_mapping()["agg"].text(" ".join(_SHAPES))
+    required, optional = _SHAPES[agg]
     top = item.mapping(f"agg {required}", optional)
     if agg == "ratio_ppm":
         for part in ("of", "to"):
