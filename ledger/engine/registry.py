@@ -79,7 +79,7 @@ def build_topics(state: FoldState, register: Register, sets: RestrictedSets) -> 
     linked = Linked(state.linked)
     return (
         Movements(),
-        Accountancy(state.accountancy),
+        Accountancy(state.accountancy, register),
         Stocktaking(state.stocktaking, state.accountancy, register),
         Stock(books),
         Transfers(state.transfers, register),

@@ -26,6 +26,11 @@ def _percent(value: Any, _: Mapping[str, Any]) -> str:
     return f"{sign}{size // 10_000}.{size % 10_000 // 1000} %"
 
 
+def _fine(value: Any, _: Mapping[str, Any]) -> str:
+    sign, size = ("-", -value) if value < 0 else ("", value)
+    return f"{sign}{size // 10_000}.{size % 10_000 // 10:03d} %"
+
+
 def _milli(value: Any, _: Mapping[str, Any]) -> str:
     sign, size = ("-", -value) if value < 0 else ("", value)
     return f"{sign}{size // 1000}.{size % 1000 // 10:02d}"
@@ -87,6 +92,7 @@ FORMATS: dict[str, Callable[[Any, Mapping[str, Any]], str]] = {
     "kg": lambda value, _: format_mass(value),
     "amount": _amount,
     "percent": _percent,
+    "fine": _fine,
     "milli": _milli,
     "time": lambda value, _: format_utc(UnixMs(value)),
     "span": _span,

@@ -17,6 +17,7 @@ import msgspec
 from ledger.engine import streams
 from ledger.engine.goods import Goods
 from ledger.engine.inputs import Input, plausible_ms, unix_ms
+from ledger.engine.register import Register
 from ledger.engine.statistics import Standing, clamp, quantity_z_milli, ratio_ppm
 from ledger.engine.streams import Flow, Period, Stream
 from ledger.engine.topics.balances import (
@@ -39,8 +40,9 @@ WINDOW_MS = 30 * 86_400_000
 """Declared losses are judged by the month."""
 MIN_LOSSES = 8
 """Earlier losses of a stream before a new one is compared with them (catalogue A09)."""
-_VOLATILE = frozenset({"H224", "H225", "H226"})
-"""Flammable liquids; with whatever is measured by volume the only sign of volatility that the catalogue has."""
+_EVAPORATES = frozenset({"H220", "H221", "H224", "H225", "H226", "H280"})
+"""Flammable liquids, gases."""
+_LIQUID_FORMS = frozenset({"liquid", "solution", "gas"})
 
 
 class BookStreams(msgspec.Struct, array_like=True):
@@ -64,8 +66,9 @@ class Accountancy(Topic):
     kinds = frozenset({"movement", "stocktake"})
     subjects = (MATERIAL_BALANCE, MATERIAL_STREAM, DECLARED_LOSS)
 
-    def __init__(self, state: AccountancyState) -> None:
+    def __init__(self, state: AccountancyState, register: Register) -> None:
         self._state = state
+        self._register = register
         self._known: dict[tuple[str, str], list[Standing]] = {}
         self.gone: list[tuple[str, int]] = []
 
@@ -157,11 +160,18 @@ class Accountancy(Topic):
         found = item.categories
         if not found.issubset(stream.categories):
             stream.categories = sorted(found.union(stream.categories))
-        substance = item.listing.substance
-        stream.volatile = item.line.dimension == "volume" or (
-            substance is not None and not _VOLATILE.isdisjoint(substance.h_codes)
-        )
+        stream.volatile = stream.volatile or self._may_evaporate(entry, item)
         return stream
+
+    def _may_evaporate(self, entry: Input, item: Goods) -> bool:
+        """Whether it is no solid, as far as anything says so: unit, form, hazards, or that it lies in a tank."""
+        line, substance = item.line, item.listing.substance
+        if line.dimension == "volume" or line.form in _LIQUID_FORMS:
+            return True
+        if substance is not None and not _EVAPORATES.isdisjoint(substance.h_codes):
+            return True
+        store = self._register.site(entry.holder, entry.site).stores.get(line.store)
+        return store is not None and store.kind == "tank"
 
     # --- counts ------------------------------------------------------------------------------------------------------
 

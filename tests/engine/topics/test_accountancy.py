@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from ledger.core.times import format_utc
 from ledger.engine import streams
 from ledger.engine.goods import goods_of
+from ledger.engine.register import Register, RegisterState
 from ledger.engine.statistics import Balance, Measured, advance
 from ledger.engine.streams import KEEP, SLACK
 from ledger.engine.topics.accountancy import (
@@ -31,7 +32,7 @@ KEY = f"{NITRIC}|||bulk|mass"
 class Books:
     """One topic, fed by hand; `rows` are those of the last record."""
 
-    topic: Accountancy = field(default_factory=lambda: Accountancy(AccountancyState()))
+    topic: Accountancy = field(default_factory=lambda: Accountancy(AccountancyState(), Register(RegisterState())))
     run: Run = field(default_factory=Run)
     rows: list = field(default_factory=list)
 
@@ -357,7 +358,9 @@ def test_series__restart_at_any_point__gives_the_same_rows():
         for part in range(6):
             if part == restart_at:
                 state = msgspec.msgpack.encode(books.topic._state)
-                books.topic = Accountancy(msgspec.msgpack.decode(state, type=AccountancyState))
+                books.topic = Accountancy(
+                    msgspec.msgpack.decode(state, type=AccountancyState), Register(RegisterState())
+                )
             rows += _year(books, 30, rng)
             books.move("out", line(2), at=30 * DAY, event=20 * DAY)
             rows += books.rows

@@ -25,7 +25,7 @@ class Books:
             stores = [{"id": "R1", "book": "B1", "class": "room"}]
             body = {"sites": [{"site": "S1", "zone": zone, "stores": stores}]}
             self.register.apply(self.run.entry("place", body))
-        self.topics = (Accountancy(state), Stocktaking(StocktakingState(), state, self.register))
+        self.topics = (Accountancy(state, self.register), Stocktaking(StocktakingState(), state, self.register))
         self.rows = []
 
     def put(self, kind, body, at, event=None):
