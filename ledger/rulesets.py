@@ -21,6 +21,18 @@ from ledger.errors import ConfigError, RuleError
 from ledger.model import LeafIndex
 from ledger.ports import LogReader, RecordFilter
 
+__all__ = [
+    "KEPT",
+    "RuleSet",
+    "announced",
+    "as_kept",
+    "load_kept",
+    "present_catalogue",
+    "shipped_legal",
+    "shipped_rules",
+    "shipped_sources",
+]
+
 KEPT = "ruleset/"
 """Rows of the engine's table `extra` under this name and a digest hold a set's texts."""
 _PAGE = 256

@@ -5,10 +5,11 @@ Nothing is read but the inputs: no clock, no randomness, no IO. What the fold re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import replace
 from typing import Any
 
+from ledger.core.record import AUTHORITY_KINDS
 from ledger.engine import lives
 from ledger.engine.alerts import AlertBook, Effects, Identity, Moment
 from ledger.engine.goods import Classifier, goods_of
@@ -38,7 +39,16 @@ _FAULTS = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
 class Fold:
     """A state, and the rules that work on it."""
 
-    def __init__(self, state: FoldState, rules: RuleSet, classifier: Classifier, identity: Identity) -> None:
+    def __init__(
+        self,
+        state: FoldState,
+        rules: RuleSet,
+        classifier: Classifier,
+        identity: Identity,
+        *,
+        only: Container[type[Topic]] | None = None,
+    ) -> None:
+        """`only`: these topics, and no others (`registry.topics_for`); what the rest would remember is then not in the state."""
         self.state = state
         self._by_subject: dict[str, tuple[Rule, ...]] = {
             name: tuple(rule for rule in rules.on(name) if not Windows.handles(rule)) for name in SUBJECTS
@@ -47,14 +57,17 @@ class Fold:
         self._alerts = AlertBook(state, identity, rules.rules)
         self._windows = Windows(state, rules.rules, self._alerts)
         self._register = Register(state.register)
-        self._topics = build_topics(state, self._register, rules.restricted)
+        topics = build_topics(state, self._register, rules.restricted)
+        self._topics = tuple(topic for topic in topics if only is None or type(topic) in only)
         self._taking_back = [topic for topic in self._topics if hasattr(topic, "gone")]
         self._by_kind: dict[str, list[Topic]] = {}
         for topic in self._topics:
             for kind in topic.kinds:
                 self._by_kind.setdefault(kind, []).append(topic)
-        self._stock = next(topic for topic in self._topics if isinstance(topic, Stock))
-        self._refusals = next(topic for topic in self._topics if isinstance(topic, Refusals))
+        self._stock = next(topic for topic in topics if isinstance(topic, Stock))
+        self._refusals = next((topic for topic in self._topics if isinstance(topic, Refusals)), None)
+        self.kinds = frozenset(self._by_kind) | Register.kinds | lives.KINDS | {"tick", "correction", "ruleset"}
+        """Kinds of which more matters than that they came."""
 
     def next_due(self) -> UnixMs | None:
         """When the next timer is due; None when none is set."""
@@ -121,6 +134,19 @@ class Fold:
             self._evaluate(subject, row, moment, to)
         self._windows.fold(rows, original, moment, to, corrects=entry.before is not None, gone=gone)
 
+    def skip(self, record: StoredRecord) -> None:
+        """Fold an entry of none of `kinds` without having looked into it. Not where refusals are told of."""
+        state = self.state
+        state.next_index = record.index + 1
+        state.now_ms = max(state.now_ms, record.received)
+        if record.kind not in AUTHORITY_KINDS:
+            state.register.inside.setdefault(record.holder, record.index)
+
+    @property
+    def can_skip(self) -> bool:
+        """Whether entries of no interest can be skipped."""
+        return self._refusals is None
+
     def unreadable(self, record: StoredRecord, error: RuleError, to: Effects) -> None:
         """Fold an entry whose stored bytes do not parse: one alert, and the fold goes on."""
         self.state.next_index = record.index + 1
@@ -147,7 +173,8 @@ class Fold:
     def _rows(self, entry: Input, to: Effects) -> Iterator[Row]:
         if not entry.is_authority:
             self._register.note(entry)
-            yield from self._refusals.grown(entry)
+            if self._refusals is not None:
+                yield from self._refusals.grown(entry)
         if entry.kind == "ruleset":
             self.state.ruleset = entry.body["digest"]
         elif entry.kind == "correction":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ledger.catalogue.restricted import RestrictedSets
 from ledger.engine.books import Books
 from ledger.engine.register import Register
@@ -68,8 +70,31 @@ TOPICS: tuple[type[Topic], ...] = (
 )
 """In the order in which they see a record."""
 
+NEEDS: dict[type[Topic], tuple[type[Topic], ...]] = {
+    Stocktaking: (Accountancy,),
+    Allowances: (Licences,),
+    Closures: (Stock,),
+    Storage: (Stock, Licences),
+    Discipline: (Stock,),
+    Purchases: (Linked, Licences),
+    Combinations: (Linked,),
+}
+"""What a topic reads that another one keeps."""
+
 SUBJECTS: dict[str, Subject] = {subject.name: subject for topic in TOPICS for subject in topic.subjects}
 """Everything that a rule can listen to, by name."""
+
+
+def topics_for(subjects: Iterable[str]) -> frozenset[type[Topic]]:
+    """The topics that rows of these subjects come from, and those that they read of."""
+    wanted, found = set(subjects), set[type[Topic]]()
+    waiting = [topic for topic in TOPICS for subject in topic.subjects if subject.name in wanted]
+    while waiting:
+        topic = waiting.pop()
+        if topic not in found:
+            found.add(topic)
+            waiting.extend(NEEDS.get(topic, ()))
+    return frozenset(found)
 
 
 def build_topics(state: FoldState, register: Register, sets: RestrictedSets) -> tuple[Topic, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 from ledger.catalogue.restricted import RestrictedSets
 from ledger.engine.parameters import LegalParams
@@ -13,7 +14,7 @@ from ledger.engine.rules import Rule, RuleSet, load_rules, parse_rule
 from ledger.errors import RuleError
 from ledger.rulesets import present_catalogue, shipped_legal, shipped_sources
 
-__all__ = ["Problem", "lint", "load_all", "load_with", "overlaid", "rule_named", "rules_in"]
+__all__ = ["Problem", "lint", "load_all", "load_running", "load_with", "overlaid", "rules_in"]
 
 _ID = re.compile(r"^id:\s*[\"']?([A-Z0-9-]+)", re.MULTILINE)
 
@@ -64,12 +65,13 @@ def load_with(drafts: Mapping[str, str], restricted: RestrictedSets | None = Non
     return load_rules(overlaid(drafts), shipped_legal(), present_catalogue(), restricted)
 
 
-def rule_named(rules: RuleSet, rule_id: str) -> Rule:
-    """The rule of this id. Raises RuleError that names those there are."""
-    for rule in rules.rules:
-        if rule.id == rule_id:
-            return rule
-    raise RuleError(f"there is no rule {rule_id}; there are {', '.join(rule.id for rule in rules.rules)}")
+def load_running(drafts: Mapping[str, str], restricted: RestrictedSets | None = None) -> RuleSet:
+    """As `load_with`, with the drafts' rules as if they were live, whatever their status. Raises RuleError."""
+    rules = load_with(drafts, restricted)
+    everything = load_all(drafts)
+    running = {rule.id: rule for rule in rules.rules}
+    running |= {rule.id: replace(rule, status="live") for rule in rules_in(everything, drafts)}
+    return replace(rules, rules=tuple(running[name] for name in sorted(running)))
 
 
 def load_all(drafts: Mapping[str, str]) -> dict[str, Rule]:

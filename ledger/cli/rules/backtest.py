@@ -1,0 +1,187 @@
+"""`hazledger rules backtest`."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import click
+
+from ledger.catalogue import Catalogue
+from ledger.cli.compose import Installation, open_installation, state_option
+from ledger.cli.rules.common import Progress, json_option, lang_option, print_json, read_files
+from ledger.core.verification.verdict import EXIT_FAILED, EXIT_OK
+from ledger.errors import ConfigError, RuleError
+from ledger.model import UnixMs
+from ledger.rulebench.backtest import (
+    BackTest,
+    Expectations,
+    Summary,
+    received_span,
+    resumed,
+    stretch,
+    summary,
+)
+from ledger.rulebench.drafts import load_running, rules_in
+from ledger.rulesets import RuleSet, shipped_rules
+
+EXIT_INTERRUPTED = 3
+
+
+@click.command("backtest")
+@click.argument("rule", metavar="RULE|FILE")
+@state_option
+@click.option(
+    "--from", "from_", metavar="DAY|INDEX", help="First day (2026-03-01) or entry [default: the log's first]."
+)
+@click.option("--to", metavar="DAY|INDEX", help="Last day, or the entry before which to end [default: the log's end].")
+@click.option("--rule", "rule_id", metavar="ID", help="Which rule of FILE, where it is a directory.")
+@click.option("--at-least", type=click.IntRange(min=0), help="Fail when there are fewer alerts.")
+@click.option("--at-most", type=click.IntRange(min=0), help="Fail when there are more alerts.")
+@click.option(
+    "--must-find", multiple=True, metavar="RECORD", help="Fail without an alert at this record_id; repeatable."
+)
+@click.option("--must-not-find", multiple=True, metavar="RECORD", help="Fail with an alert at it; repeatable.")
+@click.option(
+    "--work",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where an interrupted back-test is kept [default: backtest-<ID>.work here].",
+)
+@click.option("--resume", is_flag=True, help="Go on with the interrupted back-test in the work file.")
+@json_option
+@lang_option
+@click.pass_context
+def backtest_command(
+    context: click.Context,
+    rule: str,
+    *,
+    state: Path | None,
+    from_: str | None,
+    to: str | None,
+    rule_id: str | None,
+    at_least: int | None,
+    at_most: int | None,
+    must_find: tuple[str, ...],
+    must_not_find: tuple[str, ...],
+    work: Path | None,
+    resume: bool,
+    as_json: bool,
+    lang: str,
+) -> None:
+    """Try a rule on the installation's history: a shipped RULE by its id, or the draft in FILE.
+
+    Shows how many alerts there would have been, at how many sites, on which days; which of them are new, the same, or lost
+    beside those that were raised; what the closed ones turned out to be; and twenty examples. Nothing is written to the
+    installation, and draft and shadow rules are run as if they were live. Ctrl-C keeps what was done: go on with --resume.
+
+    \b
+    Exit code: 0 good, 1 above the rule's budget (budget: {max_per_day: N}, on its busiest day), or something expected did
+    not come, 2 usage, 3 interrupted.
+    \b
+    Examples:
+      hazledger rules backtest A02 --from 2026-03-01 --to 2026-03-31
+      hazledger rules backtest drafts/my-rule.yml --at-most 20 --must-find 3f1c22ab…
+    """
+    here = open_installation(state)
+    log = here.stores.log
+    rules, name = _chosen(here, rule, rule_id)
+    file = work or Path(f"backtest-{name}.work")
+    catalogue = Catalogue.load()
+    if resume:
+        try:
+            data = file.read_bytes()
+        except OSError as error:
+            raise ConfigError(f"there is no interrupted back-test in {file}: {error.strerror}") from error
+        test = resumed(data, log, rules, name, catalogue)
+    else:
+        zone = here.zone()
+        days = stretch(log, _day_ms(from_, zone, 0), _day_ms(to, zone, 1))
+        start = int(from_) if from_ is not None and from_.isdigit() else days[0]
+        end = min(int(to), int(log.size())) if to is not None and to.isdigit() else days[1]
+        if start >= end:
+            raise RuleError("nothing was received in this stretch")
+        test = BackTest(log, rules, name, catalogue, start=start, end=end)
+    bar = Progress(f"backtest {name}", test.end)
+    with _interruptible() as stop:
+        reached = test.run(bar, stop)
+    bar.close()
+    if not reached:
+        file.write_bytes(test.save())
+        click.echo(f"interrupted at entry {test.next_index:,}; go on with --resume (kept in {file})", err=True)
+        context.exit(EXIT_INTERRUPTED)
+    if resume:
+        file.unlink(missing_ok=True)
+    expected = Expectations(at_least, at_most, must_find, must_not_find)
+    done = summary(test, here.stores.engine, expected, here.zone(), received_span(log, test.start, test.end))
+    here.stores.close()
+    if as_json:
+        print_json(asdict(done))
+    else:
+        _show(done, test.rule.title[lang], lang)
+    context.exit(EXIT_FAILED if done.failures else EXIT_OK)
+
+
+def _chosen(here: Installation, rule: str, rule_id: str | None) -> tuple[RuleSet, str]:
+    """(the rule set, the rule's id): a draft in the place of its namesake, or the shipped set."""
+    path = Path(rule)
+    if not path.exists():
+        return shipped_rules(restricted=here.restricted_sets), rule
+    drafts = read_files([path])
+    rules = load_running(drafts, here.restricted_sets)
+    names = [one.id for one in rules_in({one.id: one for one in rules.rules}, drafts)]
+    if rule_id is not None:
+        names = [name for name in names if name == rule_id]
+    if len(names) != 1:
+        raise RuleError(f"{rule} holds {', '.join(names) or 'no such rule'}; name one with --rule")
+    return rules, names[0]
+
+
+def _day_ms(text: str | None, zone: ZoneInfo, more_days: int) -> UnixMs | None:
+    if text is None or text.isdigit():
+        return None
+    try:
+        day = date.fromisoformat(text) + timedelta(days=more_days)
+    except ValueError:
+        raise click.UsageError(f"{text!r} is no day such as 2026-03-01, and no entry's index") from None
+    return UnixMs(int(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp() * 1000))
+
+
+@contextmanager
+def _interruptible() -> Iterator[Callable[[], bool]]:
+    """Whether Ctrl-C was pressed; the second time it ends the command."""
+    pressed: list[int] = []
+
+    def on_signal(number: int, _frame: object) -> None:
+        if pressed:
+            raise KeyboardInterrupt
+        pressed.append(number)
+
+    before = signal.signal(signal.SIGINT, on_signal)
+    try:
+        yield lambda: bool(pressed)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _show(done: Summary, title: str, lang: str) -> None:
+    click.echo(f"{done.rule} version {done.version}: {title}")
+    click.echo(f"entries {done.start:,} to {done.end:,} ({done.entries:,}), {len(done.days)} days")
+    kept = f", {done.suppressed} of them kept down" if done.suppressed else ""
+    click.echo(f"alerts  {done.alerts:,} at {done.sites:,} sites{kept}")
+    click.echo(f"a day   {done.mean_per_day} on average, {done.busiest[1]} on {done.busiest[0] or 'none'}")
+    click.echo(f"beside the live version: {done.same} the same, {done.new} new, {done.lost} lost")
+    words = {name: name.replace("_", " ") for name in done.confusion}
+    click.echo("by outcome: " + ", ".join(f"{count} {words[name]}" for name, count in done.confusion.items()))
+    click.echo(f"cost    {done.us_per_entry} us an entry, {done.entries_per_s:,} entries/s of processor time")
+    for one in done.examples:
+        outcome = f" [{one.outcome}]" if one.outcome else ""
+        click.echo(f"  {one.how:<4} entry {one.index} record {one.record_id} {one.severity}{outcome}")
+        click.echo(f"       {one.holder} {one.site}: {one.reason[lang]}")
+    for failure in done.failures:
+        click.echo(f"[FAIL]  {failure}")
+    click.echo("FAILED" if done.failures else "OK")
