@@ -70,28 +70,25 @@ class Dealings(Topic):
         act = ACTS.get(entry.body["reason"])
         if act is not None and first_listed(goods):
             yield from _deals(entry, act, goods)
-        if self._register.is_open(entry.holder, entry.site, entry.event_ms) is False:
-            yield from self._off_hours(entry, goods)
+        chemicals = [item for item in goods if item.line.goods == "chemical"]
+        if chemicals and self._register.is_open(entry.holder, entry.site, entry.event_ms) is False:
+            yield self._off_hours(entry, chemicals)
 
     def withdraw(self, before: Input, goods: Sequence[Goods], entry: Input) -> Iterable[Row]:
         """Nothing is remembered."""
         del before, goods, entry
         return ()
 
-    def _off_hours(self, entry: Input, goods: Sequence[Goods]) -> Iterator[Row]:
-        chemicals = [item for item in goods if item.line.goods == "chemical"]
-        if not chemicals:
-            return
+    def _off_hours(self, entry: Input, chemicals: Sequence[Goods]) -> Row:
         body = entry.body
         local = self._register.local(entry.holder, entry.site, entry.event_ms)
-        categories = sorted({category for item in chemicals for category in item.categories})
         shown = max(chemicals, key=lambda item: sum(need in item.categories for need in NEEDS))
-        yield (
+        return (
             "off_hours",
             common(entry)
             | {
                 "code": shown.line.code,
-                "categories": categories,
+                "categories": sorted({category for item in chemicals for category in item.categories}),
                 "direction": body["direction"],
                 "reason": body["reason"],
                 "minute": local.minute,
