@@ -6,6 +6,7 @@ strict base64, 1 to 4 signatures, each with a keyid. *Not* checked here: the pay
 
 from __future__ import annotations
 
+import re
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Sequence
 from typing import Any, Never
@@ -29,11 +30,11 @@ _SIGNATURE_MEMBERS = {"keyid", "sig"}
 
 # An envelope as `encode_envelope` spells it, cut at what differs from one to another.
 _OPENING = f'{{"payloadType":"{PAYLOAD_TYPE}","payload":'.encode()
-_SIGNATURES = b',"signatures":['
-_KEYID, _SIG = b'{"keyid":"', b'","sig":"'
-_BETWEEN = b'"},'
+_ONE_SIGNATURE = rb'\{"keyid":"([0-9a-f]{64})","sig":"([A-Za-z0-9+/]*={0,2})"\}'
+_SIGNATURE = re.compile(_ONE_SIGNATURE)
+_ENDING = re.compile(rb',"signatures":\[%b(?:,%b){0,%d}\]\}' % (_ONE_SIGNATURE, _ONE_SIGNATURE, MAX_SIGNATURES - 1))
 _BASE64 = msgspec.json.Decoder(bytes)
-"""Of a JSON string; twice as fast as binascii. It takes loose end bits, so what it gives is encoded again."""
+"""Of a JSON string: twice as fast as binascii. Strict but for escapes, and loose bits in the last character."""
 
 
 def pae(payload_type: str, payload: bytes) -> bytes:
@@ -83,29 +84,25 @@ def written_by_us(raw: bytes) -> Envelope | None:
     Several times as fast as the strict reader and no less strict: whatever is cut out of the bytes here, writing it again
     gives the same bytes. Most of what comes in, and most of a log, is written by our own clients.
     """
-    if not raw.startswith(_OPENING) or len(raw) > MAX_ENVELOPE_BYTES:
+    if not raw.startswith(_OPENING) or len(raw) > MAX_ENVELOPE_BYTES or b"\\" in raw:
         return None
     start = len(_OPENING)
     end = raw.find(b'"', start + 1) + 1
-    quoted = raw[start:end]
     try:
-        payload = _BASE64.decode(quoted)
-        if len(payload) > MAX_PAYLOAD_BYTES or b'"%b"' % b2a_base64(payload, newline=False) != quoted:
+        payload = _BASE64.decode(raw[start:end])
+        # Four characters are three bytes, and only the last four may have been written otherwise.
+        last = payload[(len(payload) - 1) // 3 * 3 :]
+        if len(payload) > MAX_PAYLOAD_BYTES or not raw.endswith(b2a_base64(last, newline=False), 0, end - 1):
+            return None
+        if _ENDING.fullmatch(raw, end) is None:
             return None
         signatures: list[Signature] = []
-        at = end + len(_SIGNATURES)
-        while len(signatures) < MAX_SIGNATURES:
-            keyid_at = at + len(_KEYID)
-            sig_at = keyid_at + 64 + len(_SIG)
-            sig_end = raw.index(b'"', sig_at)
-            signatures.append(Signature(raw[keyid_at : keyid_at + 64].decode(), a2b_base64(raw[sig_at:sig_end])))
-            if raw[sig_end : sig_end + len(_BETWEEN)] != _BETWEEN:
-                break
-            at = sig_end + len(_BETWEEN)
+        for keyid, text in _SIGNATURE.findall(raw, end):
+            sig = a2b_base64(text)
+            if b2a_base64(sig, newline=False) != text:
+                return None
+            signatures.append(Signature(keyid.decode(), sig))
     except ValueError:  # msgspec.DecodeError is one
-        return None
-    listed = ",".join(_spelled(signature) for signature in signatures).encode()
-    if raw[end:] != b"%b%b]}" % (_SIGNATURES, listed) or not all(is_hex_32(item.keyid) for item in signatures):
         return None
     return Envelope(PAYLOAD_TYPE, payload, tuple(signatures), raw)
 

@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.core.dsse import MAX_PAYLOAD_BYTES, PAYLOAD_TYPE, encode_envelope, pae, parse_envelope, refuse_jws
+from ledger.core.dsse import (
+    MAX_PAYLOAD_BYTES,
+    PAYLOAD_TYPE,
+    encode_envelope,
+    pae,
+    parse_envelope,
+    refuse_jws,
+    written_by_us,
+)
 from ledger.core.encoding import b64_encode
 from ledger.core.keys import PrivateKey
 from ledger.errors import LedgerError, MalformedRecordError, SignatureError, TooLargeError
@@ -147,6 +155,44 @@ def test_verify__payload_type_exchanged__is_refused() -> None:
         key.public.verify(sig, pae(PAYLOAD_TYPE, PAYLOAD))
     with pytest.raises(SignatureError):
         key.public.verify(key.sign(PAYLOAD), pae(PAYLOAD_TYPE, PAYLOAD))
+
+
+@pytest.mark.parametrize("at", range(8))
+def test_written_by_us__each_byte_in_each_place_of_the_base64__read_as_the_strict_reader_does(at: int) -> None:
+    for payload, room in ((b"\x00" * 6, 8), (b"\x00" * 5, 8), (b"\x00" * 4, 8)):
+        good = encode_envelope(payload, [Signature(P256.keyid, b"sig")])
+        start = good.index(b'"payload":"') + len(b'"payload":"')
+        assert written_by_us(good) == parse_envelope(good)
+        for byte in range(256):
+            raw = good[: start + at] + bytes([byte]) + good[start + at + 1 :]
+            quick = written_by_us(raw)
+            if byte in b'"\\':
+                assert quick is None
+                continue
+            try:
+                exact = parse_envelope(raw)
+            except MalformedRecordError:
+                assert quick is None
+            else:
+                assert quick == exact
+        assert at < room
+
+
+@pytest.mark.parametrize(
+    "text", [r"AA\u0041A", r"AA\/A", "AAAA=", "AAAA====", "AAA", "AA==AAAA", "AAB=", "AB==", "A===", "AA AA"]
+)
+def test_written_by_us__base64_in_another_spelling__is_left_to_the_strict_reader(text: str) -> None:
+    good = encode_envelope(b"xyz", [Signature(P256.keyid, b"abc")])
+    assert written_by_us(good) is not None
+    for part in (b64_encode(b"xyz"), b64_encode(b"abc")):
+        assert written_by_us(good.replace(part.encode(), text.encode())) is None
+
+
+def test_written_by_us__one_to_four_signatures__read_and_a_fifth_not() -> None:
+    for count in range(6):
+        raw = encode_envelope(b"x", [Signature(P256.keyid, bytes(n)) for n in range(count)])
+        quick = written_by_us(raw)
+        assert (quick == parse_envelope(raw)) if 1 <= count <= 4 else quick is None
 
 
 def test_encode_envelope__base64__is_that_of_the_payload() -> None:
