@@ -14,7 +14,7 @@ from ledger.core.encoding import b64_decode, b64_encode
 from ledger.core.keys import ED25519, ES256
 from ledger.core.strictjson import MAX_INTEGER
 from ledger.errors import VerificationError
-from ledger.model import Envelope, Payload
+from ledger.model import Envelope, PayloadHeader
 
 ENTRY_FORMAT = "hazledger/entry/v1"
 JWS_SUFFIX = ";jws"
@@ -64,12 +64,16 @@ def build_entry(
     received: int,
 ) -> bytes:
     """The entry's exact bytes. The parts are taken as they are: they have passed checks 1 and 3."""
-    lines = "".join(f"{keyid} {algorithm} {b64_encode(sig)}\n" for keyid, algorithm, sig in signatures)
+    lines = ""
+    for keyid, algorithm, sig in signatures:  # four at most
+        lines += f"{keyid} {algorithm} {b64_encode(sig)}\n"
     text = f"{ENTRY_FORMAT}\n{record_id}\n{holder}\n{site}/{book} {seq}\n{type}\n{lines}{received}\n"
     return text.encode("ascii")
 
 
-def entry_of(envelope: Envelope, payload: Payload, record_id: str, received: int, algorithms: Sequence[str]) -> bytes:
+def entry_of(
+    envelope: Envelope, payload: PayloadHeader, record_id: str, received: int, algorithms: Sequence[str]
+) -> bytes:
     """The entry of a DSSE envelope. `algorithms` are those of the signers' keys, in the envelope's order."""
     return build_entry(
         record_id=record_id,
@@ -78,7 +82,7 @@ def entry_of(envelope: Envelope, payload: Payload, record_id: str, received: int
         book=payload.book,
         seq=payload.seq,
         type=envelope.payload_type,
-        signatures=((s.keyid, algorithm, s.sig) for s, algorithm in zip(envelope.signatures, algorithms, strict=True)),
+        signatures=[(s.keyid, algorithm, s.sig) for s, algorithm in zip(envelope.signatures, algorithms, strict=True)],
         received=received,
     )
 

@@ -3,13 +3,14 @@
 import copy
 import hashlib
 import json
+import re
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.core import record
-from ledger.core.record import Line, concentration_to_ppm, lines_of, may_sign, parse_payload
+from ledger.core.record import Line, check_payload, concentration_to_ppm, lines_of, may_sign, parse_payload
 from ledger.errors import MalformedRecordError, PayloadError
 from ledger.model import Role
 from tests import factories
@@ -21,6 +22,8 @@ CORRECTABLE = sorted(record.CORRECTABLE_KINDS)
 def refusal(document):
     with pytest.raises(PayloadError) as caught:
         parse_payload(encode(document))
+    with pytest.raises(PayloadError, match=re.escape(str(caught.value))):
+        check_payload(encode(document))
     assert caught.value.code in record.PAYLOAD_CODES
     assert caught.value.check == 3
     return caught.value

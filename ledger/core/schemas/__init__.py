@@ -27,13 +27,14 @@ def _check_quantity(value: dict[str, str]) -> None:
     quantity.to_base(value["value"], value["unit"])
 
 
-def _check_goods_code(value: str) -> None:
+def check_goods_code(value: str) -> None:
+    """Raises ValueError for what looks like a CAS number and is none. Every other code is the catalogue's business."""
     if ids.looks_like_cas(value):
         ids.check_cas(value)
 
 
 _CHECKS: dict[str, Callable[[Any], None]] = {
-    "cas": _check_goods_code,
+    "cas": check_goods_code,
     "credit-code": ids.check_credit_code,
     "quantity": _check_quantity,
 }

@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from ledger.core import dsse, record
 from ledger.core.encoding import b64_decode
 from ledger.core.entry import Entry, entry_of, parse_entry
 from ledger.core.keys import load_public_key
 from ledger.errors import MalformedRecordError, SignatureError, VerificationError
-from ledger.model import Envelope, Payload
+from ledger.model import Envelope, PayloadHeader
 
 _written_by_us = dsse.written_by_us
 _RECEIVED = re.compile(rb"[1-9][0-9]{0,15}")
@@ -35,13 +37,12 @@ class AuditFinding:
         return f"check {self.check} [{self.code}] {where}{name}: {self.detail}"
 
 
-@dataclass(frozen=True, slots=True)
-class Leaf:
+class Leaf(msgspec.Struct, frozen=True, gc=False):
     """A leaf that passed checks 1, 2 and 3."""
 
     record_id: str
     envelope: Envelope
-    payload: Payload
+    payload: PayloadHeader
 
 
 def read_leaf(raw: bytes, origin: str) -> Leaf:
@@ -52,7 +53,7 @@ def read_leaf(raw: bytes, origin: str) -> Leaf:
     """
     envelope = _written_by_us(raw) or dsse.parse_envelope(raw)
     try:
-        payload = record.parse_payload(envelope.payload)
+        payload = record.check_payload(envelope.payload)
     except MalformedRecordError as error:
         # Strict JSON says check 1 of itself; inside the payload that is check 3.
         raise VerificationError(error.detail, check=3, code=error.code, pointer=error.pointer) from error
@@ -67,19 +68,26 @@ def check_signed(leaf: Leaf, keys: Mapping[str, bytes]) -> list[str] | None:
     Raises:
         VerificationError: check 5.
     """
-    signatures = leaf.envelope.signatures
-    if tuple(signature.keyid for signature in signatures) != leaf.payload.signers:
-        raise SignatureError("the signatures are not those of the payload's signers, in their order", code="signers")
-    spkis = [keys.get(signature.keyid) for signature in signatures]
+    signatures, signers = leaf.envelope.signatures, leaf.payload.signers
+    if len(signatures) != len(signers):
+        raise _other_signers()
+    for signature, keyid in zip(signatures, signers):  # noqa: B905 - as long as each other
+        if signature.keyid != keyid:
+            raise _other_signers()
     message = dsse.pae(leaf.envelope.payload_type, leaf.envelope.payload)
     algorithms = []
-    for signature, spki in zip(signatures, spkis, strict=True):
+    for signature in signatures:
+        spki = keys.get(signature.keyid)
         if spki is None:
             return None
         key = load_public_key(spki)
         key.verify(signature.sig, message)
         algorithms.append(key.algorithm)
     return algorithms
+
+
+def _other_signers() -> SignatureError:
+    return SignatureError("the signatures are not those of the payload's signers, in their order", code="signers")
 
 
 def check_stored_entry(leaf: Leaf, entry: bytes, received: int, algorithms: Sequence[str]) -> None:

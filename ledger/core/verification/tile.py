@@ -28,7 +28,7 @@ from ledger.core.verification.leaves import (
     stated_id,
 )
 from ledger.errors import GrantError, VerificationError
-from ledger.model import Payload
+from ledger.model import Payload, PayloadHeader
 
 Place = tuple[str, str, str]
 """(holder, site, book)."""
@@ -166,7 +166,7 @@ def _check_leaves(task: TileTask, result: TileResult, entries: Sequence[bytes], 
     for offset, entry in enumerate(entries):
         leaf = _read(task, entry, records[offset] if offset < len(records) else b"")
         leaves.append(leaf)
-        if isinstance(leaf, Leaf) and leaf.payload.kind == "grant":
+        if isinstance(leaf, Leaf) and isinstance(leaf.payload, Payload) and leaf.payload.kind == "grant":
             # A grant proves its own key: the digest is in the record that names it. (The platform's first grant is
             # signed by the very key that it grants.)
             keys |= granted_key(leaf.payload.body)
@@ -217,16 +217,17 @@ def _attempt_signed(leaf: Leaf, keys: Mapping[str, bytes]) -> list[str] | Verifi
 def _note_sound(task: TileTask, result: TileResult, offset: int, leaf: Leaf, *, received: int, deferred: bool) -> None:
     """What the order of the log needs to know of a leaf in which nothing was found wrong (so far, when `deferred`)."""
     index, payload = task.first + offset, leaf.payload
-    if payload.kind == "grant":
-        result.grants.append((index, leaf.record_id, payload.body))
-    elif payload.kind == "erasure" and "record_id" in payload.body:
-        result.erasures.append(payload.body["record_id"])
+    if isinstance(payload, Payload):  # these two kinds are always read with their bodies
+        if payload.kind == "grant":
+            result.grants.append((index, leaf.record_id, payload.body))
+        elif payload.kind == "erasure" and "record_id" in payload.body:
+            result.erasures.append(payload.body["record_id"])
     _note_received(result, index, received)
     place = (payload.holder, payload.site, payload.book)
-    if task.only in (None, place):
+    if task.only is None or task.only == place:
         _note_row(result, place, (index, leaf.record_id, payload.seq, payload.prev))
         if task.only is not None:
-            result.payloads.append((index, leaf.record_id, payload))
+            result.payloads.append((index, leaf.record_id, record.parse_payload(leaf.envelope.payload)))
     if deferred:
         result.deferred.append(offset)
     else:
@@ -264,10 +265,12 @@ def _concerns(entry: bytes, only: Place) -> bool:
 
 def _note_row(result: TileResult, place: Place, row: tuple[int, str, int, str | None]) -> None:
     index, record_id, seq, prev = row
-    run = result.runs.setdefault(place, Run())
+    run = result.runs.get(place)
+    if run is None:
+        run = result.runs[place] = Run()
     if run.first is None:
         run.first, run.before = row, run.heads
-    else:
+    elif run.heads != ((seq - 1, prev),):
         broken = chain_break(seq, prev, run.heads)
         if broken:
             result.findings.append(AuditFinding(index, record_id, 3, "book-chain", broken))
@@ -316,6 +319,9 @@ def _note_erased(result: TileResult, index: int, entry: bytes, *, missing: bool)
 
 
 def _note_received(result: TileResult, index: int, received: int) -> None:
+    if received > result.last_received > 0:
+        result.last_received = received
+        return
     if received and result.last_received > received:
         detail = f"received {received} is before the entry above it ({result.last_received})"
         result.findings.append(AuditFinding(index, "", 6, "received-order", detail))
@@ -324,10 +330,14 @@ def _note_received(result: TileResult, index: int, received: int) -> None:
     result.last_received = max(result.last_received, received)
 
 
-def _note_uses(result: TileResult, payload: Payload, index: int) -> None:
+def _note_uses(result: TileResult, payload: PayloadHeader, index: int) -> None:
     for keyid in payload.signers:
         use = (keyid, payload.holder, payload.site, payload.book, payload.kind, payload.is_authority)
-        result.uses.setdefault(use, []).append(index)
+        indices = result.uses.get(use)
+        if indices is None:
+            result.uses[use] = [index]
+        else:
+            indices.append(index)
 
 
 def tile_root(hashes: Iterable[bytes]) -> bytes:

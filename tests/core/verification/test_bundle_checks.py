@@ -6,6 +6,7 @@ Each case changes one thing of a bundle (or of the world behind it) and is named
 import json
 from dataclasses import replace
 
+import msgspec
 import pytest
 
 from ledger.core import rlp
@@ -479,7 +480,9 @@ def test_check_5__signatures_not_those_of_the_signers__failed(pick):
 def test_check_5__second_of_two_signatures_wrong__failed():
     world, bundle = two_signed()
     first, second = bundle.envelope.signatures
-    envelope = parse_envelope(encode_envelope(bundle.envelope.payload, [first, replace(second, sig=bytes(63) + b"\1")]))
+    envelope = parse_envelope(
+        encode_envelope(bundle.envelope.payload, [first, msgspec.structs.replace(second, sig=bytes(63) + b"\1")])
+    )
     verdict = verdict_of(replace(bundle, envelope=envelope), world)
     assert (5, "bad-signature") in {(check.number, check.code) for check in verdict.failed}
 
