@@ -7,6 +7,7 @@ that holds counts. An alert is made when an episode begins and when it gets wors
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 from typing import Any
 
@@ -36,6 +37,8 @@ class AlertBook:
         self._identity = identity
         self._rules = {rule.id: rule for rule in rules}
         self._bindings = Bindings()
+        self.probe: Callable[[Rule | None, str, dict[str, Any]], None] | None = None
+        """Told of each row that is judged and by which rule, and (None) of each row as it comes; for explanations."""
         self.lives = Lives(state.life)
         self.inhibition = Inhibition(state.inhibition, rules, self.lives)
         self._heap = [(timer.due_ms, timer_id) for timer_id, timer in state.timers.items()]
@@ -50,6 +53,8 @@ class AlertBook:
         health.evaluations += 1
         health.last_index = moment.index
         to.touched_rules[rule.id] = None
+        if self.probe is not None:
+            self.probe(rule, subject, row)
         try:
             self._consider(rule, subject, row, moment, to)
         except RuleError as error:

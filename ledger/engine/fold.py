@@ -5,7 +5,7 @@ Nothing is read but the inputs: no clock, no randomness, no IO. What the fold re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -69,6 +69,18 @@ class Fold:
         self.kinds = frozenset(self._by_kind) | Register.kinds | lives.KINDS | {"tick", "correction", "ruleset"}
         """Kinds of which more matters than that they came."""
 
+    def explain(self, entry: Input, to: Effects, probe: Callable[[Rule | None, str, dict[str, Any]], None]) -> None:
+        """`step`, telling `probe` of each row that comes (None) and of each that a rule judges."""
+        self._alerts.probe = probe
+        try:
+            self.step(entry, to)
+        finally:
+            self._alerts.probe = None
+
+    def behind(self, rule: Rule, row: Mapping[str, Any]) -> dict[str, list[int]]:
+        """Of a row that a rule judged: the entries that each feature looked at."""
+        return self._windows.behind(rule, row)
+
     def next_due(self) -> UnixMs | None:
         """When the next timer is due; None when none is set."""
         return self._alerts.next_due()
@@ -130,6 +142,9 @@ class Fold:
         except _FAULTS as error:
             self._alerts.fail(ENGINE, f"{entry.record_id}: {type(error).__name__}: {error}", moment, to)
             return
+        if (probe := self._alerts.probe) is not None:
+            for subject, row in rows:
+                probe(None, subject, {name: value for name, value in row.items() if name != ORIGIN})
         for subject, row in rows:
             self._evaluate(subject, row, moment, to)
         self._windows.fold(rows, original, moment, to, corrects=entry.before is not None, gone=gone)

@@ -176,6 +176,17 @@ class Lane:
             series = Series(columns=[[] for _ in self._columns])
         return self._AGGREGATES[feature.agg](self, key, series, feature, time, row)
 
+    def entries(self, key: str, feature: Feature, time: int) -> list[int]:
+        """The entries whose rows a feature can look at, as it is at `time`; ascending by their time."""
+        series = self._series.get(key)
+        if series is None:
+            return []
+        if feature.calendar or feature.window_ms:
+            low, high = self._window(series, feature, time)
+        else:
+            low, high = bisect_right(series.times, time - feature.reach_ms), bisect_right(series.times, time)
+        return series.ids[low:high]
+
     def _index(self, key: str) -> _Index:
         index = self._indexes.get(key)
         if index is None:

@@ -178,6 +178,14 @@ class Watch:
                 row[feature.name + READY] = ready
         return row
 
+    def behind(self, rule: Rule, row: Mapping[str, Any]) -> dict[str, list[int]]:
+        """Of a row with features: the entries that each feature looked at, ascending by time."""
+        group = "\x1f".join([row[name] for name in self._rule.group_by])
+        return {
+            feature.name: [] if lane is None else lane.entries(group, feature, row[WINDOW_END])
+            for feature, lane in self._by_rule[rule.id].features
+        }
+
 
 def _lanes(state: WatchState, rules: Iterable[Rule], content: str) -> tuple[list[_Plan], list[_Filtered]]:
     """One lane for each `where`, with the columns and the length that its features need together."""

@@ -10,7 +10,7 @@ rule with features about how things stand, only the features are.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -189,6 +189,8 @@ class Windows:
         health.evaluations += 1
         health.last_index = work.moment.index
         work.to.touched_rules[rule.id] = None
+        if self._alerts.probe is not None:
+            self._alerts.probe(rule, occurrence.subject, row)
         try:
             band = self._band(rule, row)
             self._mark(rule, group, occurrence, band, row, work)
@@ -287,6 +289,13 @@ class Windows:
             rule, held.band, held.row, work.moment, work.to, late=held.late, revised=revised
         )
         episode.alert_id, episode.alerted_band = alert_id, held.band
+
+    def behind(self, rule: Rule, row: Mapping[str, Any]) -> dict[str, list[int]]:
+        """Of a judged row: each feature's entries, ascending by time."""
+        for watch in self._watches.watches:
+            if rule in watch.rules:
+                return watch.behind(rule, row)
+        return {}
 
     def prune(self, now_ms: int) -> None:
         """Once a day: forget what no row can touch any more."""

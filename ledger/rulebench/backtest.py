@@ -152,6 +152,11 @@ class BackTest:
                     )
                 )
 
+    @property
+    def fold(self) -> Fold:
+        """The fold as it stands."""
+        return self._fold
+
     # --- interruptions -----------------------------------------------------------------------------------------------
 
     def save(self) -> bytes:

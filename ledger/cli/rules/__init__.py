@@ -10,6 +10,7 @@ _COMMANDS = {
     "lint": ("ledger.cli.rules.lint:lint_command", "Check rule files: every mistake with its file and line."),
     "test": ("ledger.cli.rules.test:test_command", "Run the tests that rule files carry."),
     "backtest": ("ledger.cli.rules.backtest:backtest_command", "Try a rule on what came in so far."),
+    "explain": ("ledger.cli.rules.explain:explain_command", "Why was this alert raised, or none?"),
     "replay": ("ledger.cli.rules.replay:replay_command", "Fold the log again: are the alerts those that were raised?"),
 }
 

@@ -1,0 +1,183 @@
+"""`hazledger rules explain`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ledger.catalogue import Catalogue
+from ledger.cli.compose import open_installation, state_option
+from ledger.cli.rules.common import Progress, json_option, lang_option, print_json, read_files
+from ledger.core.times import format_utc
+from ledger.errors import NotFoundError
+from ledger.follow import Sets
+from ledger.model import RecordId, UnixMs
+from ledger.rulebench.drafts import load_running
+from ledger.rulebench.explain import VERDICTS, Explanation, RowShown, alert_of, explain
+from ledger.rulesets import shipped_rules
+
+_LANGUAGES = ("zh", "en")
+_SHOWN_ENTRIES = 10
+
+
+@click.command("explain")
+@state_option
+@click.option(
+    "--alert", "alert_id", metavar="ID", help="Why this alert was raised; the first six or more digits will do."
+)
+@click.option("--rule", "rule_id", metavar="ID", help="With --record: what this rule made of it.")
+@click.option("--record", "record_id", metavar="RECORD", help="A record_id, or an entry's index.")
+@click.option(
+    "--draft", type=click.Path(exists=True, path_type=Path), help="By this rule file, not by the rule as it was."
+)
+@json_option
+@lang_option
+def explain_command(
+    *,
+    state: Path | None,
+    alert_id: str | None,
+    rule_id: str | None,
+    record_id: str | None,
+    draft: Path | None,
+    as_json: bool,
+    lang: str,
+) -> None:
+    """Explain an alert, or why there was none.
+
+    Shows each row that the rule looked at, the whole of its conditions with the value of every part (also of those that did
+    not matter any more), the entries behind each window, parameters with their date and source, and what waits for when.
+    The rule is the version that was in force at that entry.
+
+    \b
+    Exit code: 0 explained, 2 usage, or there is no such alert, record or rule.
+    \b
+    Examples:
+      hazledger rules explain --alert 3f1c22ab
+      hazledger rules explain --rule A02 --record 1041
+    """
+    if (alert_id is None) == (rule_id is None or record_id is None):
+        raise click.UsageError("name an alert with --alert, or a rule and a record with --rule and --record")
+    here = open_installation(state)
+    log, engine = here.stores.log, here.stores.engine
+    if alert_id is not None:
+        named = engine.alerts_named(alert_id, limit=2)
+        if len(named) != 1:
+            raise NotFoundError(f"{'several alerts begin' if named else 'no alert begins'} with {alert_id}")
+        alert = alert_of(engine, named[0].alert_id)
+        rule, index = alert.rule, int(alert.first_index)
+    else:
+        rule, index = str(rule_id), _index_of(log, str(record_id))
+    sets = Sets(shipped_rules(restricted=here.restricted_sets), engine.extra)
+    bar = Progress(f"fold {rule} up to entry {index:,}", index)
+    found = explain(
+        log,
+        sets,
+        Catalogue.load(),
+        rule_id=rule,
+        index=index,
+        draft=None if draft is None else load_running(read_files([draft]), here.restricted_sets),
+        progress=bar,
+    )
+    bar.close()
+    here.stores.close()
+    if as_json:
+        print_json(asdict(found) | {"verdict": found.verdict})
+    else:
+        for line in lines(found, lang):
+            click.echo(line)
+
+
+def _index_of(log: Any, name: str) -> int:
+    if name.isdigit() and len(name) < 16:
+        return int(name)
+    record = log.record_by_id(RecordId(name))
+    if record is None:
+        raise NotFoundError(f"there is no record {name}")
+    return int(record.index)
+
+
+def lines(found: Explanation, lang: str) -> Iterator[str]:
+    """The explanation for a person."""
+    yield f"{found.rule} version {found.version} ({found.status}): {found.title[lang]}"
+    yield f"entry {found.index}, {found.kind} {found.record_id} of {found.holder}"
+    yield f"in force: rule set {found.ruleset}"
+    for note in found.notes:
+        yield f"[note]  {note}"
+    for error in found.errors:
+        yield f"[error]  {error}"
+    if not found.rows:
+        yield f"=> {VERDICTS['no-rows'][_LANGUAGES.index(lang)]}"
+    for row in found.rows:
+        yield ""
+        yield from _row(row, found, lang)
+
+
+def _row(row: RowShown, found: Explanation, lang: str) -> Iterator[str]:
+    other = "" if row.row["record_id"] == found.record_id else f", of record {row.row['record_id']}"
+    yield f"row {row.subject}{other}"
+    for name, value in row.row.items():
+        if name not in ("record_id", "index") and value not in ("", []):
+            yield f"    {name} = {_value(name, value)}"
+    for name, parameter in row.parameters.items():
+        yield f"    parameter {name} = {parameter['value']} (from {parameter['from']}, {parameter['source']})"
+    for feature in row.features:
+        ready = "" if feature.ready else " (too little history)"
+        yield f"    feature {feature.name} = {feature.value}{ready}   {_declared(feature.declared)}"
+        for link in feature.entries[-_SHOWN_ENTRIES:]:
+            yield f"        entry {link['index']} {link['record_id']}"
+        more = feature.more + max(len(feature.entries) - _SHOWN_ENTRIES, 0)
+        if more:
+            yield f"        and {more} before"
+    if row.scope is not None:
+        yield "  scope"
+        yield from _tree(row.scope, 4)
+    for band in row.bands:
+        yield f"  band {band.band} ({band.severity})"
+        yield from _tree(band.condition, 4)
+        for name in band.unready:
+            yield f"    not ready: {name}"
+        if band.due_ms is not None and band.since_ms is not None:
+            yield f"    since {_time(band.since_ms)}, due {_time(band.due_ms)}"
+        if band.condition.value is True and band.reason:
+            yield f"    {band.reason[lang]}"
+    if row.timer_ms is not None:
+        yield f"  a timer waits until {_time(row.timer_ms)}"
+    yield f"=> {row.why[lang]}{' ' + row.alert_id if row.alert_id else ''}"
+    for part in row.because:
+        yield f"     false: {part}"
+
+
+def _tree(tree: Any, indent: int) -> Iterator[str]:
+    value = f"error: {tree.error}" if tree.error else _plain(tree.value)
+    sides = [part for part in tree.parts if not part.is_literal]
+    values = ""
+    if tree.operator not in ("||", "&&", "!", "?:", "") and sides:
+        values = "   with " + ", ".join(f"{part.source} = {_plain(part.value)}" for part in sides)
+    yield f"{' ' * indent}{value:<6} {tree.source}{values}"
+    if tree.operator in ("||", "&&", "!", "?:"):
+        for part in tree.parts:
+            yield from _tree(part, indent + 4)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def _value(name: str, value: Any) -> str:
+    if name.endswith("_ms") and isinstance(value, int) and value > 10**11:
+        return f"{_time(value)} ({value})"
+    return _plain(value)
+
+
+def _declared(declared: dict[str, Any]) -> str:
+    return ", ".join(f"{name}: {value}" for name, value in declared.items())
+
+
+def _time(ms: int) -> str:
+    return format_utc(UnixMs(ms))

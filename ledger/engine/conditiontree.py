@@ -1,0 +1,201 @@
+"""A condition as a tree, each part with its value and none left out because another decided already.
+
+CEL stops at the first part of `a && b` that decides, and says nothing of why. To show a person why a rule held, or did not,
+the text is split at its boolean operators and comparisons (strings and brackets respected), and each part is evaluated by
+CEL itself on the same row. Parts are never evaluated by other code, so what is shown is what CEL finds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import cel
+
+from ledger.engine.expressions import Bindings
+
+_COMPARISONS = ("==", "!=", "<=", ">=", "<", ">")
+_LITERAL = re.compile(r"""-?\d+|true|false|"[^"]*"|'[^']*'""")
+_WORD = re.compile(r"\w")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A piece of a condition. `operator`: `||`, `&&`, `!`, `?:`, a comparison, `in`, or "" for what is not split further."""
+
+    source: str
+    operator: str = ""
+    parts: tuple[Part, ...] = ()
+
+
+@dataclass(slots=True)
+class Valued:
+    """A part with its value: bool, int, str, list; or why it has none (`error`)."""
+
+    source: str
+    operator: str
+    value: Any
+    error: str = ""
+    parts: list[Valued] = field(default_factory=list)
+
+    @property
+    def is_literal(self) -> bool:
+        """Whether the source says it all."""
+        return bool(_LITERAL.fullmatch(self.source))
+
+
+def parse(source: str) -> Part:
+    """The tree of a condition that compiles."""
+    text = _bare(source.strip())
+    if (cut := _ternary(text)) is not None:
+        at, colon = cut
+        return Part(text, "?:", (parse(text[:at]), parse(text[at + 1 : colon]), parse(text[colon + 1 :])))
+    for operator in ("||", "&&"):
+        pieces = _split(text, operator)
+        if len(pieces) > 1:
+            return Part(text, operator, tuple(parse(piece) for piece in pieces))
+    if (found := _comparison(text)) is not None:
+        operator, left, right = found
+        return Part(text, operator, (parse(left), parse(right)))
+    if text.startswith("!"):
+        return Part(text, "!", (parse(text[1:]),))
+    return Part(text)
+
+
+def valued(part: Part, row: Mapping[str, Any], parameters: Mapping[str, int]) -> Valued:
+    """The tree with the values that its parts have on this row."""
+    bindings = Bindings()
+    bindings.bind(row, parameters)
+    return _valued(part, bindings)
+
+
+def _valued(part: Part, bindings: Bindings) -> Valued:
+    value, error = None, ""
+    try:
+        value = cel.compile(part.source).execute(bindings.context)
+    except (TypeError, KeyError, RuntimeError, ValueError, ArithmeticError) as failure:
+        error = str(failure).splitlines()[0]
+    return Valued(part.source, part.operator, value, error, [_valued(child, bindings) for child in part.parts])
+
+
+def failing(tree: Valued) -> list[Valued]:
+    """The smallest parts that make the whole false: those without which it would have held."""
+    if tree.value is True:
+        return []
+    if tree.operator == "&&":
+        return [found for part in tree.parts if part.value is not True for found in failing(part)]
+    if tree.operator == "||":
+        return [found for part in tree.parts for found in failing(part)]
+    if tree.operator == "?:":
+        chosen = tree.parts[1] if tree.parts[0].value is True else tree.parts[2]
+        return failing(chosen)
+    return [tree]
+
+
+# --- splitting -------------------------------------------------------------------------------------------------------
+
+
+def _top(text: str) -> Iterator[int]:
+    """Positions outside of strings and brackets."""
+    depth, quote, at = 0, "", 0
+    while at < len(text):
+        char = text[at]
+        if quote:
+            if char == "\\":
+                at += 1
+            elif char == quote:
+                quote = ""
+        elif char in "\"'":
+            quote = char
+        elif char in "([{":
+            depth += 1
+        elif char in ")]}":
+            depth -= 1
+        elif depth == 0:
+            yield at
+        at += 1
+
+
+def _bare(text: str) -> str:
+    """Without brackets around the whole."""
+    while text.startswith("(") and _closes_at_end(text):
+        text = text[1:-1].strip()
+    return text
+
+
+def _closes_at_end(text: str) -> bool:
+    depth, quote, at = 0, "", 0
+    while at < len(text):
+        char = text[at]
+        if quote:
+            if char == "\\":
+                at += 1
+            elif char == quote:
+                quote = ""
+        elif char in "\"'":
+            quote = char
+        elif char in "([{":
+            depth += 1
+        elif char in ")]}":
+            depth -= 1
+            if depth == 0:
+                return at == len(text) - 1
+        at += 1
+    return False
+
+
+def _split(text: str, operator: str) -> list[str]:
+    pieces, start, skip = [], 0, -1
+    for at in _top(text):
+        if at > skip and text.startswith(operator, at):
+            pieces.append(text[start:at])
+            start, skip = at + len(operator), at + len(operator) - 1
+    return [*pieces, text[start:]] if pieces else [text]
+
+
+def _ternary(text: str) -> tuple[int, int] | None:
+    """Positions of the outermost `?` and its `:`."""
+    start, depth = -1, 0
+    for at in _top(text):
+        if text[at] == "?":
+            if start < 0:
+                start = at
+            else:
+                depth += 1
+        elif text[at] == ":" and start >= 0:
+            if depth == 0:
+                return start, at
+            depth -= 1
+    return None
+
+
+def _comparison(text: str) -> tuple[str, str, str] | None:
+    """(operator, left, right) of the one comparison that is not inside brackets. CEL has them from the left."""
+    found: tuple[str, int] | None = None
+    skip = -1
+    for at in _top(text):
+        if at <= skip:
+            continue
+        for operator in _COMPARISONS:
+            if text.startswith(operator, at):
+                found, skip = (operator, at), at + len(operator) - 1
+                break
+        else:
+            if _is_in(text, at):
+                found, skip = ("in", at), at + 1
+    if found is None:
+        return None
+    operator, at = found
+    return operator, text[:at], text[at + len(operator) :]
+
+
+def _is_in(text: str, at: int) -> bool:
+    return (
+        text.startswith("in", at)
+        and at > 0
+        and not _WORD.match(text[at - 1])
+        and at + 2 < len(text)
+        and not _WORD.match(text[at + 2])
+    )
