@@ -80,6 +80,8 @@ class Outcome:
     seen: list[Seen] = field(default_factory=list)
     shadow: dict[str, int] = field(default_factory=dict)
     """Rules in shadow raise nothing; how often they would have."""
+    budgets: dict[str, int] = field(default_factory=dict)
+    """Alerts a day that a rule allows itself, where it does."""
     errors: list[str] = field(default_factory=list)
     found: dict[str, Seen] = field(default_factory=dict)
     """Planted label -> the alert that found it."""
@@ -105,8 +107,15 @@ class Outcome:
         return sum(s.begins for s in self.false) / max(1, clock.workdays(self.days))
 
     @property
+    def over_budget(self) -> list[str]:
+        """Rules that ask for somebody on clean data more often, on average, than their own budget allows."""
+        times = Counter(one.rule for one in self.false if one.begins)
+        return [rule for rule, most in self.budgets.items() if times[rule] > most * self.days]
+
+    @property
     def good(self) -> bool:
-        return not self.missed and not self.fired and not self.errors and self.a_workday <= BUDGET_A_WORKDAY
+        bad = self.missed or self.fired or self.errors or self.over_budget
+        return not bad and self.a_workday <= BUDGET_A_WORKDAY
 
 
 def run(world: World, days: int, rules: RuleSet | None = None, *, say: Callable[[str], None] | None = None) -> Outcome:
@@ -148,6 +157,7 @@ def run(world: World, days: int, rules: RuleSet | None = None, *, say: Callable[
         rss_mb=_rss_mb(),
         seen=[one for one in seen if one.rule != "RULE-ERROR"],
         shadow=shadow,
+        budgets={rule.id: rule.max_per_day for rule in rules.rules if rule.max_per_day is not None},
         errors=[one.reason for one in seen if one.rule == "RULE-ERROR"],
     )
     judge(outcome, world.labels.listed)
@@ -249,6 +259,7 @@ def lines(outcome: Outcome) -> list[str]:
     told += [f"missed: {label.id} ({label.why})" for label in outcome.missed]
     told += [f"near miss fired: {name}: {one.rule} {one.reason}" for name, one in outcome.fired.items()]
     told += [f"rule error: {error}" for error in sorted(set(outcome.errors))[:20]]
+    told += [f"over its own budget: {rule}" for rule in outcome.over_budget]
     handled = sum(one.begins for one in outcome.false)
     told.append(
         f"to handle on clean data: {handled} in {workdays} working days, {outcome.a_workday:.2f} a day "

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections import Counter
 from itertools import islice
+from types import SimpleNamespace
 
 from ledger.core.record import parse_payload
 from ledger.engine.register import is_workday
@@ -11,6 +12,7 @@ from tests.scenario import clock
 from tests.scenario.labels import NEAR_MISS, PLANTED
 from tests.scenario.plants import CASES
 from tests.scenario.stream import Inputs
+from tests.scenario.supervisor import Supervisor
 from tests.scenario.world import World
 
 SAMPLE = 40
@@ -88,12 +90,18 @@ def test_drafts__a_sample_of_every_kind__passes_the_door():
         "endorse",
         "filing",
         "grant",
+        "incident",
+        "inspection",
         "licence",
         "movement",
+        "order",
         "person",
         "place",
         "profile",
+        "refusal",
         "rental",
+        "reply",
+        "scrub",
         "stocktake",
     }
 
@@ -125,3 +133,20 @@ def test_labels__every_rule_of_the_pack__has_planted_cases_and_as_many_near_miss
         assert kinds[rule, PLANTED] >= 2, rule
         assert kinds[rule, NEAR_MISS] >= kinds[rule, PLANTED], rule
     assert len({label.id for label in world.labels.listed}) == len(world.labels.listed)
+
+
+def test_supervisor__a_warning__is_taken_up_and_closed_in_the_stream():
+    world = World(7, scale=30, plants=False)
+    desk, wrote = Supervisor(world), []
+    alert = SimpleNamespace(
+        rule="A02", severity="high", alert_id="a" * 64, extra={}, holder="x", opened_ms=clock.day_start(0) + 1
+    )
+    desk.see([SimpleNamespace(alert=alert)])
+    last = 0
+    for draft in desk.among(world.drafts(3)):
+        assert draft.received_ms >= last
+        last = draft.received_ms
+        if draft.kind == "alert_transition":
+            parse_payload(payload(draft))
+            wrote.append((draft.body["from"], draft.body["to"], bool(draft.body.get("evidence"))))
+    assert wrote == [("open", "acknowledged", False), ("acknowledged", "closed", True)]

@@ -15,4 +15,5 @@ def test_thirty_days__all_sites__every_planted_case_found_within_the_budget():
     assert not outcome.errors, told
     assert not outcome.missed, told
     assert not outcome.fired, told
+    assert not outcome.over_budget, told
     assert outcome.a_workday <= 5, told
