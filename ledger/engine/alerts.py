@@ -356,6 +356,10 @@ class AlertBook:
             self.lives.born(alert, sla, cause, to.life, inhibited, excepted)
         self._set_life_timers(to)
 
+    def witness(self, alert: Alert, to: Effects) -> None:
+        """An alert that somebody else raised."""
+        self._live_on(alert, to)
+
     def live(self, entry: Input, moment: Moment, to: Effects) -> None:
         """Fold what a supervisor or an enterprise did about alerts: one entry of `lives.KINDS`."""
         cause = Cause(moment.index, moment.record_id, moment.now_ms, entry.holder)

@@ -23,7 +23,7 @@ from ledger.engine.topics.refusals import Refusals
 from ledger.engine.topics.stock import Stock
 from ledger.engine.windows import Windows
 from ledger.errors import RuleError
-from ledger.model import RecordId, StoredRecord, UnixMs
+from ledger.model import Alert, RecordId, StoredRecord, UnixMs
 
 ENGINE = "ENGINE"
 """The name under which the engine's own errors (an entry that does not fold) are shown beside the rules."""
@@ -161,6 +161,10 @@ class Fold:
     def can_skip(self) -> bool:
         """Whether entries of no interest can be skipped."""
         return self._refusals is None
+
+    def witness(self, alert: Alert, to: Effects) -> None:
+        """A rule that is not in this set raised this alert: its life begins. For tests of rules about the handling."""
+        self._alerts.witness(alert, to)
 
     def unreadable(self, record: StoredRecord, error: RuleError, to: Effects) -> None:
         """Fold an entry whose stored bytes do not parse: one alert, and the fold goes on."""

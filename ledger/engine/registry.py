@@ -20,6 +20,7 @@ from ledger.engine.topics.discipline import Discipline
 from ledger.engine.topics.filings import Filings
 from ledger.engine.topics.flows import Flows
 from ledger.engine.topics.habits import Habits
+from ledger.engine.topics.handling import Handling
 from ledger.engine.topics.identities import Identities
 from ledger.engine.topics.incidents import Incidents
 from ledger.engine.topics.knives import Knives
@@ -67,6 +68,7 @@ TOPICS: tuple[type[Topic], ...] = (
     Combinations,
     Runs,
     Uploads,
+    Handling,
 )
 """In the order in which they see a record."""
 
@@ -130,4 +132,5 @@ def build_topics(state: FoldState, register: Register, sets: RestrictedSets) -> 
         Combinations(state.combinations, register, linked, sets),
         Runs(state.runs),
         Uploads(register),
+        Handling(state.handling, state.life),
     )

@@ -18,7 +18,7 @@ from ledger.engine.rulescript import read_script
 from ledger.engine.state import FoldState, decode_state, encode_state
 from ledger.engine.yamlfile import Located
 from ledger.errors import RuleError
-from ledger.model import UnixMs
+from ledger.model import Alert, UnixMs
 
 CLOCK = "2026-03-02T00:00:00Z"
 ABOUT = ("fires", "silent", "boundary", "restart")
@@ -111,6 +111,28 @@ def _expectation(located: Located, clock: UnixMs) -> dict[str, Any]:
     return want
 
 
+def _alert_of(entry: Input) -> Alert:
+    """An alert of another rule, as the test's own `alert` record states it; its id is that record's."""
+    body = entry.body
+    return Alert(
+        alert_id=entry.record_id,
+        rule=body["rule"],
+        version=body["version"],
+        fingerprint=tuple(body["fingerprint"]),
+        first_index=entry.index,
+        last_index=entry.index,
+        band=body["band"],
+        severity=body["severity"],
+        holder=body.get("holder", ""),
+        site=body.get("site", ""),
+        reason={},
+        inputs=body["inputs"],
+        opened_ms=entry.received_ms,
+        late=False,
+        extra={"record": entry.record_id},
+    )
+
+
 def _fold(rule: Rule, script: list[Input | None], classifier: Classifier, restart_at: int | None) -> list[Raised]:
     # A rule in shadow is tested for what it would say.
     rules = RuleSet((replace(rule, status="live"),), "0" * 64)
@@ -125,4 +147,6 @@ def _fold(rule: Rule, script: list[Input | None], classifier: Classifier, restar
             fold = Fold(state, rules, classifier, _IDENTITY)
         if entry is not None:
             fold.step(fold.with_before(entry, by_id.get), to)
+            if entry.kind == "alert":
+                fold.witness(_alert_of(entry), to)
     return to.raised

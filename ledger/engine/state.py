@@ -23,6 +23,7 @@ from ledger.engine.topics.discipline import DisciplineState
 from ledger.engine.topics.filings import FilingsState
 from ledger.engine.topics.flows import FlowsState
 from ledger.engine.topics.habits import HabitsState
+from ledger.engine.topics.handling import HandlingState
 from ledger.engine.topics.identities import IdentitiesState
 from ledger.engine.topics.knives import KnivesState
 from ledger.engine.topics.licences import LicencesState
@@ -192,6 +193,7 @@ class FoldState(msgspec.Struct):
     """Rule -> fingerprint, of the rules about what happened."""
     timers: dict[str, Timer] = {}
     life: LifeState = msgspec.field(default_factory=LifeState)
+    handling: HandlingState = msgspec.field(default_factory=HandlingState)
     inhibition: InhibitionState = msgspec.field(default_factory=InhibitionState)
     health: dict[str, Health] = {}
     ruleset: str = ""

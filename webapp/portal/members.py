@@ -95,6 +95,7 @@ MEMBERS_ZH = {
     "lift_ppm": "行业比例（ppm）", "prior_known": "行业比例可评估", "class_n": "同类购买数", "class_z_milli": "与同类偏离（千分之标准差）", "growth_ppm": "增长比例（ppm）", "mean": "月均", "peak": "最高月",
     "month": "本月合计", "total": "合计", "times": "次数", "z": "偏离（千分之标准差）", "set": "受限组合", "groups": "组数", "held": "已购组数", "usual": "行业常用", "new_substance": "首次购买的物质",
     "used": "投入量", "made": "产出量", "product": "产品", "runs": "批次数", "ratios": "产出比合计（ppm）", "ratio_ppm": "产出比（ppm）", "twofold": "两倍线（ppm）", "threefold": "三倍线（ppm）", "oldest": "说明时限", "few": "少次", "by_seller": "由卖方记录", "overdue": "逾期界限", "many": "多次", "threshold": "关注线", "most_sent": "条数上限", "most_span": "时间跨度上限", "lift": "行业比例线（ppm）",
+    "grade": "级别", "closed_rule": "所关闭规则", "evidenced": "有证据", "open_for_ms": "处置时长",
     "as_of_ms": "截至", "chain": "链", "endpoint": "节点地址", "chain_id": "链 ID", "submitter": "提交账户", "block_time_s": "区块时间", "lag_s": "滞后（秒）", "final_block": "最终区块",
     "head_size": "链上树大小", "balance_wei": "余额（wei）", "has_role": "有提交权限", "checkpoint_size": "检查点大小", "checkpoint_signed_ms": "检查点签署时间", "rollback": "回退",
     "signing_waits_for": "签署等待", "waiting_jobs": "等待任务数", "refusals_counted_only": "仅计数的拒收",
