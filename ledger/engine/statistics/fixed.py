@@ -8,6 +8,7 @@ away from zero.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import isqrt
 
 PPM = 1_000_000
@@ -49,11 +50,14 @@ def ratio_ppm(part: int, whole: int) -> int:
     return clamp(divide(part * PPM, whole), LIMIT_PPM)
 
 
+@lru_cache(maxsize=65_536)
 def ln_micro(number: int) -> int:
     """The natural logarithm of a positive integer, in millionths; at most 0.501 millionths off.
 
     number = m * 2^k with m in [2/3, 4/3); ln m = 2 artanh x, x = (m - 1)/(m + 1), |x| <= 1/5, by the first six terms
     of x + x^3/3 + x^5/5 + ... (Abramowitz and Stegun 4.1.27): the seventh is below 1.3e-10.
+
+    Quantities repeat, and a robust z asks for hundreds of them at a time: so the newest are kept.
 
     Raises: ValueError for zero and below.
     """

@@ -29,7 +29,7 @@ def robust_z_milli(log_micro: int, logs_micro: Sequence[int], least: int = MIN_S
     # All in halves: the median of an even number of integers is one, and so is that of their deviations.
     twice_median = _twice_median(sorted(logs_micro))
     away = 2 * log_micro - twice_median
-    deviations = sorted(abs(2 * x - twice_median) for x in logs_micro)
+    deviations = sorted([abs(2 * x - twice_median) for x in logs_micro])
     four_mad = _twice_median(deviations)
     if four_mad:
         return clamp(divide(1349 * away, four_mad), LIMIT_MILLI)  # 1349 = 2 * 674.5

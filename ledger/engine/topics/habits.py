@@ -49,7 +49,7 @@ HABITS = {
 
 
 class HabitsState(msgspec.Struct):
-    """By buyer|code; by industry; by code; by industry|code; by code|dimension."""
+    """By buyer|code; by industry; by code; by industry|code; by industry|code|dimension."""
 
     since_ms: int = -1
     """Receipt of the first purchase."""
@@ -84,7 +84,7 @@ class Habits:
             if state.since_ms < 0:
                 state.since_ms = entry.received_ms
             if line.amount > 0:
-                sizes = state.sizes.setdefault(f"{line.code}|{line.dimension}", [])
+                sizes = state.sizes.setdefault(f"{industry}|{line.code}|{line.dimension}", [])
                 own = [at for at, (buyer, _) in enumerate(sizes) if buyer == entry.holder]
                 if len(own) >= CLASS_OF_ONE:
                     del sizes[own[0]]
@@ -127,7 +127,7 @@ class Habits:
         profile = self._register.profile(buyer)
         statement, age_ms = self._statement(buyer, row["code"], categories, entry)
         lift_ppm, known = self._lift(buyer, industry_of(profile.industry), row["code"], entry)
-        n, z_milli = self._class(buyer, row)
+        n, z_milli = self._class(buyer, industry_of(profile.industry), row)
         return {
             "party": self._linked.party(buyer)[0],
             "inside": self._register.is_inside(buyer),
@@ -173,9 +173,9 @@ class Habits:
             return 0, False
         return ratio_ppm(together * total, of_industry * of_code), True
 
-    def _class(self, buyer: str, row: dict[str, Any]) -> tuple[int, int]:
-        """How many purchases by others it is compared with, and how far it lies from them."""
-        sizes = self._state.sizes.get(f"{row['code']}|{row['dimension']}", ())
+    def _class(self, buyer: str, industry: str, row: dict[str, Any]) -> tuple[int, int]:
+        """How many purchases by others of its industry it is compared with, and how far it lies from them."""
+        sizes = self._state.sizes.get(f"{industry}|{row['code']}|{row['dimension']}", ())
         if len(sizes) < CLASS_LEAST or row["amount"] <= 0:
             return 0, 0
         others = [size for other, size in sizes if other != buyer]
