@@ -41,6 +41,8 @@ SNAPSHOT_ENTRIES = 10_000
 SNAPSHOT_SECONDS = 60.0
 OUTBOX_BATCH = 100
 TICK_RETRY_SECONDS = 1.0
+BESIDE = ("OUTBOX", "CLOCK", "LAG", "COST")
+"""Names under which what is not of the fold stands beside the rules' health: its digest and the audit leave them out."""
 PREPARE_BATCH = 500
 """A new rule set's back-fill goes on by so many entries between two live batches."""
 
@@ -88,7 +90,7 @@ class Evaluator:
         self._snapshot_index = 0
         self._snapshot_s = clock_s()
         self._tick_asked_s = float("-inf")
-        self._outbox_error = ""
+        self._noted: dict[str, str] = {row.rule: row.error for row in store.health() if row.rule in BESIDE}
 
     # --- the loop's body ---------------------------------------------------------------------------------------------
 
@@ -254,12 +256,15 @@ class Evaluator:
 
     def _note_outbox(self, fold: Fold, refused: Exception | None) -> None:
         """Whether alerts reach the log is health too: it stands beside the rules under the name OUTBOX."""
-        error = "" if refused is None or isinstance(refused, OverloadedError) else str(refused)
-        if error == self._outbox_error:
+        self._note(fold, "OUTBOX", "" if refused is None or isinstance(refused, OverloadedError) else str(refused))
+
+    def _note(self, fold: Fold, name: str, error: str) -> None:
+        """What is not of the fold stands beside the rules' health all the same; what is told already is not told again."""
+        if error == self._noted.get(name, ""):
             return
-        self._outbox_error = error
+        self._noted[name] = error
         cursor = LeafIndex(fold.state.next_index)
-        row = RuleHealth("OUTBOX", 1, cursor, "error" if error else "ok", error, 0, 0)
+        row = RuleHealth(name, 1, cursor, "error" if error else "ok", error[:500], 0, 0)
         self._store.commit(EngineBatch(cursor=cursor, health=(row,)))
 
     def _prepare(self, follower: Follower) -> int:
@@ -305,7 +310,9 @@ class Evaluator:
         if now_s - self._tick_asked_s < TICK_RETRY_SECONDS:
             return  # at most one tick a minute is the sequencer's business; not to ask all the time is ours
         self._tick_asked_s = now_s
-        self._appender.tick(due_ms)
+        jump = None if self._appender.tick(due_ms) is not None else self._appender.status().get("clock_jump")
+        error = "" if jump is None else f"the clock jumped, ticks pause until it is confirmed: {jump}"
+        self._note(fold, "CLOCK", error)
 
     def state(self) -> bytes:
         """The folded state as a snapshot at this moment would keep it; for the audit."""
@@ -320,7 +327,7 @@ class Evaluator:
             "lag": max(int(self._log.size()) - cursor, 0),
             "next_due_ms": follower.fold.next_due() if follower else None,
             "ruleset": follower.rules.digest if follower else self._rules.digest,
-            "outbox_error": self._outbox_error,
+            "outbox_error": self._noted.get("OUTBOX", ""),
         }
 
 

@@ -255,6 +255,15 @@ class HeadGuard(Protocol):
         """Durable when it returns; RollbackError when the stored head is not `expected`."""
 
 
+class ClockPause(Protocol):
+    """A jump of the clock that nobody has confirmed; survives a restart."""
+
+    def read(self) -> dict[str, Any] | None: ...
+    def write(self, jump: dict[str, Any]) -> None: ...
+    def clear(self) -> None:
+        """Somebody confirms that the time is right."""
+
+
 # --- the chain -----------------------------------------------------------------------------------------------------
 
 

@@ -22,6 +22,7 @@ from typing import Any
 from ledger.append import Draft, WriterState, append, commit
 from ledger.authenticate import authenticate
 from ledger.checkpoint import checkpoint
+from ledger.clockwatch import ClockWatch
 from ledger.core.dsse import PAYLOAD_TYPE, encode_envelope, pae
 from ledger.core.note import NoteSigner
 from ledger.core.submission import SUBMISSION_TYPE
@@ -106,8 +107,11 @@ class Sequencer:
         *,
         clock: Callable[[], UnixMs],
         chain_head: Callable[[], TreeHead] | None,
+        clock_watch: ClockWatch | None = None,
     ) -> None:
+        """`clock_watch` None: the clock is believed whatever it says."""
         self._store = store
+        self._clock_watch = clock_watch
         self._identity = identity
         self._guard = guard
         self._clock = clock
@@ -144,6 +148,8 @@ class Sequencer:
         return self._append_own(kind, book, lambda _: body)
 
     def tick(self, not_before: UnixMs) -> Appended | None:
+        if self._clock_jump() is not None:
+            return None
         now = self._clock()
         last_now, last_index = self._last_tick
         if now < not_before or now - last_now < TICK_EVERY_MS:
@@ -168,7 +174,11 @@ class Sequencer:
             "signing_waits_for": self._waiting_for,
             "waiting_jobs": self._jobs.qsize(),
             "refusals_counted_only": sum(self._uncounted.values()),
+            "clock_jump": self._clock_jump(),
         }
+
+    def _clock_jump(self) -> dict[str, Any] | None:
+        return None if self._clock_watch is None else self._clock_watch.jump()
 
     # -- checkpoint ----------------------------------------------------------------------------------------------
 
@@ -179,6 +189,7 @@ class Sequencer:
         """
         if self._rollback:
             raise RollbackError(self._rollback)
+        self._clock_jump()  # looked at every second, also when no tick is asked for
         with self._lock:
             head = self._state.head()
         if head.size == 0:

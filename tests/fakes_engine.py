@@ -209,6 +209,10 @@ class FakeAppender:
         self.away = False
         self.refuse_with: Exception | None = None
         self.last_tick = -(10**15)
+        self.clock_jump = None
+
+    def status(self):
+        return {"clock_jump": self.clock_jump}
 
     def sign_platform(self, payload: bytes) -> bytes:
         if self.away:
@@ -237,6 +241,8 @@ class FakeAppender:
 
     def tick(self, not_before):
         now = self.clock()
+        if self.clock_jump is not None:
+            return None
         if now < not_before or now - self.last_tick < 60_000:
             return None
         self.last_tick = now

@@ -20,7 +20,8 @@ _Row = dict[str, Any]
 # The engine's tables that a fold of the log determines entirely, by key. Integer keys sort alike everywhere, so those
 # tables are merged as streams; text may not, but those tables grow with books and rules only, and fit in memory.
 _STREAMED = {"state": ("id",), "alert": ("seq",), "outbox": ("n",), "line": ("index", "line")}
-_OUTBOX_HEALTH = ("OUTBOX",)  # whether the log could be reached, not what was folded
+# Whether the log could be reached, the clock, how far behind, how slow: not what was folded.
+_BESIDE = {("OUTBOX",), ("CLOCK",), ("LAG",), ("COST",)}
 _HELD = {
     "timer": ("id",),
     "stock": ("holder", "site", "book", "key"),
@@ -55,9 +56,13 @@ def engine_tables(tables: TableReader, fresh: TableReader, report: Report) -> No
             else:
                 _compare(report, table, keys, stored, derived)
     for table, keys in _HELD.items():
-        kept = {_key(row, keys): row for row in tables.rows("engine", table) if _key(row, keys) != _OUTBOX_HEALTH}
+        kept = {
+            _key(row, keys): row
+            for row in tables.rows("engine", table)
+            if table != "health" or _key(row, keys) not in _BESIDE
+        }
         for derived in fresh.rows("engine", table):
-            if _key(derived, keys) != _OUTBOX_HEALTH:
+            if table != "health" or _key(derived, keys) not in _BESIDE:
                 _compare(report, table, keys, kept.pop(_key(derived, keys), None), derived)
         for stored in kept.values():
             if table == "extra" and stored["key"].startswith(_RULESET):

@@ -14,6 +14,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 
+from ledger.adapters.clockpause import FILE as CLOCK_JUMP
+from ledger.adapters.clockpause import ClockPauseFile
 from ledger.adapters.enrolments import EnrolmentDirectory
 from ledger.adapters.ipc import SequencerClient
 from ledger.adapters.keystore.desk import DeskKeyFiles
@@ -191,6 +193,11 @@ class Installation:
     def desk_keys(self) -> DeskKeyFiles:
         """The supervisors' key files; each opens under its owner's password only."""
         return DeskKeyFiles(self.config.keys_dir / "desk")
+
+    @property
+    def clock_pause(self) -> ClockPauseFile:
+        """A jump of the clock that nobody has confirmed yet."""
+        return ClockPauseFile(self.config.state_dir / "guard" / CLOCK_JUMP)
 
     def guard(self) -> FileHeadGuard:
         """The last signed head, in a file apart from the database."""

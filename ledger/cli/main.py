@@ -27,6 +27,7 @@ _COMMANDS = {
     "verify": "ledger.cli.verify:verify",
     "audit": "ledger.cli.audit:audit_command",
     "rules": "ledger.cli.rules:rules",
+    "clock": "ledger.cli.clock:clock_command",
 }
 _HELP = {
     "init": "Make an installation: keys, databases, contracts, trust file, the supervisor's account.",
@@ -43,6 +44,7 @@ _HELP = {
     "tiles": "Copy the log's tiles into a folder, for `verify log`.",
     "erase": "Erase personal data of a record whose legal period has ended.",
     "verify": "Check a bundle, a log, a book, a receipt or two checkpoints, trusting nobody.",
+    "clock": "Has the clock jumped? Deadlines stand still until you confirm it.",
     "rules": "Check, test, back-test and explain rules; replay the log.",
     "audit": "Re-derive everything that an installation holds from signed bytes and the chain.",
 }

@@ -18,6 +18,7 @@ import click
 from ledger import faults, flow
 from ledger.adapters.ipc import SequencerServer
 from ledger.cli.compose import SUBMITTER_ACCOUNT, Installation, wall_clock_ms
+from ledger.clockwatch import ClockWatch
 from ledger.config import Config, environment_with, faults_dir_from_environment, load
 from ledger.errors import ChainError, ChainMismatchError, OverloadedError, RollbackError, StoreError
 from ledger.sequencer import Sequencer
@@ -57,8 +58,19 @@ def run_sequencer(config: Config) -> None:
     with lock:
         here.stores.migrate()
         chain = here.chain()
+        clock_watch = ClockWatch(
+            here.clock_pause,
+            clock=wall_clock_ms,
+            steady_s=_steady_s,
+            last_received=here.stores.log.last_received(),
+        )
         sequencer = Sequencer(
-            here.stores.log, here.identity(), here.guard(), clock=wall_clock_ms, chain_head=chain.head
+            here.stores.log,
+            here.identity(),
+            here.guard(),
+            clock=wall_clock_ms,
+            chain_head=chain.head,
+            clock_watch=clock_watch,
         )
         desk = SigningDesk(sequencer, here.desk_keys, flow.Directory(here.stores.log), origin=config.origin)
         server = SequencerServer(config.socket_path, sequencer, desk)
@@ -182,6 +194,11 @@ def run_web(config: Config) -> None:
     ]
     environment = environment_with(HAZLEDGER_STATE=str(config.state_dir))
     os.execve(sys.executable, arguments, environment)  # noqa: S606 - our own interpreter
+
+
+def _steady_s() -> float:
+    """A clock that nobody can set, and that goes on while the machine sleeps."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 class _SayOnce:

@@ -234,6 +234,7 @@ FILES = {
     "chain/*.lock": "empty; only its lock counts",
     "chain/home/*": "Anvil's own scratch",
     "locks/*.lock": "empty; only its lock counts",
+    "guard/clock-jump.json": "there while ticks pause; taken away, deadlines run by the clock as it is, which is what confirming does",
     "run/*": "socket and status of what runs now, made again at each start",
     "processes.log": "what the processes said",
 }
