@@ -379,7 +379,7 @@ def test_user_deleted__no_session_of_it_opens(desk):
 
 
 def post_forms(desk):
-    return ["/sign-out", "/sessions/revoke", "/password", f"/records/{'0' * 64}/disclosures", f"/records/{'0' * 64}/bundle-with-disclosures"]
+    return ["/sign-out", "/sessions/revoke", "/password", f"/records/{'0' * 64}/disclosures", f"/records/{'0' * 64}/bundle-with-disclosures", f"/alerts/{'0' * 64}"]
 
 
 @pytest.mark.parametrize("token", [None, "", "0" * 64])
@@ -411,7 +411,7 @@ def test_every_post_route_of_the_portal__is_behind_the_check(desk):
     """A new form cannot be added without it: every POST route answers 400 or leads to sign-in without a token."""
     for rule in desk.app.url_map.iter_rules():
         if "POST" in rule.methods and not rule.endpoint.startswith("api_"):
-            path = rule.rule.replace("<record_id>", "0" * 64)
+            path = rule.rule.replace("<record_id>", "0" * 64).replace("<alert_id>", "0" * 64)
             assert path in {*post_forms(desk), "/sign-in"}, f"add {path} to this test"
 
 
@@ -462,7 +462,7 @@ def test_portal_without_a_session__nothing_but_sign_in(tmp_path):
     for rule in desk.app.url_map.iter_rules():
         if rule.endpoint.startswith("api_") or rule.endpoint in {"static", "signin.sign_in", "portal.set_language"}:
             continue
-        path = rule.rule.replace("<record_id>", "0" * 64).replace("<alert_id>", "0" * 64)
+        path = rule.rule.replace("<record_id>", "0" * 64).replace("<alert_id>", "0" * 64).replace("<alert_id>", "0" * 64)
         path = path.replace("<holder>", desk.acid.holder).replace("<int:index>", "0")
         for method in rule.methods - {"HEAD", "OPTIONS"}:
             answer = desk.client().open(path, method=method)
