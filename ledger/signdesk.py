@@ -121,15 +121,17 @@ class SigningDesk:
         A body's value "@n" becomes the record_id of the n-th draft of this call. With `confirmed` the password must have
         been given within CONFIRM_S.
 
-        Raises: DeskError, or the LedgerError that refuses the first; then none was signed after it.
+        Raises: DeskError, or the LedgerError that refuses one of them: then none was appended.
         """
         unlocked = self._unlocked(session, confirmed=confirmed)
 
         def work(draft: Draft) -> list[Appended]:
-            done: list[Appended] = []
+            # All are made and checked before the first is appended: an order without its alerts would be half an act.
+            records: list[AuthenticRecord] = []
             for wanted in drafts:
-                record = self._record(unlocked, wanted, done, draft)
-                (answer,) = append([record], draft)
+                records.append(self._record(unlocked, wanted, records, draft))
+            done: list[Appended] = []
+            for answer in append(records, draft):
                 if isinstance(answer, LedgerError):
                     raise answer
                 done.append(answer)
@@ -150,9 +152,11 @@ class SigningDesk:
             return replace(unlocked)
 
     def _record(
-        self, unlocked: _Unlocked, wanted: DeskDraft, done: Sequence[Appended], draft: Draft
+        self, unlocked: _Unlocked, wanted: DeskDraft, before: Sequence[AuthenticRecord], draft: Draft
     ) -> AuthenticRecord:
-        head = draft.book((unlocked.name, SITE, wanted.book))
+        head = next((r for r in reversed(before) if r.book == wanted.book), None) or draft.book(
+            (unlocked.name, SITE, wanted.book)
+        )
         document: dict[str, Any] = {
             "v": 1,
             "log": self._origin,
@@ -165,7 +169,7 @@ class SigningDesk:
             "signers": [unlocked.signer.keyid],
             "nonce": base64.urlsafe_b64encode(secrets.token_bytes(18)).decode(),
             "event_time": format_utc(draft.now),
-            "body": {name: _named(value, done) for name, value in wanted.body.items()},
+            "body": {name: _named(value, before) for name, value in wanted.body.items()},
         }
         shown = [make_disclosure(name, text, secrets.token_bytes(_SALT)) for name, text in wanted.disclosures]
         if shown:
@@ -184,7 +188,7 @@ class SigningDesk:
         )
 
 
-def _named(value: Any, done: Sequence[Appended]) -> Any:
+def _named(value: Any, before: Sequence[AuthenticRecord]) -> Any:
     if isinstance(value, str) and value.startswith("@"):
-        return done[int(value[1:])].receipt.record_id
+        return before[int(value[1:])].record_id
     return value
