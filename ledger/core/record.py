@@ -9,14 +9,15 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import unicodedata
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
-from ledger.core import ids, schemas, strictjson
+import msgspec
+
+from ledger.core import schemas, strictjson
+from ledger.core.personal import check_personal_data, suspicious
 from ledger.core.quantity import to_base
 from ledger.core.schemas import typed
 from ledger.errors import PayloadError
@@ -98,18 +99,6 @@ _FINER_CODES = {"signers": "signers", "event_time": "event-time"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
-# A sieve over the raw bytes that costs a microsecond, so that only suspects are walked: every digit becomes 0, every
-# letter a, all else a full stop; then the ways in which people write these numbers are fixed strings.
-_SIEVE = bytes(48 if 48 <= c <= 57 else 97 if 65 <= c <= 90 or 97 <= c <= 122 else 46 for c in range(256))
-_SUSPECTS = (b"." + b"0" * 11, b"000.0000.0000", b"000000.00000000.000")
-# Normalising a text costs more than all the rest, so it is done only where a byte of such a digit or blank stands:
-# full-width digits and hyphen, mathematical digits, ideographic and no-break blank.
-_FULL_WIDTH = re.compile(rb"\xef\xbc[\x8d\x90-\x99]")
-_OTHER_FORMS = (b"\xf0\x9d\x9f", b"\xe3\x80\x80", b"\xc2\xa0")
-_CREDIT_CODE_MEMBERS = frozenset({"enterprise", "holder", "uscc", "counterparty_uscc"})
-_OPEN_MEMBERS = frozenset({"ext", "inputs"})
-_QUANTITY_MEMBERS = {"value", "unit"}
-
 
 def record_id_of(payload: bytes) -> RecordId:
     """Lower-case hex SHA-256 of the exact payload bytes."""
@@ -139,17 +128,50 @@ def parse_payload(payload: bytes) -> Payload:
         MalformedRecordError: the bytes are not strict JSON (`ledger.core.strictjson`).
         PayloadError: check 3, with a code of `PAYLOAD_CODES` and a JSON pointer.
     """
-    document = strictjson.loads(payload)
+    if _read_by_type(payload) is None:
+        return _payload_of(_checked_document(payload))
+    return _payload_of(msgspec.json.decode(payload))  # found strict, and of its schema
+
+
+def check_payload(payload: bytes) -> PayloadHeader:
+    """As `parse_payload`, for whoever does not want the body: half the time where a stock record is spelled compactly.
+
+    Raises:
+        MalformedRecordError, PayloadError: as `parse_payload`.
+    """
+    found = _read_by_type(payload)
+    if found is None:
+        return _payload_of(_checked_document(payload))
+    head, rest = found
+    return PayloadHeader(
+        head.log, head.kind, head.holder, False, head.site, head.book, rest.seq, rest.prev, tuple(rest.signers)
+    )
+
+
+def _read_by_type(payload: bytes) -> tuple[typed.Head, Any] | None:
+    """Head and rest of a payload that passes check 3, or None where `_checked_document` has to say so."""
+    found = typed.read(payload)
+    if found is None or suspicious(found[2]):
+        return None
+    return found[0], found[1]
+
+
+def _checked_document(payload: bytes) -> dict[str, Any]:
+    """What a payload says, by the exact reader and the validator, which also word the refusals."""
+    document: dict[str, Any] = strictjson.loads(payload)
     kind = _kind_of(document)
     if not schemas.validator(kind).is_valid(document):
         raise _schema_error(kind, document)
-    body = document["body"]
     _check_header(document)
-    _check_body(kind, body)
-    _check_personal_data(payload, document)
+    _check_body(kind, document["body"])
+    check_personal_data(payload, document)
+    return document
+
+
+def _payload_of(document: dict[str, Any]) -> Payload:
     return Payload(
         log=document["log"],
-        kind=kind,
+        kind=document["kind"],
         holder=document.get("enterprise") or document["issuer"],
         is_authority="issuer" in document,
         site=document["site"],
@@ -161,25 +183,8 @@ def parse_payload(payload: bytes) -> Payload:
         event_time=document["event_time"],
         event_time_ms=parse_instant(document["event_time"]),
         sd=tuple(document.get("_sd", ())),
-        body=body,
+        body=document["body"],
         document=document,
-    )
-
-
-def check_payload(payload: bytes) -> PayloadHeader:
-    """As `parse_payload`, for whoever does not want the body: half the time where a stock record is spelled compactly.
-
-    Raises:
-        MalformedRecordError, PayloadError: as `parse_payload`.
-    """
-    found = typed.read(payload)
-    if found is None:
-        return parse_payload(payload)
-    head, rest, tail = found
-    if _suspicious(tail):
-        return parse_payload(payload)
-    return PayloadHeader(
-        head.log, head.kind, head.holder, False, head.site, head.book, rest.seq, rest.prev, tuple(rest.signers)
     )
 
 
@@ -255,60 +260,6 @@ def _check_body(kind: str, body: dict[str, Any], base: str = "/body") -> None:
                     pointer=f"{base}/sites/{n}",
                 )
             sites.add(site["site"])
-
-
-def _check_personal_data(payload: bytes, document: dict[str, Any]) -> None:
-    if not _suspicious(payload):
-        return
-    for pointer, word in _free_strings(document, "issuer" in document):
-        found = ids.find_personal_data(word)
-        if found:
-            raise PayloadError(f"A {found} stands outside _sd.", code="personal-data", pointer=pointer)
-
-
-def _suspicious(payload: bytes) -> bool:
-    if b"\\" in payload:  # an escape can be a digit, or end in a letter that is none in the text
-        return True
-    if not payload.isascii() and (_FULL_WIDTH.search(payload) or any(mark in payload for mark in _OTHER_FORMS)):
-        payload = unicodedata.normalize("NFKC", payload.decode()).encode()
-    shape = payload.translate(_SIEVE)
-    # Spelled out: a generator would cost as much as the search.
-    eleven, mobile, resident = _SUSPECTS
-    return eleven in shape or mobile in shape or resident in shape
-
-
-def _free_strings(document: dict[str, Any], is_authority: bool) -> Iterator[tuple[str, str]]:
-    """Every text that a person or program could have written freely, member names under `ext` among them.
-
-    Left out are a quantity's value, which may well be eleven digits, and credit codes, which may look like a resident
-    ID: both have a form of their own that the schema checked.
-    """
-    stack: list[tuple[str, Any, bool]] = [("", {k: v for k, v in document.items() if k != "_sd"}, False)]
-    while stack:
-        pointer, value, is_open = stack.pop()
-        if type(value) is str:
-            if not (is_authority and _is_credit_code(value)):
-                yield pointer, value
-        elif type(value) is list:
-            stack.extend((f"{pointer}/{n}", item, is_open) for n, item in enumerate(value))
-        elif type(value) is dict:
-            if not is_open and value.keys() == _QUANTITY_MEMBERS:
-                continue
-            for name, item in value.items():
-                if is_open:
-                    # The name itself may be the number, so the pointer stops at the open member.
-                    yield pointer, name
-                    stack.append((pointer, item, True))
-                elif name not in _CREDIT_CODE_MEMBERS:
-                    stack.append((f"{pointer}/{name}", item, name in _OPEN_MEMBERS))
-
-
-def _is_credit_code(text: str) -> bool:
-    try:
-        ids.check_credit_code(text)
-    except ValueError:
-        return False
-    return True
 
 
 @cache

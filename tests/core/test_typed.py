@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from typing import Any
+from unittest.mock import patch
 
 import msgspec
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.core import record
+from ledger.core.personal import suspicious
 from ledger.core.record import check_payload, parse_payload
 from ledger.core.schemas import typed
 from ledger.errors import LedgerError
@@ -109,10 +111,12 @@ def bent(document: dict[str, Any]) -> Iterator[bytes]:
 
 
 def exact(raw: bytes) -> PayloadHeader | LedgerError:
-    try:
-        return parse_payload(raw)
-    except LedgerError as error:
-        return error
+    """By the validator, which `parse_payload` asks where the quick way says nothing."""
+    with patch.object(typed, "read", lambda _: None):
+        try:
+            return parse_payload(raw)
+        except LedgerError as error:
+            return error
 
 
 def place(header: PayloadHeader) -> tuple[Any, ...]:
@@ -131,12 +135,13 @@ def same(raw: bytes) -> bool:
     else:
         assert not isinstance(wanted, LedgerError), (raw, wanted)
         assert place(checked) == place(wanted)
+        assert parse_payload(raw) == wanted
     if found is None:
         return False
     if isinstance(wanted, LedgerError):
         # Free text is the caller's to look through, and nothing else.
         assert wanted.code == "personal-data", (raw, wanted)
-        assert record._suspicious(found[2])
+        assert suspicious(found[2])
     return True
 
 
