@@ -38,8 +38,6 @@ DEFAULT_SYSTEMATIC_PPM = 1_000
 Only what is stated is held against the one who stated it (`balances.series_fields`)."""
 WINDOW_MS = 30 * 86_400_000
 """Declared losses are judged by the month."""
-MIN_LOSSES = 8
-"""Earlier losses of a stream before a new one is compared with them (catalogue A09)."""
 _EVAPORATES = frozenset({"H220", "H221", "H224", "H225", "H226", "H280"})
 """Flammable liquids, gases."""
 _LIQUID_FORMS = frozenset({"liquid", "solution", "gas"})
@@ -284,7 +282,7 @@ class Accountancy(Topic):
                 continue
             stream = book.streams[key]
             earlier = [amount for at, amount in stream.losses if at < event_ms]
-            z_milli = quantity_z_milli(item.line.amount, earlier, MIN_LOSSES)
+            z_milli = quantity_z_milli(item.line.amount, earlier)
             lost, handled = streams.lost_lately(stream, event_ms, WINDOW_MS)
             yield (
                 DECLARED_LOSS.name,
