@@ -146,23 +146,32 @@ class Bindings:
     One CEL context for good, whose resolver looks into what is bound; so a row costs only the fields that are read.
     """
 
-    __slots__ = ("_parameters", "_row", "context")
+    __slots__ = ("_features", "_parameters", "_row", "context")
 
     def __init__(self) -> None:
         self._row: Mapping[str, Any] = {}
         self._parameters: Mapping[str, int] = {}
+        self._features: Mapping[str, Any] | None = None
         self.context = cel.Context()
         self.context.set_variable_resolver(self._resolve)
 
-    def bind(self, row: Mapping[str, Any], parameters: Mapping[str, int]) -> None:
-        """Evaluate on this row from now on. Parameters never bear a field's name; that was checked at load."""
+    def bind(
+        self, row: Mapping[str, Any], parameters: Mapping[str, int], features: Mapping[str, Any] | None = None
+    ) -> None:
+        """Evaluate on this row from now on. No name stands for two things; that was checked at load.
+
+        `features` may compute what it is asked for: a condition that is settled before it reads one costs nothing.
+        """
         self._row = row
         self._parameters = parameters
+        self._features = features
 
     def _resolve(self, name: str) -> Any:
         value = self._row.get(name)
         if value is None:
             value = self._parameters.get(name)
+            if value is None and self._features is not None:
+                value = self._features[name]
         if type(value) is str or value is True or value is False:
             return value
         return check_value(name, value)

@@ -4,7 +4,7 @@ A *watch* is what rules with the same subjects, scope, group_by and clock share:
 last HORIZON_MS (only the fields that the rules' conditions, reasons and fingerprints read). A row that comes late, or is
 taken out, touches the windows of the rows after it in the same group; so those are evaluated again, each at its own time
 with everything that is now known. What was found for a row is therefore always what would have been found had all come
-in the order in which it happened.
+in the order in which it happened (of up to AGAIN rows in one group).
 
 Only of what happened: rows of level subjects say how things stand now and are evaluated once, as they come.
 """
@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ledger.engine.expressions import Bindings, Condition
-from ledger.engine.features import READY, WINDOW_END, Feature
+from ledger.engine.features import READY, WINDOW_END, Feature, feature_names
 from ledger.engine.inputs import plausible_ms
 from ledger.engine.lanes import HORIZON_MS, Lane, Seen, WatchState
 from ledger.engine.registry import SUBJECTS
@@ -37,14 +37,58 @@ class Occurrence:
     row: dict[str, Any]
 
 
+Memo = dict[tuple[int, str], tuple[Any, bool]]
+"""(lane, feature's content) → (value, ready)."""
+
+
 @dataclass(slots=True)
 class _Plan:
-    """A rule's features, each with the lane that holds its rows; None for ratios, which are of other features."""
+    """A rule's features by the names that they give, each with the lane of its rows; None for ratios of other features."""
 
     rule: Rule
-    features: list[tuple[Feature, Lane | None]] = field(default_factory=list)
+    features: dict[str, tuple[Feature, Lane | None, tuple[int, str]]] = field(default_factory=dict)
 
 
+class Values(dict[str, Any]):
+    """The values of a rule's features, and whether they are ready, for one row."""
+
+    __slots__ = ("_group", "_memo", "_occurrence", "_plan")
+
+    def __init__(self, plan: _Plan, group: str, occurrence: Occurrence, memo: Memo) -> None:
+        self._plan = plan
+        self._group = group
+        self._occurrence = occurrence
+        self._memo = memo
+
+    def __missing__(self, name: str) -> Any:
+        feature, lane, at = self._plan.features[name]
+        if lane is None:
+            ready = self._is_ready(feature.of) and self._is_ready(feature.to) and self[feature.to] > 0
+            value = ratio_ppm(self[feature.of], self[feature.to]) if ready else 0
+        else:
+            known = self._memo.get(at)
+            if known is None:
+                row = self._occurrence.row
+                known = self._memo[at] = lane.value(self._group, feature, self._occurrence.time, row)
+            value, ready = known
+        self[feature.name] = value
+        if feature.needs_ready:
+            self[feature.name + READY] = ready
+        return self[name]
+
+    def _is_ready(self, name: str) -> bool:
+        return not self._plan.features[name][0].needs_ready or self[name + READY]
+
+    def row(self) -> dict[str, Any]:
+        """The row with all of them."""
+        for name in self._plan.features:
+            self[name]
+        return self._occurrence.row | self | {WINDOW_END: self._occurrence.time}
+
+
+AGAIN = 256
+"""Rows from a late one on, or of one moment, that are judged again: more than honest records that come late have behind
+them in one group and a week. Who sends thousands about one second pays for each once, not for all of them each time."""
 _Filtered = tuple[Condition | None, Rule, Lane]
 """A lane, the `where` of its rows, and a rule whose parameters that reads."""
 
@@ -127,7 +171,9 @@ class Watch:
             seen = self._seen.get(group)
             if seen is not None and entry in seen.entries:
                 times.append(seen.times[seen.entries.index(entry)])
-                _keep(seen, [at for at, by in enumerate(seen.entries) if by != entry])
+                for _ in range(seen.entries.count(entry)):
+                    at = seen.entries.index(entry)
+                    del seen.times[at], seen.entries[at], seen.rows[at]
             found = [time for time in times if time is not None]
             if found:
                 yield group, min(found)
@@ -139,13 +185,22 @@ class Watch:
             yield from ((entry, group) for entry in seen.entries)
 
     def since(self, group: str, time: int) -> Iterator[Occurrence]:
-        """The rows of a group from a time on."""
+        """The rows of a group from a time on: the first AGAIN of them."""
         seen = self._seen.get(group)
         if seen is None:
             return
-        for at in range(bisect_left(seen.times, time), len(seen.times)):
-            subject, *values = seen.rows[at]
-            yield Occurrence(seen.entries[at], seen.times[at], subject, dict(zip(self._fields, values, strict=True)))
+        first = bisect_left(seen.times, time)
+        for at in range(first, min(len(seen.times), first + AGAIN)):
+            yield self._occurrence(seen, at)
+
+    def _occurrence(self, seen: Seen, at: int) -> Occurrence:
+        subject, *values = seen.rows[at]
+        return Occurrence(seen.entries[at], seen.times[at], subject, dict(zip(self._fields, values, strict=True)))
+
+    def count_since(self, group: str, time: int) -> int:
+        """How many rows of a group there are from a time on."""
+        times = self._seen[group].times if group in self._seen else []
+        return len(times) - bisect_left(times, time)
 
     def prune(self, now_ms: int) -> None:
         """Forget what no row can touch any more."""
@@ -161,29 +216,16 @@ class Watch:
 
     # --- features ----------------------------------------------------------------------------------------------------
 
-    def with_features(self, rule: Rule, group: str, occurrence: Occurrence, memo: dict[Any, Any]) -> dict[str, Any]:
-        """The row with the rule's features at its time. `memo` is shared by the rules that look at this row."""
-        row = occurrence.row | {WINDOW_END: occurrence.time}
-        for feature, lane in self._by_rule[rule.id].features:
-            if lane is None:
-                ready = row.get(feature.of + READY, True) and row.get(feature.to + READY, True) and row[feature.to] > 0
-                row[feature.name] = ratio_ppm(row[feature.of], row[feature.to]) if ready else 0
-                row[feature.name + READY] = ready
-                continue
-            at = (id(lane), feature.content)
-            if at not in memo:
-                memo[at] = lane.value(group, feature, occurrence.time, occurrence.row)
-            row[feature.name], ready = memo[at]
-            if feature.needs_ready:
-                row[feature.name + READY] = ready
-        return row
+    def values(self, rule: Rule, group: str, occurrence: Occurrence, memo: Memo) -> Values:
+        """The rule's features at the row's time, each computed when it is read. `memo` is shared by the watch's rules."""
+        return Values(self._by_rule[rule.id], group, occurrence, memo)
 
     def behind(self, rule: Rule, row: Mapping[str, Any]) -> dict[str, list[int]]:
         """Of a row with features: the entries that each feature looked at, ascending by time."""
         group = "\x1f".join([row[name] for name in self._rule.group_by])
         return {
             feature.name: [] if lane is None else lane.entries(group, feature, row[WINDOW_END])
-            for feature, lane in self._by_rule[rule.id].features
+            for feature, lane, _ in self._by_rule[rule.id].features.values()
         }
 
 
@@ -208,10 +250,12 @@ def _lanes(state: WatchState, rules: Iterable[Rule], content: str) -> tuple[list
     plans = [
         _Plan(
             rule,
-            [
-                (feature, None if feature.agg == "ratio_ppm" else lanes[_condition(rule, feature.where)])
+            {
+                name: (feature, lane, (id(lane), feature.content))
                 for feature in rule.features.values()
-            ],
+                for lane in [None if feature.agg == "ratio_ppm" else lanes[_condition(rule, feature.where)]]
+                for name in feature_names({feature.name: feature})
+            },
         )
         for rule in rules
     ]

@@ -24,7 +24,7 @@ from ledger.engine.registry import SUBJECTS
 from ledger.engine.rules import Rule
 from ledger.engine.state import FoldState
 from ledger.engine.topics.base import ORIGIN, Row
-from ledger.engine.watches import Occurrence, Watch, Watches
+from ledger.engine.watches import Memo, Occurrence, Values, Watch, Watches
 from ledger.errors import RuleError
 
 _FAULTS = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
@@ -38,6 +38,17 @@ class _Held:
     time: int
     late: bool
     row: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """The first band that holds for a row, or None."""
+
+    rule: Rule
+    group: str
+    occurrence: Occurrence
+    band: int | None
+    values: Values
 
 
 @dataclass(slots=True)
@@ -60,8 +71,10 @@ class _Work:
     """Its index; of a corrected record, of its original."""
     moment: Moment
     to: Effects
-    touched: dict[tuple[int, str], tuple[Watch, int]] = field(default_factory=dict)
-    """(watch, group) → the earliest time from which its windows are others."""
+    touched: dict[tuple[int, str], tuple[Watch, int, list[Occurrence]]] = field(default_factory=dict)
+    """(watch, group) → the earliest time from which its windows are others, and the rows that are new."""
+    judged: dict[tuple[str, str, int, int, str], _Judged] = field(default_factory=dict)
+    """What rules with features found, by what a mark is of: rule, fingerprint, time, entry, group."""
     changed: dict[tuple[str, str], _Changed] = field(default_factory=dict)
     """By rule and fingerprint."""
 
@@ -116,12 +129,20 @@ class Windows:
         for subject, row in rows:
             origin = row.pop(ORIGIN, entry)
             for rule in self._plain.get(subject, ()):
-                self._judge(rule, "", Occurrence(origin, _time_of(row), subject, row), row, work)
+                self._judge(rule, "", Occurrence(origin, _time_of(row), subject, row), None, work)
             for watch in self._watches.on(subject):
                 self._take(watch, Occurrence(origin, watch.time_of(row), subject, row), work)
-        for (_, group), (watch, time) in work.touched.items():
-            for occurrence in watch.since(group, time):
+        for (_, group), (watch, time, new) in work.touched.items():
+            # Nearly always the new row is the last, and all that is to be judged.
+            if len(new) == 1 and watch.count_since(group, time) == 1:
+                self._judge_all(watch, group, new[0], work)
+                continue
+            again = list(watch.since(group, time))
+            judged = {(occurrence.entry, occurrence.time) for occurrence in again}
+            for occurrence in [*again, *(one for one in new if (one.entry, one.time) not in judged)]:
                 self._judge_all(watch, group, occurrence, work)
+        for one in work.judged.values():
+            self._mark(one.rule, one.group, one.occurrence, one.band, one.values, work)
         for changed in work.changed.values():
             self._settle(changed, work)
 
@@ -147,7 +168,7 @@ class Windows:
         for watch in self._watches.on(subject) if subject else self._watches.watches:
             for group, time in watch.withdraw(entry):
                 if not watch.level:
-                    _touch(work, watch, group, time)
+                    _touch(work, watch, group, time, None)
 
     def _take(self, watch: Watch, occurrence: Occurrence, work: _Work) -> None:
         try:
@@ -161,7 +182,7 @@ class Windows:
         if group is not None and watch.level:
             self._judge_all(watch, group, occurrence, work)
         elif group is not None:
-            _touch(work, watch, group, occurrence.time)
+            _touch(work, watch, group, occurrence.time, occurrence)
 
     def _fail(self, watch: Watch, detail: str, work: _Work) -> None:
         for rule in watch.rules:
@@ -171,53 +192,65 @@ class Windows:
 
     def _judge_all(self, watch: Watch, group: str, occurrence: Occurrence, work: _Work) -> None:
         """Judge a row by every rule of its watch, with its features as they now are."""
-        memo: dict[Any, Any] = {}
+        memo: Memo = {}
         for rule in watch.rules:
+            values = watch.values(rule, group, occurrence, memo)
+            if not watch.level:
+                self._judge(rule, group, occurrence, values, work)
+                continue
             try:
-                row = watch.with_features(rule, group, occurrence, memo)
+                row = values.row()
             except _FAULTS as error:
                 self._alerts.fail(rule.id, f"{type(error).__name__}: {error}", work.moment, work.to)
                 continue
-            if watch.level:
-                self._alerts.consider(rule, occurrence.subject, row, work.moment, work.to)
-            else:
-                self._judge(rule, group, occurrence, row, work)
+            self._alerts.consider(rule, occurrence.subject, row, work.moment, work.to)
 
-    def _judge(self, rule: Rule, group: str, occurrence: Occurrence, row: dict[str, Any], work: _Work) -> None:
+    def _judge(self, rule: Rule, group: str, occurrence: Occurrence, values: Values | None, work: _Work) -> None:
         """Judge a row by one rule. Any error becomes visible, never "did not match"."""
         health = self._state.health[rule.id]
         health.evaluations += 1
         health.last_index = work.moment.index
         work.to.touched_rules[rule.id] = None
         if self._alerts.probe is not None:
-            self._alerts.probe(rule, occurrence.subject, row)
+            self._alerts.probe(rule, occurrence.subject, occurrence.row if values is None else values.row())
         try:
-            band = self._band(rule, row)
-            self._mark(rule, group, occurrence, band, row, work)
+            band = self._band(rule, occurrence.row, values)
+            if values is None:
+                self._mark(rule, group, occurrence, band, values, work)
+            elif band is not None or self._state.courses[rule.id]:
+                # Rows of one entry and group, such as two lines about one substance, are one mark: the worst of them.
+                name = "\x1f".join([occurrence.row[part] for part in rule.fingerprint])
+                at = (rule.id, name, occurrence.time, occurrence.entry, group)
+                known = work.judged.get(at)
+                if known is None or (band is not None and (known.band is None or band < known.band)):
+                    work.judged[at] = _Judged(rule, group, occurrence, band, values)
         except RuleError as error:
             self._alerts.fail(rule.id, error.detail, work.moment, work.to)
         except _FAULTS as error:
             # A fault of ours or of the rule's text. Let through, it would end the engine at this entry at every start.
             self._alerts.fail(rule.id, f"{type(error).__name__}: {error}", work.moment, work.to)
 
-    def _band(self, rule: Rule, row: dict[str, Any]) -> int | None:
+    def _band(self, rule: Rule, row: dict[str, Any], values: Values | None) -> int | None:
         """The first band that holds for the row."""
         bindings = self._bindings
-        bindings.bind(row, rule.parameters_at(row["event_ms"]))
+        bindings.bind(row, rule.parameters_at(row["event_ms"]), values)
         # A watch asked for the scope when it took the row in.
-        if rule.scope is not None and not rule.features and not rule.scope.holds(bindings):
+        if rule.scope is not None and values is None and not rule.scope.holds(bindings):
             return None
         for at, band in enumerate(rule.bands):
-            if (not band.needs or all(row[name] for name in band.needs)) and band.when.holds(bindings):
+            if values is not None and not all(values[name] for name in band.needs):
+                continue
+            if band.when.holds(bindings):
                 return at
         return None
 
     def _mark(
-        self, rule: Rule, group: str, occurrence: Occurrence, band: int | None, row: dict[str, Any], work: _Work
+        self, rule: Rule, group: str, occurrence: Occurrence, band: int | None, values: Values | None, work: _Work
     ) -> None:
         courses = self._state.courses[rule.id]
         if band is None and (not rule.features or not courses):
             return
+        row = occurrence.row
         name = "\x1f".join([row[part] for part in rule.fingerprint])
         course = courses.get(name)
         if course is None:
@@ -247,7 +280,8 @@ class Windows:
         change = work.changed.setdefault((rule.id, name), _Changed(rule, name, course))
         if band is not None:
             late = row["received_ms"] - row["event_ms"] > LATE_MS or entry != work.entry
-            change.held.append(_Held(band, at, late, row | rule.parameters_at(row["event_ms"])))
+            shown = values.row() if values is not None else row
+            change.held.append(_Held(band, at, late, shown | rule.parameters_at(row["event_ms"])))
 
     # --- episodes ----------------------------------------------------------------------------------------------------
 
@@ -318,7 +352,10 @@ def _time_of(row: dict[str, Any]) -> int:
     return plausible_ms(row["event_ms"], row["received_ms"])
 
 
-def _touch(work: _Work, watch: Watch, group: str, time: int) -> None:
+def _touch(work: _Work, watch: Watch, group: str, time: int, new: Occurrence | None) -> None:
     at = id(watch), group
-    if at not in work.touched or time < work.touched[at][1]:
-        work.touched[at] = watch, time
+    known = work.touched.get(at)
+    news = known[2] if known is not None else []
+    if new is not None:
+        news.append(new)
+    work.touched[at] = watch, time if known is None else min(time, known[1]), news

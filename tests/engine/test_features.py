@@ -184,6 +184,18 @@ def test_feature__that_cannot_be_computed__is_the_rules_error_and_no_others():
     assert "overflow" in run.state.health["T01"].error.lower()
 
 
+@pytest.mark.parametrize("kgs", [(9, 1), (1, 9)])
+def test_rows__two_of_one_entry_in_one_group__the_worse_counts(kgs):
+    bands = ("amount > 5000000 && n >= 2", "n >= 2 && amount > 3000000")
+    run = Run(rules=rules_of(featured("n: {agg: count, window: 1d}", bands=bands, quiet="9h")))
+    run.move("in", *(line(kg) for kg in kgs), at=HOUR)
+    assert run.alerts == [("T01", 0)]
+    run.move("in", line(1), at=2 * HOUR, event=HOUR // 2)
+    assert run.alerts == [("T01", 0)]
+    (life,) = run.state.life.lives.values()
+    assert not life.recovered and [m.band for m in run.state.courses["T01"][NITRIC].marks] == [0]
+
+
 def test_late_row__touches_the_windows_after_it_and_the_alert_says_so():
     run = Run(rules=rules_of(featured("n: {agg: count, window: 3h}", bands=("n >= 3",))))
     run.move("in", line(1), at=HOUR)
