@@ -18,7 +18,7 @@ from ledger.adapters.chain.accounts import read_transaction
 from ledger.adapters.store.portal_store import ACCESS_START
 from ledger.audit import Audited, Report, audit
 from ledger.cli.common import depth_option, json_option, open_chain, rpc_option
-from ledger.cli.compose import Installation, open_installation, state_option
+from ledger.cli.compose import LOOKUP_KEY, Installation, open_installation, state_option
 from ledger.cli.refold import refolding
 from ledger.core.verification.outcome import MAX_PRINTED_FINDINGS
 from ledger.core.verification.tile import TileResult, TileTask, check_tile
@@ -69,6 +69,8 @@ def audit_command(
     """
     here = open_installation(state)
     chain = open_chain(context, rpc, depth)
+    # Whoever audits a copy of the stores has no business with the key.
+    key = here.lookup_key() if (here.config.keys_dir / LOOKUP_KEY).exists() else None
     with refolding(here, scratch) as refold, _Progress() as bar:
         report = audit(
             Audited(
@@ -79,7 +81,7 @@ def audit_command(
                 guard=here.guard().read,
                 access_start=ACCESS_START,
                 zone=here.zone(),
-                lookup_key=here.lookup_key(),
+                lookup_key=key,
                 refold=refold,
                 chain=chain,
             ),
@@ -87,6 +89,8 @@ def audit_command(
             progress=bar.show,
         )
     here.stores.close()
+    if key is None:
+        report.skipped.append(f"lookup digests: not made again, there is no {here.config.keys_dir / LOOKUP_KEY}")
     _finish(context, here, report, as_json=as_json)
 
 

@@ -100,6 +100,13 @@ def test_untouched__commands__exit_0(installed, tmp_path):
     assert _verify_log(installed.state, tmp_path, installed.service.rpc_url).exit_code == 0
 
 
+def test_untouched__without_the_lookup_key__the_audit_says_what_it_leaves_out(installed, copy):
+    (copy / "keys" / "lookup.key").unlink()
+    done = hazledger("audit", "--state", copy, "--rpc", installed.service.rpc_url)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "[skip]  lookup digests" in done.stdout
+
+
 def test_outbox__sent_and_not_noted_as_sent__is_what_a_crash_leaves_and_no_finding(installed, copy):
     raw_of(copy).execute("engine", 'UPDATE outbox SET "index" = NULL WHERE n = (SELECT max(n) FROM outbox)')
     report = _audit(copy, installed.service.rpc_url, fold=True)
