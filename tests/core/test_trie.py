@@ -16,6 +16,8 @@ ITEMS = {key: rlp.encode(b"value %d" % n) for n, key in enumerate(KEYS)}
 def test_keccak256__published_values__equal():
     # Ethereum Yellow Paper: KEC(()) and KEC(RLP("")).
     assert EMPTY_CODE_HASH.hex() == "c5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470"
+    assert keccak256(b"") == EMPTY_CODE_HASH
+    assert keccak256(b"\x80") == EMPTY_TRIE_ROOT
     assert EMPTY_TRIE_ROOT.hex() == "56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421"
 
 
