@@ -205,6 +205,8 @@ class Enterprise:
 
     def _arrive(self, store: Store, lot: int, ms: int) -> None:
         store.on_order = False
+        if self.rests:
+            return
         rng = store.rng
         consignment = f"X{rng.getrandbits(40):010x}"
         received = store.move(

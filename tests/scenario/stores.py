@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import cos, pi
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -223,7 +224,7 @@ class Store:
             return
         day = clock.day_of(ms)
         weeks = (day - self.counted_day) / 7 if self.counted_day >= 0 else 0
-        summer = 1.3 if 120 <= day < 270 else 0.9
+        summer = 1 - 0.25 * cos((day - 15) / 365 * 2 * pi)
         truly = round(self.true_mg * goods.volatile_ppm / 1e6 * weeks * summer)
         declared = round(truly * self.rng.gauss(1, 0.12) / self.step_mg) * self.step_mg
         if declared <= 0:

@@ -23,7 +23,7 @@ CASES: tuple[Case, ...] = tuple(
 )
 FIRST_DAYS = 30
 """What fits into the first thirty days has one of its times there, so that the short run has it too."""
-APART = {BARE: 6, ALONE: 14}
+APART = {BARE: 16, ALONE: 14}
 LONG_APART = 32
 """Days between two cases that need an enterprise to themselves; rules that look back a month need more."""
 LOOKING_BACK = frozenset({"B08", "B09", "B10", "B11", "D06", "F03"})
@@ -46,7 +46,7 @@ def plant(world: World) -> None:
             turn += 1
             group = _of_role(licensed, case.role)
             day, owner = _first_day(case, time, rng), group[turn % len(group)]
-        case.play(Scene(world, case, time, clock.next_workday(day), owner, rng))
+        case.play(Scene(world, case, time, day, owner, rng))
 
 
 def _alone(
@@ -70,7 +70,7 @@ def _of_role(stages: list[Enterprise], role: str) -> list[Enterprise]:
 
 def _first_day(case: Case, time: int, rng: Random) -> int:
     if time == 0 and case.days <= FIRST_DAYS - 6:
-        return 4 + rng.randrange(FIRST_DAYS - 5 - case.days)
+        return clock.next_workday(4 + rng.randrange(FIRST_DAYS - 5 - case.days))
     latest = clock.DAYS - case.days - 2
     share = max(latest - FIRST_DAYS, 1) // max(case.times, 1)
-    return min(FIRST_DAYS + time * share + rng.randrange(max(share, 1)), latest)
+    return clock.next_workday(min(FIRST_DAYS + time * share + rng.randrange(max(share, 1)), latest))

@@ -100,7 +100,7 @@ def _licensed_for(bought_kg: tuple[int, ...], permitted_kg: int, *, code: str = 
         for n, kilograms in enumerate(bought_kg):
             last = scene.at(scene.workday(n + 1), 10)
             scene.do(last, lambda ms, kg=kilograms: _buy(scene, store, kg // 25, ms))
-        scene.label(last, last + 30 * MINUTE)
+        scene.label(scene.at(scene.workday(1), 10), last + 30 * MINUTE)
 
     return play
 
@@ -210,7 +210,7 @@ def _evaporates(shares_ppm: tuple[int, ...]):
     """Declared losses of a volatile bulk liquid, week by week."""
 
     def play(scene: Scene) -> None:
-        goods = g.ACETONE_TANK
+        goods = Goods("67-64-1", "Acetone", 0)
         store = scene.store(goods, capacity=40_000 * KG, opening=20_000 * KG)
         last = 0
         for n, ppm in enumerate(shares_ppm):
@@ -371,9 +371,9 @@ CASES: tuple[Case, ...] = (
     ),
     near("A05-small", "A05", "a sigma of a tank gone in one day", _thefts(12, {4: 1.0}), days=13, also=("A06", "A07")),
     planted(
-        "A06-slow", "A06", "0.8 sigma a day, for 60 days", _thefts(60, {}, first=0.8), days=61, also=("A05", "A07")
+        "A06-slow", "A06", "0.65 sigma a day, for 100 days", _thefts(100, {}, first=0.65), days=101, also=("A05", "A07")
     ),
-    near("A06-none", "A06", "60 days of honest readings", _thefts(60, {}), days=61, also=("A05", "A07")),
+    near("A06-none", "A06", "30 days of honest readings", _thefts(30, {}), days=31, also=("A05", "A07")),
     planted(
         "A07-abrupt",
         "A07",
@@ -405,8 +405,8 @@ CASES: tuple[Case, ...] = (
     near(
         "A09-little",
         "A09",
-        "0.06 % a week, and 0.075 % once",
-        _evaporates((600, 620, 590, 610, 600, 580, 605, 615, 750)),
+        "0.05 to 0.078 % a week, and 0.075 %",
+        _evaporates((500, 720, 590, 660, 480, 780, 605, 690, 750)),
         days=68,
         times=2,
     ),

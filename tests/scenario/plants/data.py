@@ -123,7 +123,7 @@ def _corrects(movements: int, corrections: int, *, days: int):
     """So many movements over so many working days, so many of them corrected an hour later."""
 
     def play(scene: Scene) -> None:
-        store = scene.store(g.ETHANOL_DRUM, capacity=900, opening=600, count_days=60)
+        store = scene.store(g.ETHANOL_DRUM, capacity=900, opening=600, count_days=28)
         act = 0
         every = movements // corrections if corrections else 0
         for n in range(movements):
@@ -144,7 +144,7 @@ def _after_notice(age_days: int):
     """An order comes; the next day a movement of so many days ago is corrected."""
 
     def play(scene: Scene) -> None:
-        store = scene.store(g.ETHANOL_DRUM, capacity=60, opening=30, count_days=60)
+        store = scene.store(g.ETHANOL_DRUM, capacity=60, opening=30, count_days=28)
         moved = scene.at(scene.workday(1), 10)
         notice = moved + age_days * DAY
         act = notice + 20 * HOUR

@@ -8,7 +8,6 @@ from tests.scenario import clock
 from tests.scenario import goods as g
 from tests.scenario.clock import DAY, HOUR, MINUTE
 from tests.scenario.drafts import Draft
-from tests.scenario.plants.balance import _fill
 from tests.scenario.plants.papers import trade
 from tests.scenario.plants.scene import ALONE, Case, Scene, near, planted
 
@@ -112,6 +111,14 @@ def _again(times: int):
     return play
 
 
+def _closed(scene: Scene) -> None:
+    """A store a little over its capacity; how the warning is closed is the supervisor's."""
+    store = scene.store(g.ETHANOL_DRUM, capacity=200, opening=100)
+    act = scene.at(0, 11)
+    scene.do(act, lambda ms: store.move("in", "found", 110, ms))
+    scene.label(act, act + 2 * DAY)
+
+
 ENDS = {"role": "trader"}
 CASES: tuple[Case, ...] = (
     planted(
@@ -162,10 +169,11 @@ CASES: tuple[Case, ...] = (
         "F04-bare",
         "F04",
         "closed a minute after it opened, without evidence",
-        _fill(1050),
+        _closed,
         days=6,
+        stage=ALONE,
         outcome="sloppy",
         also=("A02",),
     ),
-    near("F04-good", "F04", "closed with evidence", _fill(1050), days=6, also=("A02",)),
+    near("F04-good", "F04", "closed with evidence", _closed, days=6, stage=ALONE, also=("A02",)),
 )

@@ -41,7 +41,7 @@ def grant_licence(
     owner: Enterprise | None = None,
     **more: Any,
 ) -> None:
-    days = days or (-100, scene.case.days + 2)
+    days = days or (-100, scene.case.days + 12)
     body: dict[str, Any] = {
         "type": "licence",
         "number": number or f"L-{scene.name}",
@@ -60,7 +60,7 @@ def grant_statement(
     scene: Scene, ms: int, *, days: tuple[int, int] | None = None, owner: Enterprise | None = None, **more: Any
 ) -> None:
     """A statement of lawful use."""
-    days = days or (-30, scene.case.days + 2)
+    days = days or (-30, scene.case.days + 12)
     body = {
         "type": "lawful_use_statement",
         "number": f"U-{scene.name}",
@@ -82,7 +82,7 @@ def grant_filing(
     owner: Enterprise | None = None,
 ) -> None:
     """The filing before a purchase of drug precursors (Decree 445 art. 17)."""
-    days = days or (-1, scene.case.days + 2)
+    days = days or (-1, scene.case.days + 12)
     body = {
         "type": "filing",
         "number": f"F-{scene.name}",

@@ -19,6 +19,8 @@ from tests.scenario.stores import Store
 if TYPE_CHECKING:
     from tests.scenario.world import World
 
+PURCHASES = ("B08", "B09", "B12", "B13")
+"""Rules that look at a buyer's whole history. A stage's is that of many cases, so what they say of it is no false alarm."""
 SHARED, ALONE, BARE = "shared", "alone", "bare"
 """In a book of its own at any stage; with a licensed stage to itself; with a stage that has no licences."""
 
@@ -155,7 +157,7 @@ class Scene:
             why=case.why,
             severity=case.severity,
             band=case.band,
-            also=case.also,
+            also=case.also if case.rule in PURCHASES else (*case.also, *PURCHASES),
             begins_ms=self.at(0, 0),
             holders=tuple(dict.fromkeys((self.owner.holder, *(store.owner.holder for store in self.stores)))),
             outcome=case.outcome,

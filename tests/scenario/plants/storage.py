@@ -10,7 +10,7 @@ from tests.scenario.clock import DAY, HOUR
 from tests.scenario.drafts import KG, enterprise
 from tests.scenario.goods import Goods
 from tests.scenario.opening import profile
-from tests.scenario.plants.scene import ALONE, Case, Scene, near, planted
+from tests.scenario.plants.scene import BARE, Case, Scene, near, planted
 
 
 def _beside(first: Goods, second: Goods, *, apart: bool):
@@ -71,7 +71,7 @@ def _expires(days: int):
     """A lot that expires so many days after the case begins."""
 
     def play(scene: Scene) -> None:
-        store = scene.store(g.ETHANOL_DRUM, capacity=60, opening=0, count_days=60)
+        store = scene.store(g.ETHANOL_DRUM, capacity=60, opening=0, count_days=28)
         plain = store.line
         expires = clock.day_text(scene.day + days)
         store.line = lambda amount, **more: plain(amount, expires=expires, **more)  # type: ignore[method-assign]
@@ -187,7 +187,7 @@ CASES: tuple[Case, ...] = (
         "closing for 31 days with goods left",
         _closing(empty=False, days=33),
         days=38,
-        stage=ALONE,
+        stage=BARE,
         times=2,
         also=("A10", "D08"),
     ),
@@ -206,7 +206,7 @@ CASES: tuple[Case, ...] = (
         "closing without goods",
         _closing(empty=True, days=33),
         days=38,
-        stage=ALONE,
+        stage=BARE,
         times=2,
         also=("A10", "D08"),
     ),
