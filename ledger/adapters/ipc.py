@@ -245,7 +245,7 @@ class SequencerServer:
                     _log.warning("a frame that is no call; the connection is closed")
                     return
                 reply = _encode(self._answer(work, argument))
-                if operation == "append":
+                if operation in ("append", "desk_append"):
                     fault("append.before-answer")
                 connection.sendall(_LENGTH.pack(len(reply)) + reply)
 
