@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
@@ -277,8 +276,7 @@ def disclosable_pointers(kind: str, corrected: str | None = None) -> tuple[re.Pa
     return tuple(re.compile(re.escape(name).replace(r"\{n\}", "(?:0|[1-9][0-9]{0,2})")) for name in unique)
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(msgspec.Struct, frozen=True):
     """A goods line in base units. Exactly one of `mass_mg`, `volume_ul`, `count` holds the quantity."""
 
     pointer: str
