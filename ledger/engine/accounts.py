@@ -7,7 +7,9 @@ dropped for being late.
 from __future__ import annotations
 
 from bisect import insort
+from itertools import accumulate
 from math import isqrt
+from operator import itemgetter
 
 from ledger.engine.state import Account, Count, Move
 
@@ -42,14 +44,11 @@ def post(account: Account, move: Move) -> None:
 
 
 def _find_lowest(account: Account) -> None:
-    amount, pieces = account.start, account.start_pieces
-    lowest, lowest_pieces = account.start_lowest, account.start_lowest_pieces
-    for move in account.moves:
-        amount += move[3]
-        pieces += move[4]
-        lowest = min(lowest, amount)
-        lowest_pieces = min(lowest_pieces, pieces)
-    account.lowest, account.lowest_pieces = lowest, lowest_pieces
+    # Up to MAX_MOVES of them for each late move, so none of it is done line by line.
+    amounts = accumulate(map(itemgetter(3), account.moves), initial=account.start)
+    pieces = accumulate(map(itemgetter(4), account.moves), initial=account.start_pieces)
+    account.lowest = min(account.start_lowest, *amounts)
+    account.lowest_pieces = min(account.start_lowest_pieces, *pieces)
 
 
 def _fold_away(account: Account) -> None:

@@ -15,6 +15,9 @@ import msgspec
 
 FORGOTTEN = -1
 """Entry of a mark that stands for several old ones."""
+MOST_MARKS = 512
+"""Marks of one course that are gone through for each new one. Beyond, the older half of them counts as one an episode: a
+correction no longer takes them out."""
 
 
 class Mark(msgspec.Struct, array_like=True):
@@ -93,6 +96,10 @@ def settle(course: Course, quiet_ms: int) -> tuple[list[Episode], list[Episode]]
     An episode takes over the alert of the earliest one that it overlaps or follows within the quiet time. Where that had
     lost its marks, it is the same episode again.
     """
+    if len(course.marks) > MOST_MARKS:
+        clusters = _clusters(course.marks[: -MOST_MARKS // 2], quiet_ms)
+        merged = [Mark(start, FORGOTTEN, "", band, end) for start, end, band in clusters]
+        course.marks = [*merged, *course.marks[-MOST_MARKS // 2 :]]
     before = course.episodes
     now: list[Episode] = []
     for start, end, band in _clusters(course.marks, quiet_ms):

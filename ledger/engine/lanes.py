@@ -71,7 +71,7 @@ class _Index:
 
     def __init__(self) -> None:
         self.totals: dict[int, list[int]] = {}
-        """Column → running totals, one more than rows."""
+        """Column → running totals of the first rows, as far as they were asked for; one more than rows."""
         self.values: dict[int, dict[int | str, list[int]]] = {}
         """Column → value → times of its rows, ascending."""
         self.blocks: dict[tuple[int, bool], list[int]] = {}
@@ -83,12 +83,8 @@ class _Index:
 
     def add(self, at: int, time: int, row: list[int | str]) -> None:
         """The row has become the one at position `at`."""
-        for column, totals in self.totals.items():
-            value = row[column]
-            if at == len(totals) - 1:
-                totals.append(totals[-1] + value)  # type: ignore[operator]
-            else:
-                totals[at + 1 :] = [totals[at] + value, *(later + value for later in totals[at + 1 :])]  # type: ignore[operator]
+        for totals in self.totals.values():
+            del totals[at + 1 :]
         for column, values in self.values.items():
             insort(values.setdefault(row[column], []), time)
         for extremes in self.blocks.values():
@@ -103,6 +99,26 @@ class _Index:
             known[1] += row[column]  # type: ignore[operator]
         if self.quantiles:
             self.quantiles = {name: found for name, found in self.quantiles.items() if found[0] <= day}
+
+    def remove(self, at: int, time: int, row: list[int | str]) -> None:
+        """The row at position `at` is no more."""
+        for totals in self.totals.values():
+            del totals[at + 1 :]
+        for column, values in self.values.items():
+            times = values[row[column]]
+            del times[bisect_left(times, time)]
+            if not times:
+                del values[row[column]]
+        for extremes in self.blocks.values():
+            del extremes[at // _BLOCK :]
+        day = _day(time)
+        for column, (days, totals_of) in self.days.items():
+            known = totals_of[day]
+            known[0] -= 1
+            known[1] -= row[column]  # type: ignore[operator]
+            if not known[0]:
+                del totals_of[day], days[bisect_left(days, day)]
+        self.quantiles = {name: found for name, found in self.quantiles.items() if found[0] <= day}
 
 
 class Lane:
@@ -145,12 +161,18 @@ class Lane:
         series = self._series.get(key)
         if series is None or entry not in series.ids:
             return None
-        self._indexes.pop(key, None)
-        kept = [at for at, by in enumerate(series.ids) if by != entry]
-        earliest = series.times[series.ids.index(entry)]
-        _keep(series, kept)
-        if not kept and series.first_ms < 0:
+        index, earliest = self._indexes.get(key), series.times[series.ids.index(entry)]
+        at = -1
+        # Nearly all of them are one row; what is searched and moved is done by lists themselves, not line by line.
+        for _ in range(series.ids.count(entry)):
+            at = series.ids.index(entry, max(at, 0))
+            row = [column.pop(at) for column in series.columns]
+            if index is not None:
+                index.remove(at, series.times[at], row)
+            del series.times[at], series.ids[at]
+        if not series.ids and series.first_ms < 0:
             del self._series[key]
+            self._indexes.pop(key, None)
         return earliest
 
     def keys_by_entry(self) -> Iterable[tuple[int, str]]:
@@ -219,9 +241,10 @@ class Lane:
         if high - low <= SMALL:
             return sum(series.columns[column][low:high])  # type: ignore[arg-type]
         index = self._index(key)
-        totals = index.totals.get(column)
-        if totals is None:
-            totals = index.totals[column] = list(accumulate(series.columns[column], initial=0))  # type: ignore[arg-type]
+        totals = index.totals.setdefault(column, [0])
+        if len(totals) <= high:
+            amounts: list[int] = series.columns[column][len(totals) - 1 :]  # type: ignore[assignment]
+            totals.extend(accumulate(amounts, initial=totals.pop()))
         return totals[high] - totals[low]
 
     def _extreme(

@@ -18,11 +18,17 @@ _LAST = "\x7f"
 ID_SIGNS = 16
 """Of a record_id: 64 bits tell a trace's records apart, and snapshots hold hundreds of thousands of them."""
 
+MOST_EVENTS = 128
+"""Of one key. Beyond, the newest of each value are kept, half as many in all: what repeats itself tells nothing more, what
+happened once (one purchase of knives among a thousand of chemicals) still does."""
+MOST_OF_ONE = 16
 LATE_FOR_MS = 30 * 86_400_000
 """How much longer than its window a trace is kept, for what comes late."""
 
 
-def note(traces: dict[str, Trace[V]], key: str, at_ms: int, record_id: str, value: V) -> Trace[V]:
+def note(
+    traces: dict[str, Trace[V]], key: str, at_ms: int, record_id: str, value: V, most_of_one: int = MOST_OF_ONE
+) -> Trace[V]:
     """Put one event into the trace of `key`; that trace."""
     trace = traces.get(key)
     if trace is None:
@@ -32,7 +38,19 @@ def note(traces: dict[str, Trace[V]], key: str, at_ms: int, record_id: str, valu
         trace.append(item)
     else:
         insort(trace, item, key=_place)
+    if len(trace) > MOST_EVENTS:
+        _thin(trace, most_of_one)
     return trace
+
+
+def _thin(trace: Trace[V], most_of_one: int) -> None:
+    counts: dict[V, int] = {}
+    kept: Trace[V] = []
+    for item in reversed(trace):
+        counts[item[2]] = counts.get(item[2], 0) + 1
+        if counts[item[2]] <= most_of_one and len(kept) < MOST_EVENTS // 2:
+            kept.append(item)
+    trace[:] = reversed(kept)
 
 
 def drop(traces: dict[str, Trace[V]], key: str, record_id: str) -> None:

@@ -86,7 +86,7 @@ class Values(dict[str, Any]):
         return self._occurrence.row | self | {WINDOW_END: self._occurrence.time}
 
 
-AGAIN = 256
+AGAIN = 32
 """Rows from a late one on, or of one moment, that are judged again: more than honest records that come late have behind
 them in one group and a week. Who sends thousands about one second pays for each once, not for all of them each time."""
 _Filtered = tuple[Condition | None, Rule, Lane]

@@ -134,7 +134,7 @@ class Custody(Topic):
         gap_ms = _gap(entry.body.get("confirmed", ()))
         pairs, close_ppm = 0, 0
         if gap_ms is not None:
-            trace = traces.note(self._state.pairs, _register(entry), at_ms, entry.record_id, gap_ms)
+            trace = traces.note(self._state.pairs, _register(entry), at_ms, entry.record_id, gap_ms, traces.MOST_EVENTS)
             values = [gap for ms, _, gap in trace if at_ms - HABIT_MS < ms <= at_ms]
             pairs = len(values)
             close_ppm = sum(gap < CLOSE_MS for gap in values) * 1_000_000 // pairs

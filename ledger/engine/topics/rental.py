@@ -19,6 +19,8 @@ OUTS_MS = 7 * 86_400_000
 KEPT_FOR_MS = 60 * 86_400_000
 """After its return a contract waits so long for what comes late; one that never ends, a year after it was due."""
 NEVER_BACK_MS = 365 * 86_400_000
+MOST_HELD = 32
+"""Contracts of one renter that are compared, the newest told: far more than anybody may have at once."""
 
 
 class Contract(msgspec.Struct, array_like=True):
@@ -183,6 +185,7 @@ class Rental(Topic):
         others = state.of_renter.setdefault(renter, [])
         if at not in others:
             others.append(at)
+            del others[:-MOST_HELD]
         held = [state.contracts[other] for other in others]
         # Also when a contract comes late: those that began while it ran had it beside them.
         begun = [c.out_ms for c in held if _runs(contract, c.out_ms)]
