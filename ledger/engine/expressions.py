@@ -35,7 +35,7 @@ _MACRO = re.compile(r"\.(all|exists|exists_one|map|filter)\s*\(\s*([A-Za-z_]\w*)
 class Condition:
     """A compiled condition that gives a bool. `names` are the row's fields it reads, sorted."""
 
-    __slots__ = ("_execute", "names", "source")
+    __slots__ = ("_decides", "_execute", "_guards", "names", "source")
 
     def __init__(self, source: str, schema: Mapping[str, str]) -> None:
         """Compile and check `source` against the fields' types. Raises RuleError, naming what is wrong."""
@@ -60,10 +60,19 @@ class Condition:
         self.source = source
         self.names = tuple(sorted(names))
         self._execute = program.execute
+        self._guards, self._decides = _guards(source, schema)
 
     def holds(self, bindings: Bindings) -> bool:
         """Whether the condition is true of the bound row. Raises RuleError on any error, and on a non-bool."""
-        if self.source == "true":  # a band that holds wherever the rule's scope does
+        # What is plainly so or not of a row's text, list or truth value needs no interpreter: most rows end here.
+        decides, row = self._decides, bindings.row
+        for name, kind, wanted in self._guards:
+            value = row.get(name)
+            if type(value) is not kind:
+                decides = False  # CEL will say what is wrong with it
+            elif (wanted[1] in value if isinstance(value, list) else value == wanted[1]) is not wanted[0]:
+                return False
+        if decides:
             return True
         try:
             result = self._execute(bindings.context)
@@ -72,6 +81,54 @@ class Condition:
         if result is True or result is False:
             return result
         raise RuleError(f"{self.source!r} gives {type(result).__name__}, not true or false", code="evaluation")
+
+
+_Guard = tuple[str, type, tuple[bool, Any]]
+"""(field, its type, (what has to come of it, what it is compared with))."""
+_IS = re.compile(r"""\s*([A-Za-z_]\w*)\s*(==|!=)\s*(?:"([^"\\]*)"|'([^'\\]*)')\s*""")
+_IN = re.compile(r"""\s*(?:"([^"\\]*)"|'([^'\\]*)')\s*in\s+([A-Za-z_]\w*)\s*""")
+_TRUTH = re.compile(r"\s*(!?)\s*([A-Za-z_]\w*)\s*")
+
+
+def _guards(source: str, schema: Mapping[str, str]) -> tuple[tuple[_Guard, ...], bool]:
+    """The plain parts of a conjunction: `direction == "out"`, `"x" in categories`, `sealed`, `!sealed`; and whether
+    there are no others.
+
+    In CEL false && anything is false, an error included, whatever the order; so one part that is false settles it.
+    """
+    guards: list[_Guard] = []
+    parts = _conjunction(source)
+    for part in parts:
+        if (found := _IS.fullmatch(part)) and schema.get(found[1]) == "str":
+            guards.append((found[1], str, (found[2] == "==", found[3] or found[4] or "")))
+        elif (found := _IN.fullmatch(part)) and schema.get(found[3]) == "list":
+            guards.append((found[3], list, (True, found[1] or found[2] or "")))
+        elif (found := _TRUTH.fullmatch(part)) and schema.get(found[2]) == "bool":
+            guards.append((found[2], bool, (True, found[1] == "")))
+    return tuple(guards), len(guards) == len(parts) or source == "true"
+
+
+def _conjunction(source: str) -> list[str]:
+    """What stands between the && outside of all brackets and strings; one part where a || or ? stands there too."""
+    strings = [match.span() for match in _STRING.finditer(source)]
+    depth, parts, start, at = 0, [], 0, 0
+    while at < len(source):
+        inside = next((end for begin, end in strings if begin == at), None)
+        if inside is not None:
+            at = inside
+            continue
+        if source[at] in "([{":
+            depth += 1
+        elif source[at] in ")]}":
+            depth -= 1
+        elif depth == 0 and (source[at] == "?" or source[at : at + 2] == "||"):
+            return [source]
+        elif depth == 0 and source[at : at + 2] == "&&":
+            parts.append(source[start:at])
+            start = at + 2
+            at += 1
+        at += 1
+    return [*parts, source[start:]]
 
 
 def _check_form(bare: str) -> set[str]:
@@ -146,10 +203,10 @@ class Bindings:
     One CEL context for good, whose resolver looks into what is bound; so a row costs only the fields that are read.
     """
 
-    __slots__ = ("_features", "_parameters", "_row", "context")
+    __slots__ = ("_features", "_parameters", "context", "row")
 
     def __init__(self) -> None:
-        self._row: Mapping[str, Any] = {}
+        self.row: Mapping[str, Any] = {}
         self._parameters: Mapping[str, int] = {}
         self._features: Mapping[str, Any] | None = None
         self.context = cel.Context()
@@ -162,12 +219,12 @@ class Bindings:
 
         `features` may compute what it is asked for: a condition that is settled before it reads one costs nothing.
         """
-        self._row = row
+        self.row = row
         self._parameters = parameters
         self._features = features
 
     def _resolve(self, name: str) -> Any:
-        value = self._row.get(name)
+        value = self.row.get(name)
         if value is None:
             value = self._parameters.get(name)
             if value is None and self._features is not None:

@@ -4,6 +4,8 @@ from decimal import Decimal
 
 import cel
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ledger.engine.expressions import INT64_MAX, Bindings, Condition, check_value
 from ledger.errors import RuleError
@@ -83,6 +85,63 @@ def test_condition__error_while_evaluating__raises_and_is_never_no(source, row):
     with pytest.raises(RuleError) as raised:
         holds(source, **row)
     assert raised.value.code in ("evaluation", "rule")
+
+
+PARTS = [
+    'word == "x"',
+    "word != 'x'",
+    '"x" in tags',
+    "'' in tags",
+    "flag",
+    "!flag",
+    "a > b",
+    "(flag || a > 1)",
+    'word == "a && b"',
+    "!('x' in tags)",
+    "a / b > 1",
+]
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    parts=st.lists(st.sampled_from(PARTS), min_size=1, max_size=4),
+    joiner=st.sampled_from([" && ", " && ", "&&", " || "]),
+    row=st.fixed_dictionaries(
+        {
+            "a": st.integers(-2, 2),
+            "b": st.integers(-2, 2),
+            "word": st.sampled_from(["x", "", "a && b", "y"]),
+            "tags": st.lists(st.sampled_from(["x", "", "y"]), max_size=2),
+            "flag": st.booleans(),
+        }
+    ),
+)
+def test_condition__its_plain_parts_looked_at_first__says_what_cel_says(parts, joiner, row):
+    source = joiner.join(parts)
+    try:
+        expected = cel.compile(source).execute(row)
+    except (ValueError, RuntimeError, TypeError, ArithmeticError) as error:
+        expected = type(error)
+    try:
+        found = holds(source, **row)
+    except RuleError:
+        assert isinstance(expected, type)
+    else:
+        assert found is expected
+
+
+@pytest.mark.parametrize(
+    ("source", "row"),
+    [
+        ("word == 'x'", {}),
+        ("'x' in tags", {"tags": "x"}),
+        ("flag", {"flag": 1}),
+        ("!flag && word != 'x'", {"flag": None, "word": "y"}),
+    ],
+)
+def test_condition__a_plain_part_of_another_type_than_declared__raises(source, row):
+    with pytest.raises(RuleError):
+        holds(source, **row)
 
 
 def test_trap__int_beyond_64_bits__would_have_become_a_float():
