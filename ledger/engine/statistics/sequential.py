@@ -99,16 +99,14 @@ class Standing(NamedTuple):
 def advance(before: Standing | None, balance: Balance) -> Standing:
     """The stream after one more balance. O(1).
 
-    A stream that has signalled begins anew, its factor too: what is missing was said. Else one great loss would be told
-    again by the balances after it, whose SITMUF values go on expecting a part of it back.
+    After a signal the factor begins anew: what is missing was said. Else one great loss would be told again by the balances
+    after it, whose SITMUF values go on expecting a part of it back. The sum that signalled begins anew, too; the others
+    go on, so that a slow loss is found as one even where the abrupt test finds parts of it.
 
     A balance without stated errors moves no sum: sigma is 0 for what is counted, and Page is never run on it.
     """
-    sums = Sums()
-    previous = None
-    if before is not None and not before.sums.signals:
-        sums, previous = before.sums, before.factor
-    factor = extend(previous, balance)
+    sums = before.sums if before is not None else Sums()
+    factor = extend(None if before is None or sums.signals else before.factor, balance)
     y = sitmuf_milli(factor)
     return Standing(factor, balance.muf, sigma(balance), z_milli(balance), y, sums if y is None else sums.step(y))
 
