@@ -53,6 +53,10 @@ def test_act__the_whole_way__ends_closed_with_its_outcome(desk):
     order = desk.store.order(order_id)
     assert (order.holder, order.status, order.alerts) == (desk.enterprise.holder, "open", (alert_id,))
     assert order.due_ms == under.life.due_ms
+    (entry,) = entries(desk, "order")
+    assert entry["body"]["basis"] and entry["body"]["findings"] == [{"code": "A01", "alert": alert_id}]
+    if supervised.RULES.rules[0].order_template:
+        assert entry["body"]["template"] == supervised.RULES.rules[0].order_template
     office = kit.Book(desk.enterprise.key, desk.enterprise.holder, book="office")
     evidence = [{"sha256": "ab" * 32, "media_type": "image/jpeg", "bytes": 5, "role": "photo"}]
     reply = desk.put(office, "reply", {"order": order_id, "action": "counted", "evidence": evidence}, desk.log.clock())

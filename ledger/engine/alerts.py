@@ -232,7 +232,7 @@ class AlertBook:
                 inputs={name: json_value(row[name]) for name in rule.inputs},
                 opened_ms=moment.now_ms,
                 late=late,
-                extra=extra | {"book": row["book"], "record": row["record_id"]},
+                extra=extra | {"book": row["book"], "record": row["record_id"]} | _for_orders(rule),
             ),
             to,
         )
@@ -396,3 +396,9 @@ class AlertBook:
             ]
             for name in over:
                 del pendings[name]
+
+
+def _for_orders(rule: Rule) -> dict[str, Any]:
+    """What an order about the alert begins with: its form, and the law that the rule rests on."""
+    form = {"order_template": rule.order_template} if rule.order_template else {}
+    return form | {"legal_basis": list(rule.legal_basis)}
