@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from ledger.engine.expressions import INT64_MAX, Bindings, Condition, check_value
 from ledger.errors import RuleError
+from tests.engine.helpers import HOUR, Run, line
 
 SCHEMA = {"a": "int", "b": "int", "word": "str", "tags": "list", "flag": "bool"}
 
@@ -156,3 +157,34 @@ def test_trap__equality_of_different_types__would_have_been_false_for_ever():
 
 def test_trap__undefined_name__would_have_been_hidden_by_the_short_circuit():
     assert cel.compile("a > 0 || nowhere > 1").execute({"a": 1}) is True
+
+
+def test_trap__integer_times_a_fraction__would_have_failed_only_when_it_is_evaluated():
+    program = cel.compile("a * 1.5 > 2.0")
+    with pytest.raises(TypeError):
+        program.execute({"a": 2})
+
+
+def test_trap__decimal__would_have_become_a_float():
+    assert isinstance(cel.compile("a").execute({"a": Decimal("1.5")}), float)
+    with pytest.raises(RuleError):
+        check_value("a", Decimal("1.5"))
+
+
+def test_trap__nested_macros__would_have_cost_what_their_lists_multiply_to():
+    assert cel.compile("tags.all(t, tags.all(u, size(u) > 0))").execute({"tags": ["x"] * 300}) is True
+    for macro in ("all", "exists", "exists_one", "map", "filter"):
+        with pytest.raises(RuleError, match="nested"):
+            Condition(f"size(tags.map(t, tags.{macro}(u, u == t) ? 1 : 2)) > 0", SCHEMA)
+
+
+def test_bindings__all_rules_and_rows__share_a_context(monkeypatch):
+    """Building one costs as much as evaluating several rules."""
+    made = []
+    real = cel.Context
+    monkeypatch.setattr(cel, "Context", lambda *rest, **more: made.append(1) or real(*rest, **more))
+    run = Run()
+    before = len(made)
+    for hour in range(1, 6):
+        run.move("in", line(1), at=hour * HOUR)
+    assert before <= 3 and len(made) == before
