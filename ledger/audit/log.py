@@ -18,7 +18,7 @@ from ledger.audit.disclosed import DisclosedTables
 from ledger.audit.records import RecordTables
 from ledger.audit.report import Report, Row
 from ledger.core.checkpoint import open_checkpoint
-from ledger.core.dsse import parse_envelope
+from ledger.core.dsse import parse_envelope, written_by_us
 from ledger.core.encoding import b64_decode
 from ledger.core.merkle import leaf_hash, node_hash
 from ledger.core.record import parse_payload, record_id_of
@@ -146,7 +146,7 @@ class LogTables:
         if not row["envelope"]:
             return  # erased as a last resort; the verifier asks for the erasure entry
         try:
-            envelope = parse_envelope(row["envelope"])
+            envelope = written_by_us(row["envelope"]) or parse_envelope(row["envelope"])
             payload = parse_payload(envelope.payload)
         except VerificationError:
             return  # the verifier says what is wrong with it
