@@ -90,6 +90,9 @@ MEMBERS_ZH = {
     "closed_day": "最近日结日", "expected_ms": "应报时间", "last_ms": "最近动态时间", "usual_ms": "通常间隔", "silent_from_ms": "视为沉寂时间", "in_stock": "有库存", "corrected": "被更正记录", "records_30d": "30 日记录数", "corrections_30d": "30 日更正数", "known_ms": "在册时长", "since_notice_ms": "距检查或指令", "noticed": "近期被检查", "lowering_run": "连续减短次数", "run": "连续次数线", "after_notice": "检查后时限", "fresh": "近期界限", "rate": "比率线（ppm）", "enough": "最少记录数", "newcomer": "新用户期", "late_much": "严重迟报线", "ahead": "超前线",
     # storage
     "clash": "存在禁忌", "severe": "特别危险", "pair": "禁忌组合", "first": "物质一", "second": "物质二", "others": "其他物质数", "sum_ppm": "S 值（ppm）", "risk_milli": "R 值（千分）", "hazard_level": "重大危险源等级", "people_known": "周边人数已申报", "without_mass": "无质量的项数", "expires_ms": "过期时间", "warn_ms": "预警时间", "reference": "参照", "since_ms": "起始时间", "limit": "期限",
+    # windows
+    "window_end_ms": "窗口截止时间", "z_ready": "偏离可评估", "n_14d": "14 日次数", "n_30d": "30 日次数", "sellers_14d": "14 日卖方数", "sellers_30d": "30 日卖方数",
+    "total_14d": "14 日合计", "total_30d": "30 日合计", "earliest_ms": "最早所载时间", "latest_ms": "最晚所载时间",
     # purchases
     "scope_known": "经营范围已申报", "in_scope": "在经营范围内", "statement": "合法用途说明", "statement_age_ms": "说明时长",
     "lift_ppm": "行业比例（ppm）", "prior_known": "行业比例可评估", "class_n": "同类购买数", "class_z_milli": "与同类偏离（千分之标准差）", "growth_ppm": "增长比例（ppm）", "mean": "月均", "peak": "最高月",
