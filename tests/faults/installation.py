@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from functools import cache
 from pathlib import Path
 
 from ledger.catalogue import Catalogue
@@ -17,6 +18,7 @@ from ledger.core.ids import resident_id_for
 from ledger.core.dsse import PAYLOAD_TYPE, encode_envelope, pae
 from ledger.core.keys import PrivateKey, load_public_key
 from ledger.core.record import record_id_of
+from ledger.engine.rules import RuleSet
 from ledger.evaluate import Evaluator, Platform, shipped_rules
 from ledger.core.submission import SUBMISSION_TYPE
 from ledger.flow import Directory, Door, checked
@@ -152,7 +154,7 @@ def _fold(served: Served, monkeypatch) -> None:
         store=here.stores.engine,
         appender=here.appender,
         admit=lambda envelope: checked(envelope, SUBMISSION_TYPE, door),
-        rules=shipped_rules(),
+        rules=_rules(),
         classifier=Catalogue.load(),
         platform=platform,
         clock=lambda: UnixMs(0),
@@ -161,6 +163,12 @@ def _fold(served: Served, monkeypatch) -> None:
         pass
     here.appender._drop()
     here.stores.close()
+
+
+@cache
+def _rules() -> RuleSet:
+    """Read once: reading them all takes seconds, and this folds twice."""
+    return shipped_rules()
 
 
 def _look_around(served: Served, record_id: str) -> None:
