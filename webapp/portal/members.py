@@ -91,7 +91,7 @@ MEMBERS_ZH = {
     # storage
     "clash": "存在禁忌", "severe": "特别危险", "pair": "禁忌组合", "first": "物质一", "second": "物质二", "others": "其他物质数", "sum_ppm": "S 值（ppm）", "risk_milli": "R 值（千分）", "hazard_level": "重大危险源等级", "people_known": "周边人数已申报", "without_mass": "无质量的项数", "expires_ms": "过期时间", "warn_ms": "预警时间", "reference": "参照", "since_ms": "起始时间", "limit": "期限",
     # windows
-    "window_end_ms": "窗口截止时间", "z_ready": "偏离可评估", "n_14d": "14 日次数", "n_30d": "30 日次数", "sellers_14d": "14 日卖方数", "sellers_30d": "30 日卖方数",
+    "window_end_ms": "窗口截止时间", "uploaded": "上传条数", "first_time": "首次", "z_ready": "偏离可评估", "n_14d": "14 日次数", "n_30d": "30 日次数", "sellers_14d": "14 日卖方数", "sellers_30d": "30 日卖方数",
     "total_14d": "14 日合计", "total_30d": "30 日合计", "earliest_ms": "最早所载时间", "latest_ms": "最晚所载时间",
     # purchases
     "scope_known": "经营范围已申报", "in_scope": "在经营范围内", "statement": "合法用途说明", "statement_age_ms": "说明时长",
