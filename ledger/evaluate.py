@@ -22,7 +22,7 @@ from ledger.engine.state import STATE_VERSION, FoldState, decode_state, encode_s
 from ledger.engine.tablerows import batch_of
 from ledger.errors import LedgerError, OverloadedError, StoreError
 from ledger.faults import fault
-from ledger.follow import Follower, Platform, Sets
+from ledger.follow import Follower, Meter, Platform, Sets
 from ledger.model import Appended, AuthenticRecord, LeafIndex, UnixMs
 from ledger.ports import Appender, EngineBatch, EngineStore, LogReader, OutboxRow, RuleHealth
 from ledger.rulesets import KEPT, announced, as_kept, shipped_rules
@@ -43,6 +43,12 @@ OUTBOX_BATCH = 100
 TICK_RETRY_SECONDS = 1.0
 BESIDE = ("OUTBOX", "CLOCK", "LAG", "COST")
 """Names under which what is not of the fold stands beside the rules' health: its digest and the audit leave them out."""
+PACE_SECONDS = 1.0
+LAG_ENTRIES = 1000
+LAG_SECONDS = 60.0
+SLOW_US = 1000.0
+SLOW_EVALUATIONS = 50
+"""Health LAG and COST: so far behind for so long; a rule whose evaluation takes so long on the mean of so many."""
 PREPARE_BATCH = 500
 """A new rule set's back-fill goes on by so many entries between two live batches."""
 
@@ -84,6 +90,9 @@ class Evaluator:
         self._newest = ""
         """Digest in the log's newest `ruleset` entry."""
         self._extra: dict[str, Any] = {}
+        self._meter = Meter(clock_s)
+        self._behind_since_s: float | None = None
+        self._paced_s = float("-inf")
         self._to = Effects()
         self._uncommitted = False
         self._undelivered = True
@@ -113,6 +122,7 @@ class Evaluator:
         if self._undelivered:
             self._deliver(follower.fold)
         prepared = self._prepare(follower)
+        self._look_at_pace(follower)
         if folded == 0:
             self._ask_for_tick(follower.fold)
         return folded or prepared
@@ -150,6 +160,7 @@ class Evaluator:
         self._to = Effects(life=lived)
         self._keep(follower.rules)
         self._uncommitted = self._reconcile_timers(state) or bool(self._to.life.lives) or bool(self._extra)
+        follower.meter = self._meter
         self._follower = follower
         return follower
 
@@ -258,6 +269,24 @@ class Evaluator:
         """Whether alerts reach the log is health too: it stands beside the rules under the name OUTBOX."""
         self._note(fold, "OUTBOX", "" if refused is None or isinstance(refused, OverloadedError) else str(refused))
 
+    def _look_at_pace(self, follower: Follower) -> None:
+        """Far behind for long, or a rule that is slow: visible, and nothing else changes by it."""
+        if self._clock_s() - self._paced_s < PACE_SECONDS:
+            return
+        self._paced_s = self._clock_s()
+        lag = int(self._log.size()) - follower.state.next_index
+        if lag < LAG_ENTRIES:
+            self._behind_since_s = None
+        elif self._behind_since_s is None:
+            self._behind_since_s = self._clock_s()
+        if lag == 0 or self._behind_since_s is None:
+            self._note(follower.fold, "LAG", "")
+        elif self._clock_s() - self._behind_since_s >= LAG_SECONDS:
+            # Told once, without the number, which changes all the time; `status` has it.
+            self._note(follower.fold, "LAG", f"more than {LAG_ENTRIES} entries behind for {LAG_SECONDS:.0f} s")
+        slow = [rule for rule, (us, n) in self._meter.costs_us().items() if us > SLOW_US and n >= SLOW_EVALUATIONS]
+        self._note(follower.fold, "COST", f"slow rules: {', '.join(sorted(slow))}" if slow else "")
+
     def _note(self, fold: Fold, name: str, error: str) -> None:
         """What is not of the fold stands beside the rules' health all the same; what is told already is not told again."""
         if error == self._noted.get(name, ""):
@@ -327,6 +356,7 @@ class Evaluator:
             "lag": max(int(self._log.size()) - cursor, 0),
             "next_due_ms": follower.fold.next_due() if follower else None,
             "ruleset": follower.rules.digest if follower else self._rules.digest,
+            "costs_us": {rule: round(us, 2) for rule, (us, _) in self._meter.costs_us().items()},
             "outbox_error": self._noted.get("OUTBOX", ""),
         }
 

@@ -543,6 +543,12 @@ class EngineReader(Protocol):
         """Newest first, below the cursor `before` = (index, line)."""
 
     def health(self) -> list[RuleHealth]: ...
+    def rule_alerts(self, since: UnixMs) -> dict[str, int]:
+        """Alerts by rule, opened at `since` or later."""
+
+    def rule_outcomes(self) -> dict[str, dict[str, int]]:
+        """Closed episodes by rule and outcome."""
+
     def lives(self, alerts: Sequence[Alert]) -> dict[str, LifeRow]:
         """Where these alerts stand, by alert id; an alert of a worse band stands where its episode's first one does."""
 

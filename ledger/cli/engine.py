@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import threading
@@ -27,6 +28,7 @@ POLL_S = 0.02
 
 NICENESS = 5
 LOCK_ASKED_EVERY_S = 1.0
+STATUS_FILE = "engine-status.json"
 
 
 def run(here: Installation, stop: threading.Event) -> None:
@@ -53,16 +55,29 @@ def run(here: Installation, stop: threading.Event) -> None:
             platform=Platform(config.issuer, load_public_key(public_key_of(config.keys_dir / PLATFORM_KEY)).keyid),
             clock=wall_clock_ms,
         )
-        _log.info("folding, %s", evaluator.status())
         settle_memory()
         # Where the machine is full, what comes in is made durable first; warnings follow, and the lag is shown.
         os.nice(NICENESS)
-        evaluate(evaluator, stop=_until(stop, lock.still_held), wait=_waiter(here, stop))
+
+        def each_second() -> None:
+            lock.still_held()
+            _say(here, evaluator)
+
+        evaluate(evaluator, stop=_until(stop, each_second), wait=_waiter(here, stop))
     here.stores.close()
 
 
+def _say(here: Installation, evaluator: Evaluator) -> None:
+    """What only this process knows (`hazledger rules health` shows it): made again at each start, so in run/."""
+    path = here.config.state_dir / "run" / STATUS_FILE
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    beside = path.with_suffix(".part")
+    beside.write_text(json.dumps({"as_of_ms": wall_clock_ms(), **evaluator.status()}))
+    beside.replace(path)
+
+
 def _until(stop: threading.Event, still_held: Callable[[], None]) -> Callable[[], bool]:
-    """Whether to stop; asks once a second whether the engine's lock is still ours, and ends the process if not."""
+    """Whether to stop; once a second `still_held` is asked whether the engine's lock is still ours; it raises if not."""
     asked = [time.monotonic()]
 
     def stopped() -> bool:

@@ -19,12 +19,15 @@ from ledger.engine.life import Cause
 from ledger.engine.lives import TIMER, Lives
 from ledger.engine.registry import SUBJECTS
 from ledger.engine.rules import Rule
-from ledger.engine.state import FoldState, Health, Pending, Timer
+from ledger.engine.state import RECOVERED_MS, FoldState, Health, Pending, Timer
+from ledger.engine.watches import Values
 from ledger.errors import RuleError
 from ledger.model import Alert, RecordId, UnixMs
 
 __all__ = ["RULE_ERROR", "AlertBook", "Effects", "Identity", "Moment", "Raised", "alert_id_of"]
 
+Probe = Callable[[Rule | None, str, dict[str, Any], Values | None], None]
+"""(rule, subject, row, the row's features as far as they are asked for)."""
 RULE_ERROR = "RULE-ERROR"
 RULE_ERROR_QUIET_MS = 86_400_000
 
@@ -37,7 +40,7 @@ class AlertBook:
         self._identity = identity
         self._rules = {rule.id: rule for rule in rules}
         self._bindings = Bindings()
-        self.probe: Callable[[Rule | None, str, dict[str, Any]], None] | None = None
+        self.probe: Probe | None = None
         """Told of each row that is judged and by which rule, and (None) of each row as it comes; for explanations."""
         self.lives = Lives(state.life)
         self.inhibition = Inhibition(state.inhibition, rules, self.lives)
@@ -54,9 +57,11 @@ class AlertBook:
         health.last_index = moment.index
         to.touched_rules[rule.id] = None
         if self.probe is not None:
-            self.probe(rule, subject, row)
+            self.probe(rule, subject, row, None)
         try:
             self._consider(rule, subject, row, moment, to)
+            if health.error:
+                self.works(health, moment)
         except RuleError as error:
             self.fail(rule.id, error.detail, moment, to)
         except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
@@ -288,10 +293,23 @@ class AlertBook:
         subject = row.pop("subject")
         self.consider(rule, subject, row, moment, to)
 
+    @staticmethod
+    def works(health: Health, moment: Moment) -> None:
+        """A rule worked; when it has not failed for a while, it is well again."""
+        if moment.now_ms - health.error_ms >= RECOVERED_MS:
+            health.error = ""
+
+    def forgive(self, moment: Moment, to: Effects) -> None:
+        """Once a day: what is no rule, and so never evaluated, is well again when it has not failed for a day."""
+        for name, health in self._state.health.items():
+            if health.error and name not in self._rules and moment.now_ms - health.error_ms >= RULE_ERROR_QUIET_MS:
+                health.error = ""
+                to.touched_rules[name] = None
+
     def fail(self, rule_id: str, message: str, moment: Moment, to: Effects) -> None:
         """A rule (or the engine) raised: its health shows it, and one alert a day says so."""
         health = self._state.health.setdefault(rule_id, Health())
-        health.error = message[:500]
+        health.error, health.error_ms = message[:500], moment.now_ms
         health.last_index = moment.index
         to.touched_rules[rule_id] = None
         pending = self._state.pending[RULE_ERROR].setdefault(rule_id, Pending())

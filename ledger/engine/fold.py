@@ -11,7 +11,7 @@ from typing import Any
 
 from ledger.core.record import AUTHORITY_KINDS
 from ledger.engine import lives
-from ledger.engine.alerts import AlertBook, Effects, Identity, Moment
+from ledger.engine.alerts import AlertBook, Effects, Identity, Moment, Probe
 from ledger.engine.goods import Classifier, goods_of
 from ledger.engine.inputs import Input
 from ledger.engine.register import Register
@@ -69,7 +69,7 @@ class Fold:
         self.kinds = frozenset(self._by_kind) | Register.kinds | lives.KINDS | {"tick", "correction", "ruleset"}
         """Kinds of which more matters than that they came."""
 
-    def explain(self, entry: Input, to: Effects, probe: Callable[[Rule | None, str, dict[str, Any]], None]) -> None:
+    def explain(self, entry: Input, to: Effects, probe: Probe) -> None:
         """`step`, telling `probe` of each row that comes (None) and of each that a rule judges."""
         self._alerts.probe = probe
         try:
@@ -144,7 +144,7 @@ class Fold:
             return
         if (probe := self._alerts.probe) is not None:
             for subject, row in rows:
-                probe(None, subject, {name: value for name, value in row.items() if name != ORIGIN})
+                probe(None, subject, {name: value for name, value in row.items() if name != ORIGIN}, None)
         for subject, row in rows:
             self._evaluate(subject, row, moment, to)
         self._windows.fold(rows, original, moment, to, corrects=entry.before is not None, gone=gone)
@@ -186,6 +186,7 @@ class Fold:
                 topic.prune(moment.now_ms)
             self._windows.prune(moment.now_ms)
             self._alerts.prune(moment.now_ms)
+            self._alerts.forgive(moment, to)
 
     # --- entries to rows ---------------------------------------------------------------------------------------------
 

@@ -147,6 +147,11 @@ class Health(msgspec.Struct, array_like=True):
     evaluations: int = 0
     alerts: int = 0
     error: str = ""
+    """The last error, until it has worked for RECOVERED_MS since."""
+    error_ms: int = 0
+
+
+RECOVERED_MS = 3_600_000
 
 
 class FoldState(msgspec.Struct):

@@ -212,7 +212,7 @@ class Windows:
         health.last_index = work.moment.index
         work.to.touched_rules[rule.id] = None
         if self._alerts.probe is not None:
-            self._alerts.probe(rule, occurrence.subject, occurrence.row if values is None else values.row())
+            self._alerts.probe(rule, occurrence.subject, occurrence.row, values)
         try:
             band = self._band(rule, occurrence.row, values)
             if values is None:
@@ -224,6 +224,8 @@ class Windows:
                 known = work.judged.get(at)
                 if known is None or (band is not None and (known.band is None or band < known.band)):
                     work.judged[at] = _Judged(rule, group, occurrence, band, values)
+            if health.error:
+                self._alerts.works(health, work.moment)
         except RuleError as error:
             self._alerts.fail(rule.id, error.detail, work.moment, work.to)
         except _FAULTS as error:

@@ -18,6 +18,7 @@ from ledger.engine.features import READY
 from ledger.engine.goods import Classifier
 from ledger.engine.inputs import parse_input
 from ledger.engine.rules import Band, Rule, RuleSet
+from ledger.engine.watches import Values
 from ledger.engine.yamlfile import load_yaml
 from ledger.errors import NotFoundError, RuleError
 from ledger.follow import Records, Sets
@@ -152,11 +153,11 @@ def explain(
     judged: list[tuple[str, dict[str, Any]]] = []
     came: list[tuple[str, dict[str, Any]]] = []
 
-    def probe(by: Rule | None, subject: str, row: dict[str, Any]) -> None:
+    def probe(by: Rule | None, subject: str, row: dict[str, Any], values: Values | None) -> None:
         if by is None and subject in rule.on:
             came.append((subject, row))
         elif by is not None and by.id == rule.id:
-            judged.append((subject, dict(row)))
+            judged.append((subject, dict(row) if values is None else dict(values.row())))
 
     records, effects = Records(log), Effects()
     facts = log.facts(LeafIndex(index), LeafIndex(index + 1))

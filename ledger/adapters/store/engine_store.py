@@ -13,10 +13,11 @@ from ledger.adapters.store.life_store import LifeReads, write_lives
 from ledger.adapters.store.schema.engine import alert as alert_table
 from ledger.adapters.store.schema.engine import extra as extra_table
 from ledger.adapters.store.schema.engine import health as health_table
+from ledger.adapters.store.schema.engine import life as life_table
 from ledger.adapters.store.schema.engine import line as line_table
 from ledger.adapters.store.schema.engine import outbox, snapshot, state, timer
 from ledger.adapters.store.schema.engine import stock as stock_table
-from ledger.model import Alert, LeafIndex, RecordId
+from ledger.model import Alert, LeafIndex, RecordId, UnixMs
 from ledger.ports import EngineBatch, LifeRow, LineRow, OutboxRow, QueueFilter, RuleHealth, StockRow, TimerRow
 
 _STATE = Insert(state, upsert=("id",))
@@ -128,6 +129,24 @@ class EngineReadStore(LifeReads):
     def health(self) -> list[RuleHealth]:
         """In the order of the rules' names."""
         return sorted((RuleHealth(*row) for row in self._db.rows(select(*health_table.c))), key=lambda h: h.rule)
+
+    def rule_alerts(self, since: UnixMs) -> dict[str, int]:
+        """Alerts by rule, opened at `since` or later."""
+        counted = select(alert_table.c.rule, func.count()).where(alert_table.c.opened_ms >= since)
+        return {row[0]: row[1] for row in self._db.rows(counted.group_by(alert_table.c.rule))}
+
+    def rule_outcomes(self) -> dict[str, dict[str, int]]:
+        """Closed episodes by rule and outcome."""
+        closed = (
+            select(alert_table.c.rule, life_table.c.outcome, func.count())
+            .join(life_table, life_table.c.alert_id == alert_table.c.alert_id)
+            .where(life_table.c.outcome != "")
+            .group_by(alert_table.c.rule, life_table.c.outcome)
+        )
+        found: dict[str, dict[str, int]] = {}
+        for rule, outcome, count in self._db.rows(closed):
+            found.setdefault(rule, {})[outcome] = count
+        return found
 
 
 class EngineStore(EngineReadStore):

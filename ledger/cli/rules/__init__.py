@@ -1,4 +1,4 @@
-"""`hazledger rules`: lint, test, backtest, explain, replay. Each is imported only when it is called."""
+"""`hazledger rules`: lint, test, backtest, explain, health, replay. Each is imported only when it is called."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ _COMMANDS = {
     "test": ("ledger.cli.rules.test:test_command", "Run the tests that rule files carry."),
     "backtest": ("ledger.cli.rules.backtest:backtest_command", "Try a rule on what came in so far."),
     "explain": ("ledger.cli.rules.explain:explain_command", "Why was this alert raised, or none?"),
+    "health": ("ledger.cli.rules.health:health_command", "How each rule does: errors, cost, alerts, false positives."),
     "replay": ("ledger.cli.rules.replay:replay_command", "Fold the log again: are the alerts those that were raised?"),
 }
 
@@ -42,6 +43,7 @@ def rules() -> None:
       hazledger rules test my-rule.yml          does it do what its own tests say?
       hazledger rules backtest my-rule.yml      what would it have found in what came in so far?
       hazledger rules explain --alert ID        why was this alert raised?
+      hazledger rules health                    how does each rule do?
       hazledger rules replay                    does the log give the same alerts again?
 
     None of these changes anything in an installation.

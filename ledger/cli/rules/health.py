@@ -1,0 +1,75 @@
+"""`hazledger rules health`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ledger.cli.compose import Installation, open_installation, state_option, wall_clock_ms
+from ledger.cli.engine import STATUS_FILE
+from ledger.cli.rules.common import json_option, lang_option, print_json
+from ledger.core.times import format_utc
+from ledger.core.verification.verdict import EXIT_FAILED, EXIT_OK
+from ledger.follow import Sets
+from ledger.model import UnixMs
+from ledger.rulebench.explain import set_at
+from ledger.rulebench.health import EngineState, health
+from ledger.rulesets import shipped_rules
+
+
+@click.command("health")
+@state_option
+@json_option
+@lang_option
+@click.pass_context
+def health_command(context: click.Context, state: Path | None, *, as_json: bool, lang: str) -> None:
+    """How each rule in force does.
+
+    State and last error, the last entry it looked at, what an evaluation costs, alerts a day (mean of 30 days) beside its
+    budget, and the share of false positives once five alerts are closed. A rule that failed is well again when it has worked
+    for an hour. Beside the rules: OUTBOX (alerts reach the log), CLOCK (`hazledger clock`), LAG, COST, ENGINE.
+
+    \b
+    Exit code: 0 all well, 1 something is in error.
+    """
+    here = open_installation(state)
+    log, engine = here.stores.log, here.stores.engine
+    sets = Sets(shipped_rules(restricted=here.restricted_sets), engine.extra)
+    found = health(log, engine, set_at(log, sets, int(engine.cursor())), _said(here), wall_clock_ms())
+    here.stores.close()
+    if as_json:
+        print_json(asdict(found))
+    else:
+        _show(found, lang)
+    context.exit(EXIT_OK if found.well else EXIT_FAILED)
+
+
+def _said(here: Installation) -> dict[str, Any]:
+    try:
+        said = json.loads((here.config.state_dir / "run" / STATUS_FILE).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def _show(found: EngineState, lang: str) -> None:
+    as_of = "never" if found.as_of_ms is None else format_utc(UnixMs(found.as_of_ms))
+    click.echo(f"engine at entry {found.cursor:,}, {found.lag:,} behind; last heard of {as_of}")
+    click.echo(f"rule set {found.ruleset}")
+    click.echo(
+        f"{'rule':<12} {'state':<6} {'status':<7} {'evaluations':>12} {'us each':>8} {'alerts':>7} {'a day':>6} {'false':>6}"
+    )
+    for one in found.rules:
+        cost = "" if one.us_per_evaluation is None else f"{one.us_per_evaluation:.1f}"
+        false = "" if one.false_positives is None else f"{one.false_positives:.0%}"
+        budget = "" if one.budget is None else f" (budget {one.budget})"
+        click.echo(
+            f"{one.rule:<12} {one.state:<6} {one.status:<7} {one.evaluations:>12,} {cost:>8} {one.alerts:>7,} "
+            f"{one.alerts_per_day:>6} {false:>6}  {one.title[lang]}{budget}"
+        )
+        if one.error:
+            click.echo(f"    {one.error}")
