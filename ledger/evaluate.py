@@ -9,6 +9,7 @@ same bytes again and gets the same receipt. A rule that fails is an alert and a 
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
 from typing import Any
@@ -25,6 +26,7 @@ from ledger.faults import fault
 from ledger.follow import Follower, Meter, Platform, Sets
 from ledger.model import Appended, AuthenticRecord, LeafIndex, UnixMs
 from ledger.ports import Appender, EngineBatch, EngineStore, LogReader, OutboxRow, RuleHealth
+from ledger.promotion import local_day, objections
 from ledger.rulesets import KEPT, announced, as_kept, shipped_rules
 
 __all__ = ["Evaluator", "Platform", "evaluate", "shipped_rules"]
@@ -41,7 +43,7 @@ SNAPSHOT_ENTRIES = 10_000
 SNAPSHOT_SECONDS = 60.0
 OUTBOX_BATCH = 100
 TICK_RETRY_SECONDS = 1.0
-BESIDE = ("OUTBOX", "CLOCK", "LAG", "COST")
+BESIDE = ("OUTBOX", "CLOCK", "LAG", "COST", "PROMOTION")
 """Names under which what is not of the fold stands beside the rules' health: its digest and the audit leave them out."""
 PACE_SECONDS = 1.0
 LAG_ENTRIES = 1000
@@ -91,6 +93,8 @@ class Evaluator:
         """Digest in the log's newest `ruleset` entry."""
         self._extra: dict[str, Any] = {}
         self._meter = Meter(clock_s)
+        self._withheld = False
+        """This program's rule set is not announced, because a rule may not become live."""
         self._behind_since_s: float | None = None
         self._paced_s = float("-inf")
         self._to = Effects()
@@ -301,7 +305,7 @@ class Evaluator:
 
         Returns how many entries that took, 1 for the announcement; 0 when there is nothing to do.
         """
-        if self._newest in ("", self._rules.digest):
+        if self._newest in ("", self._rules.digest) or self._withheld:
             return 0
         if follower.prepared is None or follower.prepared.rules.digest != self._rules.digest:
             log.info("back-filling the new rule set %s… from the log", self._rules.digest[:16])
@@ -309,6 +313,14 @@ class Evaluator:
         advanced = follower.prepared.advance(int(self._log.size()), PREPARE_BATCH)
         if advanced:
             return advanced
+        days = {rule: Counter(map(local_day, times)) for rule, times in follower.prepared.alerts.items()}
+        against = objections(follower.rules, self._rules, days, follower.state.now_ms, self._classifier)
+        self._note(follower.fold, "PROMOTION", "; ".join(against))
+        if against:
+            # The rules in force go on. A rule that cries all day would bury what the others say.
+            log.error("the new rule set does not take effect: %s", "; ".join(against))
+            follower.prepared, self._withheld = None, True
+            return 0
         self._keep(self._rules)
         if self._extra:
             self._commit(follower)

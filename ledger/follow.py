@@ -144,6 +144,8 @@ class Backfill:
 
     def __init__(self, log: LogReader, rules: RuleSet, classifier: Classifier, identity: Identity) -> None:
         self.rules = rules
+        self.alerts: dict[str, list[int]] = {}
+        """Rule → when it would have raised alerts, unix ms; without those that another rule keeps down."""
         self._log = log
         self._records = Records(log)
         self._fold = Fold(FoldState(), rules, classifier, identity)
@@ -156,7 +158,11 @@ class Backfill:
         """Fold at most `most` further entries below `end`; how many that were."""
         start = self.state.next_index
         records = self._log.records(LeafIndex(start), max(min(most, end - start), 0))
-        self._records.fold(lambda: self._fold, records, Effects())
+        effects = Effects()
+        self._records.fold(lambda: self._fold, records, effects)
+        for raised in effects.raised:
+            if not raised.alert.extra.get("inhibited_by"):
+                self.alerts.setdefault(raised.alert.rule, []).append(int(raised.alert.opened_ms))
         return len(records)
 
     def up_to(self, end: int, progress: Callable[[int], None] | None = None) -> FoldState:

@@ -26,7 +26,11 @@ on: [balance]
 bands:
   - {{when: 'balance > {limit}000000', {wait}reason: {{zh: 满, en: full}}}}
 episode: {{fingerprint: [holder, code], quiet: 1h}}
-tests: []
+tests:
+  - {{name: a, about: fires, events: [{{at: 0h, in: [{{code: 7697-37-2, kg: {above}, store: R1}}]}}{later}], expect: [{{at: {when}}}]}}
+  - {{name: b, about: silent, events: [{{at: 0h, in: [{{code: 7697-37-2, kg: 1, store: R1}}]}}], expect: []}}
+  - {{name: c, about: boundary, events: [{{at: 0h, in: [{{code: 7697-37-2, kg: {limit}, store: R1}}]}}], expect: []}}
+  - {{name: d, about: restart, events: [{{at: 0h, in: [{{code: 7697-37-2, kg: {limit}, store: R1}}]}}, {{restart: true}}], expect: []}}
 """
 EVENT = """
 schema: rule/1
@@ -48,7 +52,9 @@ tests: []
 
 
 def level(limit=100, *, version=1, wait="", status="live"):
-    return LEVEL.format(limit=limit, version=version, wait=f"for: {wait}, " if wait else "", status=status)
+    when, later = (wait, f", {{at: {wait}, tick: true}}") if wait else ("0h", "")
+    wait = f"for: {wait}, " if wait else ""
+    return LEVEL.format(limit=limit, above=limit + 1, version=version, wait=wait, when=when, later=later, status=status)
 
 
 def event(least=4, *, version=1, window="6h"):
@@ -275,6 +281,38 @@ def test_shadow_made_live__says_what_holds_from_then_on():
     world.run()
     assert world.said("X-FULL") == [(A, last.index, 0)]
     world.check_replay()
+
+
+def test_shadow_made_live__with_a_test_that_fails__the_old_rules_go_on_and_it_is_visible():
+    world = World(rules(level(status="shadow"), event()))
+    world.put(A, 120)
+    world.run()
+    world.start(rules(level(version=2).replace("at: 0h}]}", "at: 9h}]}"), event(2, version=2)))
+    world.run()
+    assert [e.kind for e in world.log.entries].count("ruleset") == 1
+    assert world.store.health_rows["PROMOTION"].state == "error" and "X-FULL" in world.store.health_rows["PROMOTION"].error
+    world.put(A, 1)
+    world.run()
+    assert not world.said("X-FULL") and not world.said("X-OFTEN")
+    world.start(rules(level(version=2), event(2, version=2)))
+    world.run()
+    assert world.store.health_rows["PROMOTION"].state == "ok"
+    world.put(A, 1)
+    world.run()
+    assert world.said("X-FULL") and world.said("X-OFTEN")
+    world.check_replay()
+
+
+def test_shadow_made_live__above_its_budget_on_the_log__stays_in_shadow():
+    text = level(50, status="shadow").replace("episode:", "budget: {max_per_day: 1}\nepisode:")
+    world = World(rules(text))
+    for holder in (A, B):
+        world.put(holder, 60)
+    world.run()
+    world.start(rules(text.replace("status: shadow", "status: live")))
+    world.run()
+    assert "2 alerts on" in world.store.health_rows["PROMOTION"].error
+    assert [e.kind for e in world.log.entries].count("ruleset") == 1
 
 
 def test_text_that_is_not_kept__is_said_and_the_fold_goes_on():

@@ -11,6 +11,7 @@ _COMMANDS = {
     "test": ("ledger.cli.rules.test:test_command", "Run the tests that rule files carry."),
     "backtest": ("ledger.cli.rules.backtest:backtest_command", "Try a rule on what came in so far."),
     "explain": ("ledger.cli.rules.explain:explain_command", "Why was this alert raised, or none?"),
+    "promote": ("ledger.cli.rules.promote:promote_command", "Make a rule live, if its tests and its budget allow."),
     "health": ("ledger.cli.rules.health:health_command", "How each rule does: errors, cost, alerts, false positives."),
     "replay": ("ledger.cli.rules.replay:replay_command", "Fold the log again: are the alerts those that were raised?"),
 }
@@ -42,11 +43,12 @@ def rules() -> None:
       hazledger rules lint my-rule.yml          is it well formed?
       hazledger rules test my-rule.yml          does it do what its own tests say?
       hazledger rules backtest my-rule.yml      what would it have found in what came in so far?
+      hazledger rules promote my-rule.yml       may it become live?
       hazledger rules explain --alert ID        why was this alert raised?
       hazledger rules health                    how does each rule do?
       hazledger rules replay                    does the log give the same alerts again?
 
-    None of these changes anything in an installation.
+    None of these changes anything in an installation; `promote` changes the rule's file.
 
     \b
     Exit code: 0 as it should be, 1 something is wrong with what was looked at, 2 usage or settings.
