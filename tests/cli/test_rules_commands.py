@@ -1,0 +1,122 @@
+"""`hazledger rules …` and `hazledger clock` as they are typed, over real stores."""
+
+import json
+import re
+from types import SimpleNamespace
+from zoneinfo import ZoneInfo
+
+import pytest
+from click.testing import CliRunner
+
+from ledger.adapters.clockpause import ClockPauseFile
+from ledger.cli.main import cli
+from ledger.rulesets import shipped_sources
+from tests.test_evaluate_real import evaluator, log, run  # noqa: F401 - the fixture is used by its name
+
+A01 = next(text for name, text in shipped_sources().items() if name.startswith("A01"))
+
+
+@pytest.fixture
+def here(log, tmp_path, monkeypatch):
+    run(evaluator(log, log.stores.engine), log)
+    monkeypatch.setattr(type(log.stores), "close", lambda self: None)
+    made = SimpleNamespace(
+        stores=log.stores,
+        restricted_sets=None,
+        config=SimpleNamespace(state_dir=tmp_path),
+        zone=lambda: ZoneInfo("Asia/Shanghai"),
+        clock_pause=ClockPauseFile(tmp_path / "jump.json"),
+    )
+    for name in ("rules.backtest", "rules.explain", "rules.health", "rules.promote", "rules.replay", "clock"):
+        monkeypatch.setattr(f"ledger.cli.{name}.open_installation", lambda _state: made)
+    return made
+
+
+def typed(*words, status=0):
+    done = CliRunner().invoke(cli, [str(word) for word in words], catch_exceptions=False)
+    assert done.exit_code == status, done.output
+    return done.output
+
+
+@pytest.mark.parametrize("name", ["lint", "test", "backtest", "explain", "promote", "health", "replay"])
+def test_help__says_exit_codes_and_an_example(name):
+    text = typed("rules", name, "--help")
+    assert "Exit code" in text and ("hazledger rules " in text or name == "health")
+
+
+def test_lint__file_with_mistakes__exit_1_and_lines(tmp_path):
+    file = tmp_path / "x.yml"
+    file.write_text(A01.replace("severity: ", "severity: very ", 1).replace("quiet: ", "quit: ", 1))
+    text = typed("rules", "lint", file, status=1)
+    assert text.count(f"{file}:") >= 2
+    found = json.loads(typed("rules", "lint", tmp_path, "--json", status=1))
+    assert found["files"] == 1 and all(p["line"] > 0 for p in found["problems"])
+
+
+def test_test__junit_and_one_rule(tmp_path):
+    report = tmp_path / "r.xml"
+    text = typed("rules", "test", "--rule", "A01", "--junit", report, "--lang", "zh")
+    assert "A01" in text and "0 failed" in text and b"<testsuite " in report.read_bytes()
+
+
+def test_backtest__shipped_rule__is_what_was_raised(here):
+    found = json.loads(typed("rules", "backtest", "A01", "--json"))
+    assert found["alerts"] == found["same"] > 0 and found["new"] == found["lost"] == 0
+    assert "the same" in typed("rules", "backtest", "A01", "--lang", "zh")
+
+
+def test_backtest__draft_that_misses_what_it_must_find__exit_1(here, tmp_path):
+    found = json.loads(typed("rules", "backtest", "A01", "--json"))
+    record = found["examples"][0]["record_id"]
+    draft = tmp_path / "draft.yml"
+    draft.write_text(re.sub(r"(?m)^scope: .*$", "scope: 'false'", A01))
+    text = typed("rules", "backtest", draft, "--must-find", record, status=1)
+    assert "FAIL" in text and record in text and " lost" in text
+    day = "2001-01-01"
+    assert "nothing was received" in str(CliRunner().invoke(cli, ["rules", "backtest", "A01", "--to", day]).exception)
+
+
+def test_explain__alert_by_its_first_digits_and_record(here):
+    ((_, alert), *_) = here.stores.engine.alerts(rule="A01", limit=1)
+    for lang, title in alert.reason.items():
+        assert title in typed("rules", "explain", "--alert", alert.alert_id[:8], "--lang", lang)
+    found = json.loads(typed("rules", "explain", "--rule", "A01", "--record", alert.extra["record"], "--json"))
+    assert found["verdict"] == "alert" and alert.alert_id in {row["alert_id"] for row in found["rows"]}
+    assert "--rule and --record" in typed("rules", "explain", status=2)
+
+
+def test_replay__untouched_and_altered(here):
+    text = typed("rules", "replay")
+    assert text.rstrip().endswith("OK: the log gives what is kept")
+    assert json.loads(typed("rules", "replay", "--json"))["equal"]
+    from sqlalchemy import text as sql
+
+    with here.stores.engine._db.write() as connection:
+        connection.execute(sql("UPDATE alert SET severity = 'info' WHERE seq = 1"))
+    assert "alert: seq 1, " in typed("rules", "replay", status=1)
+
+
+def test_health__every_rule_in_force(here):
+    found = json.loads(typed("rules", "health", "--json"))
+    names = {one["rule"] for one in found["rules"]}
+    assert {"A01", "C07"} <= names and found["lag"] == 0
+    assert "engine at entry" in typed("rules", "health", "--lang", "zh")
+
+
+def test_promote__check_writes_nothing_and_without_it_the_file_is_live(here, tmp_path):
+    file = tmp_path / "c07.yml"
+    text = next(text for name, text in shipped_sources().items() if name.startswith("C07"))
+    file.write_text(text)
+    typed("rules", "promote", file, "--check")
+    assert file.read_text() == text
+    assert "is live now" in typed("rules", "promote", file)
+    assert "status: live\n" in file.read_text()
+
+
+def test_clock__jump__pauses_until_confirmed(here):
+    assert "has not jumped" in typed("clock")
+    here.clock_pause.write({"before_ms": 1_800_000_000_000, "after_ms": 1_900_000_000_000})
+    assert "ticks pause" in typed("clock", status=1)
+    assert "confirmed" in typed("clock", "--confirm")
+    assert not json.loads(typed("clock", "--json"))["paused"]
+    assert any(row[3] == "clock-confirm" for row in here.stores.portal.access_log(after=0, limit=100))
