@@ -127,7 +127,7 @@ class Meter:
         """Rule → (mean microseconds an evaluation, evaluations measured)."""
         return {rule: (1e6 * seconds / n, int(n)) for rule, (seconds, n) in self.spent.items()}
 
-    def _seen(self, rule: Rule | None, _subject: str, _row: object) -> None:
+    def _seen(self, rule: Rule | None, _subject: str, _row: object, _values: object) -> None:
         self._count()
         self._last = None if rule is None else (rule.id, self._clock_s())
 
