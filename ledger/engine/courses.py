@@ -94,7 +94,8 @@ def settle(course: Course, quiet_ms: int) -> tuple[list[Episode], list[Episode]]
     """Derive the episodes again from the marks: (those with marks, those that have just lost their last).
 
     An episode takes over the alert of the earliest one that it overlaps or follows within the quiet time. Where that had
-    lost its marks, it is the same episode again.
+    lost its marks, it is the same episode again. Others that it joined are part of it from then on: their alerts stand,
+    and neither recover nor get worse.
     """
     if len(course.marks) > MOST_MARKS:
         clusters = _clusters(course.marks[: -MOST_MARKS // 2], quiet_ms)
@@ -112,8 +113,11 @@ def settle(course: Course, quiet_ms: int) -> tuple[list[Episode], list[Episode]]
                 else:
                     episode.alerted_band = min(episode.alerted_band, old.alerted_band)
         now.append(episode)
-    taken = {episode.alert_id for episode in now}
-    gone = [old for old in before if old.alert_id not in taken and old.alert_id]
+    gone = [
+        old
+        for old in before
+        if old.alert_id and not any(_near(old.start, old.end, new.start, new.end, quiet_ms) for new in now)
+    ]
     lost = [old for old in gone if old.band >= 0]
     for old in gone:
         old.band = -1
