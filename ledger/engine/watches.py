@@ -154,7 +154,7 @@ class Watch:
         seen = self._seen.get(group)
         if seen is None:
             seen = self._seen[group] = Seen()
-        values = [occurrence.subject, *(occurrence.row.get(name) for name in self._fields)]
+        values = [occurrence.subject, *map(occurrence.row.get, self._fields)]
         at = bisect_right(seen.times, occurrence.time)
         seen.times.insert(at, occurrence.time)
         seen.entries.insert(at, occurrence.entry)

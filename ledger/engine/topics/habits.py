@@ -15,7 +15,7 @@ import msgspec
 from ledger.engine.goods import Goods
 from ledger.engine.inputs import Input
 from ledger.engine.register import Register
-from ledger.engine.statistics import ln_micro, ratio_ppm, robust_z_milli
+from ledger.engine.statistics import MIN_SAMPLE, ln_micro, ratio_ppm, robust_z_milli
 from ledger.engine.topics.licences import Licences
 from ledger.engine.topics.linked import Linked
 
@@ -53,8 +53,8 @@ class HabitsState(msgspec.Struct):
 
     since_ms: int = -1
     """Receipt of the first purchase."""
-    pairs: dict[str, tuple[str, int]] = {}
-    """Buyer|code -> the buyer's industry, and when it was last told."""
+    pairs: dict[str, tuple[str, int, int]] = {}
+    """Buyer|code -> the buyer's industry, when it was last told, and how often."""
     industries: dict[str, int] = {}
     codes: dict[str, int] = {}
     both: dict[str, int] = {}
@@ -91,15 +91,17 @@ class Habits:
                 sizes.append((entry.holder, ln_micro(line.amount)))
                 if len(sizes) > CLASS_SIZE:
                     del sizes[0]
-            if industry:
-                pair = f"{entry.holder}|{line.code}"
+            pair = f"{entry.holder}|{line.code}"
+            known, _, times = state.pairs.get(pair, ("", 0, 0))
+            if known != industry:
                 self._count(pair, -1)
-                state.pairs[pair] = industry, entry.received_ms
+            state.pairs[pair] = industry, entry.received_ms, times + 1
+            if known != industry:
                 self._count(pair, 1)
 
     def _count(self, pair: str, by: int) -> None:
         known = self._state.pairs.get(pair)
-        if known is None:
+        if known is None or not known[0]:
             return
         industry, code = known[0], pair.partition("|")[2]
         for counts, at in (
@@ -113,7 +115,7 @@ class Habits:
 
     def prune(self, now_ms: int) -> None:
         """Forget who has not bought for long."""
-        for pair in [pair for pair, (_, told_ms) in self._state.pairs.items() if told_ms <= now_ms - FORGET_MS]:
+        for pair in [pair for pair, (_, told_ms, _) in self._state.pairs.items() if told_ms <= now_ms - FORGET_MS]:
             self._count(pair, -1)
             del self._state.pairs[pair]
 
@@ -164,9 +166,9 @@ class Habits:
         state = self._state
         if not industry or state.since_ms < 0 or entry.received_ms - state.since_ms < LEARNING_MS:
             return 0, False
-        own = int(f"{buyer}|{code}" in state.pairs)
-        own_industry = own and state.pairs[f"{buyer}|{code}"][0] == industry
-        total, of_code = len(state.pairs) - own, state.codes.get(code, 0) - own
+        known = state.pairs.get(f"{buyer}|{code}", ("", 0, 0))[0]
+        own, own_industry = known != "", known == industry
+        total, of_code = sum(state.industries.values()) - own, state.codes.get(code, 0) - own
         of_industry = state.industries.get(industry, 0) - own_industry
         together = state.both.get(f"{industry}|{code}", 0) - own_industry
         if of_industry * of_code < LEAST_EXPECTED * total or not total:
@@ -174,9 +176,13 @@ class Habits:
         return ratio_ppm(together * total, of_industry * of_code), True
 
     def _class(self, buyer: str, industry: str, row: dict[str, Any]) -> tuple[int, int]:
-        """How many purchases by others of its industry it is compared with, and how far it lies from them."""
+        """How many purchases by others of its industry it is compared with, and how far it lies from them.
+
+        Nothing for who has bought the substance often enough to be compared with itself.
+        """
         sizes = self._state.sizes.get(f"{industry}|{row['code']}|{row['dimension']}", ())
-        if len(sizes) < CLASS_LEAST or row["amount"] <= 0:
+        times = self._state.pairs.get(f"{buyer}|{row['code']}", ("", 0, 0))[2]
+        if len(sizes) < CLASS_LEAST or row["amount"] <= 0 or times >= MIN_SAMPLE:
             return 0, 0
         others = [size for other, size in sizes if other != buyer]
         z_milli = robust_z_milli(ln_micro(row["amount"]), others, CLASS_LEAST)
