@@ -150,3 +150,51 @@ def test_evaluate__outbox__repeats_get_the_first_receipt(log):
     answers = log.sequencer.append([flow.checked(raw, SUBMISSION_TYPE, door) for raw in envelopes])
     assert all(answer.repeat for answer in answers) and log.stores.log.size() == size
     assert json.loads(envelopes[0])["signatures"]
+
+
+def test_two_engines__started_by_mistake__the_second_waits_and_no_alert_is_doubled(log, tmp_path):
+    """As the processes do it: the lock `engine`, then recovery. The second begins where the first has ended."""
+    import threading
+
+    order, alerts = [], []
+    working, go_on = threading.Event(), threading.Event()
+
+    def engine(name):
+        stores = open_stores("sqlite", tmp_path)
+        with stores.exclusive("engine"):
+            order.append(f"{name} begins")
+            one = evaluator(log, stores.engine)
+            run(one, log)
+            alerts.append([a.alert_id for _, a in stores.engine.alerts(limit=1000)])
+            if name == "first":
+                working.set()
+                assert go_on.wait(60)
+            order.append(f"{name} ends")
+        stores.close()
+
+    first = threading.Thread(target=engine, args=("first",))
+    first.start()
+    assert working.wait(60)
+    second = threading.Thread(target=engine, args=("second",))
+    second.start()
+    second.join(0.5)
+    assert order == ["first begins"]
+    go_on.set()
+    first.join(60)
+    second.join(60)
+    assert order == ["first begins", "first ends", "second begins", "second ends"]
+    assert alerts[0] == alerts[1] and len(set(alerts[0])) == len(alerts[0]) > 0
+    entries = [r.record_id for r in log.stores.log.records(0, 10_000) if r.kind == "alert"]
+    assert len(entries) == len(set(entries)) == len(alerts[0])
+
+
+def test_two_engines__without_a_lock__even_so_no_alert_is_doubled(log):
+    one, other = evaluator(log, log.stores.engine), evaluator(log, log.stores.engine)
+    one.recover()
+    other.recover()
+    run(one, log)
+    before = tables(log.stores.engine)["alerts"]
+    run(other, log)
+    assert tables(log.stores.engine)["alerts"] == before
+    entries = [r for r in log.stores.log.records(0, 10_000) if r.kind == "alert"]
+    assert len(entries) == len({r.record_id for r in entries}) == len(before)
