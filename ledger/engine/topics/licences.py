@@ -8,14 +8,20 @@ from typing import Any
 import msgspec
 
 from ledger.catalogue import Classification
+from ledger.core.times import format_utc
 from ledger.engine.goods import Goods, concentration_ppm
 from ledger.engine.inputs import Input, base_amount
 from ledger.engine.register import Register
 from ledger.engine.subjects import COMMON, Subject
 from ledger.engine.topics.base import Row, Topic, common
+from ledger.model import UnixMs
 
 NEEDS = ("highly_toxic", "explosive_precursor")
 """Categories whose trade needs a licence (Decree 591 art. 37-40)."""
+MOST_DECLARED = 64
+"""Licences of one holder that only it declares; of more the oldest counts no longer. What an authority confirmed always does."""
+KEPT_MS = 400 * 86_400_000
+"""How long after its last day a licence is remembered."""
 _ACTS = {"purchase": "purchase", "sale": "sell", "production": "produce"}
 _COVERED_BY = {
     "purchase": frozenset({"purchase", "use", "produce", "trade"}),
@@ -146,7 +152,21 @@ class Licences(Topic):
                 same = True
             if not same:
                 kept.append(old)
-        self._state.held[holder] = [*kept, new]
+        held = [*kept, new]
+        declared = [at for at, one in enumerate(held) if not one.confirmed]
+        if len(declared) > MOST_DECLARED:
+            del held[declared[0]]
+        self._state.held[holder] = held
+
+    def prune(self, now_ms: int) -> None:
+        """Forget what ran out so long ago that no movement is told of any more that it could have covered."""
+        oldest = format_utc(UnixMs(now_ms - KEPT_MS))[:10]
+        for holder, held in list(self._state.held.items()):
+            kept = [one for one in held if one.valid_to >= oldest]
+            if kept:
+                self._state.held[holder] = kept
+            else:
+                del self._state.held[holder]
 
     def _endorse(self, record_id: str) -> None:
         """An authority confirmed a declared licence."""
