@@ -8,7 +8,7 @@ from tests.scenario.clock import DAY, HOUR, MINUTE
 from tests.scenario.drafts import KG, mass
 from tests.scenario.goods import Goods
 from tests.scenario.plants.scene import ALONE, BARE, Case, Scene, near, planted
-from tests.scenario.stores import Store, bought_from
+from tests.scenario.stores import Store
 
 TANK = Goods("67-56-1", "Methanol", 0)
 """Bulk goods that need no licence."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from tests.scenario import clock
-from tests.scenario import goods as g
 from tests.scenario.cast import outside
-from tests.scenario.clock import HOUR, MINUTE
+from tests.scenario.clock import HOUR
 from tests.scenario.drafts import Draft, evidence
 from tests.scenario.enterprise import Enterprise
 from tests.scenario.opening import AUTHORITY, LICENSER
