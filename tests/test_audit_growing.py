@@ -42,6 +42,7 @@ def _loaded(made: Served):
         load = Load(served.url, served.enterprises(2), seed=1, pause_s=0.1)
         here = served.installation()
         served.wait_for(lambda: here.stores.log.size() > 300 and here.stores.anchor.latest_anchor(), 60, "some records")
+        served.wait_for(lambda: here.stores.engine.newest_alerts(limit=1), 60, "the engine, which reads its rules first")
         here.stores.close()
         yield served
         load.stop()
