@@ -43,7 +43,9 @@ def test_planted__severity__is_the_one_expected(pushed):
 def test_alerts__outside_the_planted_cases__are_none(pushed):
     expected = {(case.rule, party) for case in pushed.world.planted if case.fires for party in case.parties}
     expected |= {(rule, party) for case in pushed.world.planted for rule in case.also for party in case.parties}
-    surplus = [(a.rule, a.holder, a.reason["en"]) for a in pushed.alerts if (a.rule, a.holder) not in expected]
+    # What is only reminded of (B12: a first purchase) is nobody's to handle.
+    handled = [a for a in pushed.alerts if a.severity not in ("low", "info")]
+    surplus = [(a.rule, a.holder, a.reason["en"]) for a in handled if (a.rule, a.holder) not in expected]
     assert not surplus
 
 
