@@ -17,13 +17,12 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, date, datetime, timedelta
-from functools import lru_cache
 from itertools import accumulate, pairwise
 from typing import Any, ClassVar
 
 import msgspec
 
+from ledger.engine.days import day_of, day_start_ms, month_of, month_start_ms
 from ledger.engine.features import DAY_MS, HISTORY, Feature
 from ledger.engine.statistics import daily_quantile, quantity_z_milli
 
@@ -31,8 +30,6 @@ HORIZON_MS = 7 * DAY_MS
 """How late a row may come and still find every window that it touches complete."""
 SMALL = 64
 """Rows of a window that are simply gone through."""
-ZONE_MS = 8 * 3_600_000
-"""Days and months are those of Asia/Shanghai (register.DEFAULT_ZONE): one zone, no summer time."""
 _BLOCK = 128
 
 
@@ -89,7 +86,7 @@ class _Index:
             insort(values.setdefault(row[column], []), time)
         for extremes in self.blocks.values():
             del extremes[at // _BLOCK :]
-        day = _day(time)
+        day = day_of(time)
         for column, (days, totals_of) in self.days.items():
             known = totals_of.get(day)
             if known is None:
@@ -111,7 +108,7 @@ class _Index:
                 del values[row[column]]
         for extremes in self.blocks.values():
             del extremes[at // _BLOCK :]
-        day = _day(time)
+        day = day_of(time)
         for column, (days, totals_of) in self.days.items():
             known = totals_of[day]
             known[0] -= 1
@@ -220,8 +217,8 @@ class Lane:
         times = series.times
         high = len(times) if not times or times[-1] <= time else bisect_right(times, time)
         if feature.calendar:
-            day = _day(time)
-            start = _day_ms(day) if feature.calendar == "day" else _month_ms(_month(day))
+            day = day_of(time)
+            start = day_start_ms(day) if feature.calendar == "day" else month_start_ms(month_of(day))
             return bisect_left(times, start, 0, high), high
         if not feature.window_ms:
             return 0, high
@@ -327,7 +324,7 @@ class Lane:
         self, key: str, series: Series, feature: Feature, time: int, row: Mapping[str, Any]
     ) -> tuple[int, bool]:
         del row
-        column, today = self._at[feature.of], _day(time)
+        column, today = self._at[feature.of], day_of(time)
         index = self._index(key)
         known = index.quantiles.get((column, feature.content))
         if known is None or known[0] != today:
@@ -343,7 +340,7 @@ class Lane:
         if known is None:
             totals: dict[int, list[int]] = {}
             for time, value in zip(series.times, series.columns[column], strict=True):
-                day = totals.setdefault(_day(time), [0, 0])
+                day = totals.setdefault(day_of(time), [0, 0])
                 day[0] += 1
                 day[1] += value  # type: ignore[operator]
             known = index.days[column] = sorted(totals), totals
@@ -355,13 +352,13 @@ class Lane:
         del row
         if not series.times:
             return 0, False
-        this = _month(_day(time))
-        first = _month(_day(series.times[0] if series.first_ms < 0 else min(series.first_ms, series.times[0])))
+        this = month_of(day_of(time))
+        first = month_of(day_of(series.times[0] if series.first_ms < 0 else min(series.first_ms, series.times[0])))
         start = max(this - feature.months, first)
         if this - start < feature.least:
             return 0, False
         column = self._at[feature.of]
-        edges = [bisect_left(series.times, _month_ms(month)) for month in range(start, this + 1)]
+        edges = [bisect_left(series.times, month_start_ms(month)) for month in range(start, this + 1)]
         if feature.agg == "mean_of_months":
             return self._total(key, series, column, edges[0], edges[-1]) // (this - start), True
         totals = (self._total(key, series, column, low, high) for low, high in pairwise(edges))
@@ -387,26 +384,3 @@ def _keep(series: Series, positions: Iterable[int]) -> None:
     series.times = [series.times[at] for at in kept]
     series.ids = [series.ids[at] for at in kept]
     series.columns = [[column[at] for at in kept] for column in series.columns]
-
-
-def _day(time: int) -> int:
-    """The local day, counted from 1970-01-01."""
-    return (time + ZONE_MS) // DAY_MS
-
-
-def _day_ms(day: int) -> int:
-    return day * DAY_MS - ZONE_MS
-
-
-@lru_cache(maxsize=8192)
-def _month(day: int) -> int:
-    """The month of a day, counted from the year 0."""
-    on = date(1970, 1, 1) + timedelta(days=day)
-    return on.year * 12 + on.month - 1
-
-
-@lru_cache(maxsize=1024)
-def _month_ms(month: int) -> int:
-    """Unix ms of the local midnight that begins a month."""
-    start = datetime(month // 12, month % 12 + 1, 1, tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)
-    return start // timedelta(milliseconds=1) - ZONE_MS
