@@ -326,6 +326,20 @@ def filing(enterprise: Enterprise, ms: int, valid_from: str, valid_to: str) -> A
     return Act(enterprise.office, "licence", body, ms)
 
 
+def statement(enterprise: Enterprise, ms: int, valid_to: str) -> Act:
+    """For what the enterprise lawfully uses what it buys, of this day."""
+    body = {
+        "type": "lawful_use_statement",
+        "number": f"DEMO-{enterprise.number:03d}-U",
+        "issuer": "Demonstration enterprise itself (simulated)",
+        "purpose": "production",
+        "valid_from": local_day(ms),
+        "valid_to": valid_to,
+        "status": "valid",
+    }
+    return Act(enterprise.office, "licence", body, ms)
+
+
 def close(
     enterprise: Enterprise, store: Store, state_line: tuple[int, int, int], day: str, ms: int, *, nil: bool
 ) -> Act:

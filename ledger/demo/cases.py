@@ -74,7 +74,7 @@ CASES: tuple[Case, ...] = (
     _silent("B02", "outside", plays.bulk, plays.sold_outside, "买方不在本平台", "the buyer is not on this platform", also=("D05",)),
     _silent("B02", "late", plays.bulk, plays.late_but_confirmed, "迟到20小时，已确认", "20 hours late, and confirmed", parties=2, also=("B04", "D05")),
     _silent("D04", "refused-first", plays.bulk, plays.refused_then_right, "被422退回后改报同一序号", "refused with 422, then the right record at the same seq", opened=False),
-    _fires("C01", "buyer-without", plays.licensed, plays.buyer_without_licence, "买方无许可证", "the buyer holds no licence", parties=2, licences=("normal", "none")),
+    _fires("C01", "buyer-without", plays.licensed, plays.buyer_without_licence, "买方无许可证", "the buyer holds no licence", parties=2, licences=("normal", "none"), also=("B13",)),
     _silent("C01", "not-listed", plays.bulk, plays.no_licence_needed, "销售无需许可的品种", "sold goods that need no licence"),
     _silent("C01", "used", plays.licensed, plays.used_without_licence, "证过期后仅自用", "only used after the licence expired", licences=("expired",)),
 )

@@ -111,13 +111,21 @@ class Cast:
             for enterprise, store in spots
         )
 
-    def licence_of(self, enterprise: Enterprise, year: int, ms: int) -> Act | None:
-        """The licence that an enterprise declares in the opening, if it is to have one."""
+    def is_without_papers(self, enterprise: Enterprise) -> bool:
+        """Whether the enterprise plays a case in which its papers are wanting."""
+        return self._papers(enterprise) != "normal"
+
+    def _papers(self, enterprise: Enterprise) -> str:
         state = "normal"
         for case, spots in zip(self.cases, self.spots, strict=True):
             for (party, _), planned in zip(spots, case.licences, strict=False):
                 if party is enterprise:
                     state = planned
+        return state
+
+    def licence_of(self, enterprise: Enterprise, year: int, ms: int) -> Act | None:
+        """The licence that an enterprise declares in the opening, if it is to have one."""
+        state = self._papers(enterprise)
         if state == "none" or not enterprise.licensed:
             return None
         if state == "expired":

@@ -181,6 +181,8 @@ class World:
             licence = self._cast.licence_of(enterprise, year, ms + 3)
             if licence is not None:
                 listed.append(licence)
+            if not self._cast.is_without_papers(enterprise):
+                listed.append(acts.statement(enterprise, ms + 8, f"{year + 2}-12-31"))
             yield Turn(listed)
         for at, line in enumerate(licences):
             body = {"record_id": line["record_id"], "holder": line["place"][0]}
