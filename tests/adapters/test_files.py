@@ -80,6 +80,7 @@ for n in itertools.count():
 # What runs now or what a developer makes; nobody keeps it, or it is made again when it is not whole.
 OTHERWISE = {
     "cli/processes.py": "the anchor worker's status of this moment, rewritten each second",
+    "cli/engine.py": "the engine's status of this moment, rewritten each second",
     "demo/journal.py": "how far the stream was delivered; after a power cut the same bytes are sent once more",
     "adapters/chain/compile.py": "the contracts' artefacts, made by a developer and committed",
 }

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from ledger.adapters.files import write_whole
 from ledger.catalogue import Catalogue
 from ledger.cli.compose import Installation, open_installation, state_option
 from ledger.cli.rules.common import Progress, json_option, lang_option, print_json, read_files
@@ -111,7 +112,7 @@ def backtest_command(
         reached = test.run(bar, stop)
     bar.close()
     if not reached:
-        file.write_bytes(test.save())
+        write_whole(file, test.save())
         click.echo(f"interrupted at entry {test.next_index:,}; go on with --resume (kept in {file})", err=True)
         context.exit(EXIT_INTERRUPTED)
     if resume:

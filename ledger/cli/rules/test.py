@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from ledger.adapters.files import write_whole
 from ledger.catalogue import Catalogue
 from ledger.cli.rules.common import files_argument, json_option, lang_option, print_json, read_files
 from ledger.core.verification.verdict import EXIT_FAILED, EXIT_OK
@@ -61,7 +62,7 @@ def test_command(
                 click.echo("\r", err=True, nl=False)
             _show(one, lang)
     if report is not None:
-        report.write_bytes(junit(tested))
+        write_whole(report, junit(tested), mode=0o644)
     failed = sum(len(one.failed) for one in tested)
     if as_json:
         print_json(
