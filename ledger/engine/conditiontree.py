@@ -97,8 +97,8 @@ def failing(tree: Valued) -> list[Valued]:
 # --- splitting -------------------------------------------------------------------------------------------------------
 
 
-def _top(text: str) -> Iterator[int]:
-    """Positions outside of strings and brackets."""
+def _depths(text: str) -> Iterator[tuple[int, int, bool]]:
+    """(position, bracket depth behind it, whether it is a bracket) of each character outside of strings."""
     depth, quote, at = 0, "", 0
     while at < len(text):
         char = text[at]
@@ -109,13 +109,15 @@ def _top(text: str) -> Iterator[int]:
                 quote = ""
         elif char in "\"'":
             quote = char
-        elif char in "([{":
-            depth += 1
-        elif char in ")]}":
-            depth -= 1
-        elif depth == 0:
-            yield at
+        else:
+            depth += (char in "([{") - (char in ")]}")
+            yield at, depth, char in "([{)]}"
         at += 1
+
+
+def _top(text: str) -> Iterator[int]:
+    """Positions outside of strings and brackets."""
+    return (at for at, depth, is_bracket in _depths(text) if depth == 0 and not is_bracket)
 
 
 def _bare(text: str) -> str:
@@ -126,24 +128,8 @@ def _bare(text: str) -> str:
 
 
 def _closes_at_end(text: str) -> bool:
-    depth, quote, at = 0, "", 0
-    while at < len(text):
-        char = text[at]
-        if quote:
-            if char == "\\":
-                at += 1
-            elif char == quote:
-                quote = ""
-        elif char in "\"'":
-            quote = char
-        elif char in "([{":
-            depth += 1
-        elif char in ")]}":
-            depth -= 1
-            if depth == 0:
-                return at == len(text) - 1
-        at += 1
-    return False
+    """Whether the bracket that begins `text` closes with its last character."""
+    return next((at for at, depth, is_bracket in _depths(text) if is_bracket and depth == 0), -1) == len(text) - 1
 
 
 def _split(text: str, operator: str) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
-from typing import Any
 
 import msgspec
 
@@ -13,6 +12,7 @@ from ledger.engine.inputs import Input, plausible_ms, unix_ms
 from ledger.engine.register import Register
 from ledger.engine.subjects import COMMON, Subject
 from ledger.engine.topics.base import Row, Topic, common
+from ledger.engine.topics.bounded import add_newest, keep
 
 DAY_MS = 86_400_000
 FORGET_AFTER_MS = 90 * DAY_MS
@@ -22,7 +22,6 @@ STRICT_DAYS = 5
 OTHER_DAYS = 30
 """Decree 445 art. 19, drug precursors of classes 2 and 3."""
 REMIND_DAYS = 3
-MAX_SAME = 32
 _REMIND_LAST_DAYS = 5
 """Of the thirty days, the last five are reminded of."""
 
@@ -109,16 +108,16 @@ class Filings(Topic):
         if before.kind == "filing":
             for at in _meets(before):
                 kept = [f for f in self._state.filed.get(at, ()) if f.record_id != before.record_id]
-                _keep(self._state.filed, at, kept)
+                keep(self._state.filed, at, kept)
             yield from self._of_filing(entry, before)
             return
         pair = _pair(before)
         if pair:
-            _keep(self._state.ends, pair, [e for e in self._state.ends.get(pair, ()) if e[0] != before.record_id])
+            keep(self._state.ends, pair, [e for e in self._state.ends.get(pair, ()) if e[0] != before.record_id])
         duty = self._state.duties.pop(before.record_id, None)
         if duty is not None:
             at = _at(duty)
-            _keep(
+            keep(
                 self._state.by_consignment,
                 at,
                 [r for r in self._state.by_consignment.get(at, ()) if r != duty.record_id],
@@ -132,14 +131,14 @@ class Filings(Topic):
             return
         pair = _pair(entry)
         if pair:
-            _add(self._state.ends, pair, (str(entry.record_id), entry.holder))
+            add_newest(self._state.ends, pair, (str(entry.record_id), entry.holder))
         regime = _regime(goods)
         if regime is not None:
             code, name, days = regime
             duty = self._duty(entry, code, name, days, pair)
             self._state.duties[entry.record_id] = duty
             if duty.consignment:
-                _add(self._state.by_consignment, _at(duty), duty.record_id)
+                add_newest(self._state.by_consignment, _at(duty), duty.record_id)
             yield "duty", self._row(entry, duty)
         yield from self._others(entry, pair)
 
@@ -178,7 +177,7 @@ class Filings(Topic):
             filed_ms = min(filed_ms, self._register.day_end_ms(entry.holder, entry.site, body["date"]) - 1)
         filing = Filed(entry.record_id, filed_ms, entry.received_ms)
         for at in _meets(entry):
-            _add(self._state.filed, at, filing)
+            add_newest(self._state.filed, at, filing)
         yield from self._of_filing(entry, entry)
 
     def _of_filing(self, entry: Input, filing: Input) -> Iterator[Row]:
@@ -228,25 +227,11 @@ class Filings(Topic):
             if duty.received_ms > (limit if self._filings(duty) else given_up)
         }
         for at, filings in list(state.filed.items()):
-            _keep(state.filed, at, [filing for filing in filings if filing.received_ms > limit])
+            keep(state.filed, at, [filing for filing in filings if filing.received_ms > limit])
         for at, records in list(state.by_consignment.items()):
-            _keep(state.by_consignment, at, [record_id for record_id in records if record_id in state.duties])
+            keep(state.by_consignment, at, [record_id for record_id in records if record_id in state.duties])
         pairs = {duty.pair for duty in state.duties.values()}
         state.ends = {pair: ends for pair, ends in state.ends.items() if pair in pairs}
-
-
-def _add(by: dict[str, list[Any]], at: str, item: Any) -> None:
-    there = by.setdefault(at, [])
-    there.append(item)
-    if len(there) > MAX_SAME:
-        del there[0]
-
-
-def _keep(by: dict[str, list[Any]], at: str, kept: list[Any]) -> None:
-    if kept:
-        by[at] = kept
-    else:
-        by.pop(at, None)
 
 
 def _at(duty: Duty) -> str:

@@ -18,12 +18,11 @@ from ledger.engine.inputs import Input
 from ledger.engine.register import Register
 from ledger.engine.subjects import COMMON, Subject
 from ledger.engine.topics.base import ORIGIN, Row, Topic, common
+from ledger.engine.topics.bounded import add_newest, keep
 from ledger.engine.topics.habits import HABITS, Habits
 
 KEPT_MS = 60 * 86_400_000
 """How long the two ends of a purchase may lie apart."""
-MAX_SAME = 32
-"""Records of one buyer under one consignment, on each side."""
 
 
 class Sale(msgspec.Struct, array_like=True):
@@ -102,9 +101,7 @@ class Purchases(Topic):
 
     def _arrive(self, entry: Input, at: str, seller: str) -> Iterator[Row]:
         stood = {sale.record_id for sale in self._standing(at)}
-        arrivals = self._state.arrivals.setdefault(at, [])
-        arrivals.append(Arrival(entry.record_id, seller, entry.received_ms))
-        del arrivals[:-MAX_SAME]
+        add_newest(self._state.arrivals, at, Arrival(entry.record_id, seller, entry.received_ms))
         stand = {sale.record_id for sale in self._standing(at)}
         self.gone += [
             ("purchase", sale.index) for sale in self._state.sales.get(at, ()) if sale.record_id in stood - stand
@@ -114,9 +111,7 @@ class Purchases(Topic):
     def _sell(self, entry: Input, at: str, rows: list[Row]) -> Iterator[Row]:
         index = entry.before.index if entry.before is not None else entry.index
         sale = Sale(entry.record_id, index, entry.holder, entry.received_ms, [row for _, row in rows])
-        sales = self._state.sales.setdefault(at, [])
-        sales.append(sale)
-        del sales[:-MAX_SAME]
+        add_newest(self._state.sales, at, sale)
         if sale in self._standing(at):
             yield from rows
 
@@ -134,12 +129,12 @@ class Purchases(Topic):
         if _is_sale(before):
             at = f"{_other(before)}/{consignment}"
             sales = [sale for sale in self._state.sales.get(at, ()) if sale.record_id != before.record_id]
-            _keep(self._state.sales, at, sales)
+            keep(self._state.sales, at, sales)
         elif _is_purchase(before):
             at = f"{before.holder}/{consignment}"
             stood = self._standing(at)
             arrivals = [a for a in self._state.arrivals.get(at, ()) if a.record_id != before.record_id]
-            _keep(self._state.arrivals, at, arrivals)
+            keep(self._state.arrivals, at, arrivals)
             for sale in self._standing(at):
                 if sale not in stood:
                     yield from (("purchase", row | {ORIGIN: sale.index}) for row in sale.rows)
@@ -181,16 +176,9 @@ class Purchases(Topic):
         self._habits.prune(now_ms)
         oldest = now_ms - KEPT_MS
         for at, sales in list(self._state.sales.items()):
-            _keep(self._state.sales, at, [sale for sale in sales if sale.received_ms > oldest])
+            keep(self._state.sales, at, [sale for sale in sales if sale.received_ms > oldest])
         for at, arrivals in list(self._state.arrivals.items()):
-            _keep(self._state.arrivals, at, [arrival for arrival in arrivals if arrival.received_ms > oldest])
-
-
-def _keep(of: dict[str, list[Any]], at: str, kept: list[Any]) -> None:
-    if kept:
-        of[at] = kept
-    else:
-        of.pop(at, None)
+            keep(self._state.arrivals, at, [arrival for arrival in arrivals if arrival.received_ms > oldest])
 
 
 def _other(entry: Input) -> str:

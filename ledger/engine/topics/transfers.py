@@ -16,14 +16,12 @@ from ledger.engine.inputs import Input, plausible_ms, unix_ms
 from ledger.engine.register import Register
 from ledger.engine.subjects import COMMON, Subject
 from ledger.engine.topics.base import Row, Topic, common
+from ledger.engine.topics.bounded import add_newest, keep
 
 DAY_MS = 86_400_000
 SETTLED_FOR_MS = 30 * DAY_MS
 """Confirmed transfers and matched receipts are forgotten after it, the others after six times it."""
 PPM = 1_000_000
-MAX_SAME = 32
-"""Movements under one buyer and consignment that are compared, the newest: who repeats one number without end must not
-make every further record dearer than the last."""
 
 
 class Sent(msgspec.Struct, array_like=True):
@@ -157,12 +155,12 @@ class Transfers(Topic):
         if _sends(entry):
             transfer = self._transfer(entry, goods)
             at = f"{transfer.buyer}/{transfer.consignment}"
-            _add(self._state.opened, at, transfer)
+            add_newest(self._state.opened, at, transfer)
             return self._rows(entry, at)
         if _receives(entry):
             arrival = self._arrival(entry, goods)
             at = _arrival_at(entry)
-            _add(self._state.arrivals, at, arrival)
+            add_newest(self._state.arrivals, at, arrival)
             return self._rows(entry, at)
         return ()
 
@@ -177,13 +175,13 @@ class Transfers(Topic):
                 yield "transfer", row
                 for key in transfer.goods:
                     yield "delivery", _no_delivery(entry, transfer, key)
-            _keep(self._state.opened, at, [t for t in self._state.opened.get(at, ()) if t not in gone])
+            keep(self._state.opened, at, [t for t in self._state.opened.get(at, ()) if t not in gone])
         elif _receives(before):
             at = _arrival_at(before)
             withdrawn = [a for a in self._state.arrivals.get(at, ()) if a.record_id == before.record_id]
             for arrival in withdrawn:
                 yield "receipt", _receipt_row(entry, arrival, 0) | {"trade": False}
-            _keep(self._state.arrivals, at, [a for a in self._state.arrivals.get(at, ()) if a not in withdrawn])
+            keep(self._state.arrivals, at, [a for a in self._state.arrivals.get(at, ()) if a not in withdrawn])
         else:
             return
         yield from self._rows(entry, at)
@@ -243,24 +241,10 @@ class Transfers(Topic):
         state, settled, given_up = self._state, now_ms - SETTLED_FOR_MS, now_ms - 6 * SETTLED_FOR_MS
         for at, arrivals in list(state.arrivals.items()):
             limit = settled if at in state.opened or not any(a.is_trade for a in arrivals) else given_up
-            _keep(state.arrivals, at, [a for a in arrivals if a.received_ms > limit])
+            keep(state.arrivals, at, [a for a in arrivals if a.received_ms > limit])
         for at, opened in list(state.opened.items()):
             limit = settled if at in state.arrivals else given_up
-            _keep(state.opened, at, [t for t in opened if t.sale_ms > limit])
-
-
-def _add(by: dict[str, list[Any]], at: str, item: Any) -> None:
-    there = by.setdefault(at, [])
-    there.append(item)
-    if len(there) > MAX_SAME:
-        del there[0]
-
-
-def _keep(by: dict[str, list[Any]], at: str, kept: list[Any]) -> None:
-    if kept:
-        by[at] = kept
-    else:
-        by.pop(at, None)
+            keep(state.opened, at, [t for t in opened if t.sale_ms > limit])
 
 
 def _other(entry: Input) -> str:
