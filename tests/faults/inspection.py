@@ -18,7 +18,7 @@ from ledger.core.keys import load_public_key
 from ledger.core.merkle import Frontier, leaf_hash
 from ledger.core.note import VerifierKey
 from ledger.core.trust import parse_trust
-from ledger.evaluate import Evaluator, Platform, shipped_rules
+from ledger.evaluate import BESIDE, Evaluator, Platform, shipped_rules
 from ledger.adapters.keystore.signing import public_key_of
 from ledger.cli.compose import PLATFORM_KEY
 from ledger.core.submission import SUBMISSION_TYPE
@@ -165,7 +165,7 @@ def check_engine(here: Installation, raw: Raw, scratch: Path, size: int) -> int:
         columns = _columns("engine", table)
         names = ", ".join(f'"{c}"' for c in columns)
         statement = f'SELECT {names} FROM "{table}"'
-        ours, theirs = (sorted(map(_comparable, r.query("engine", statement)), key=repr) for r in (raw, fresh))
+        ours, theirs = (_folded(table, columns, r.query("engine", statement)) for r in (raw, fresh))
         assert ours == theirs, f"engine table {table} differs from a fresh fold: {_first_difference(ours, theirs)}"
     stores.close()
     alerts = raw.query("engine", "SELECT alert_id FROM alert")
@@ -181,6 +181,14 @@ def _columns(store: str, table: str) -> list[str]:
     from ledger.adapters.store.schema import all_columns
 
     return [c for s, t, c in all_columns() if (s, t) == (store, table)]
+
+
+def _folded(table: str, columns: list[str], rows: list[tuple]) -> list[tuple]:
+    """The table as the log alone makes it: how far behind and how slow a machine was is health, but not of the fold."""
+    if table == "health":
+        rule = columns.index("rule")
+        rows = [row for row in rows if row[rule] not in BESIDE]
+    return sorted(map(_comparable, rows), key=repr)
 
 
 def _comparable(row: tuple) -> tuple:
