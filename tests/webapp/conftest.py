@@ -22,3 +22,10 @@ def desk(tmp_path):
     made = Desk(tmp_path)
     yield made
     made.close()
+
+
+@pytest.fixture
+def browser(desk):
+    return desk.supervisor()
+
+

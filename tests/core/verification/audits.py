@@ -1,7 +1,17 @@
 """Running an audit over a World's mirror held in a dict, for the tests beside this file."""
 
-from ledger.core.tiles import TILE_WIDTH, TileReader, decode_entry_bundle, decode_record_bundle, tile_path
-from ledger.core.tiles import encode_entry_bundle, encode_record_bundle
+import json
+
+from ledger.core.encoding import b64_decode, b64_encode
+from ledger.core.tiles import (
+    TILE_WIDTH,
+    TileReader,
+    decode_entry_bundle,
+    decode_record_bundle,
+    encode_entry_bundle,
+    encode_record_bundle,
+    tile_path,
+)
 from ledger.core.verification.audit import conclude, conclude_book, plan_audit, tile_numbers
 from ledger.core.verification.log import audit_tiles
 from ledger.core.verification.outcome import Outcome
@@ -64,3 +74,41 @@ def _edit(files, size, index, change, name, decode, encode):
     items = decode(files[path])
     items[offset] = change(items[offset])
     files[path] = encode(items)
+
+
+def closed(world):
+    world.checkpoint()
+    world.anchor()
+    return world
+
+
+def swap(old, new):
+    def change(data):
+        assert old in data
+        return data.replace(old, new, 1)
+
+    return change
+
+
+def with_payload(change):
+    """An edit of an envelope's payload; the signature stays that of the old one."""
+
+    def edit(raw):
+        envelope = json.loads(raw)
+        envelope["payload"] = b64_encode(change(b64_decode(envelope["payload"])))
+        return json.dumps(envelope).encode()
+
+    return edit
+
+
+def with_signature(change):
+    def edit(raw):
+        envelope = json.loads(raw)
+        envelope["signatures"][0]["sig"] = b64_encode(change(b64_decode(envelope["signatures"][0]["sig"])))
+        return json.dumps(envelope).encode()
+
+    return edit
+
+
+def flip_last(data):
+    return data[:-1] + bytes([data[-1] ^ 1])

@@ -6,7 +6,7 @@ from ledger.core.record import parse_payload, record_id_of
 from ledger.core.verification.balance import balance_of
 from ledger.core.verification.verdict import EXIT_FAILED, EXIT_OK
 from tests.core.verification.audits import audited, edit_entry, edit_record, found
-from tests.core.verification.test_log import flip_last, with_signature
+from tests.core.verification.audits import flip_last, with_signature
 from tests.world import HOLDER, OTHER_HOLDER, World, line, stocktake_body
 from ledger.model import Role
 

@@ -154,7 +154,7 @@ def test_log__two_roots_of_the_newest_size__equivocation_without_tiles():
 
 def test_log__damaged_grant_entry__its_key_is_still_followed():
     from tests.core.verification.audits import edit_record
-    from tests.core.verification.test_log import flip_last, with_signature
+    from tests.core.verification.audits import flip_last, with_signature
 
     world = closed()
     files = world.mirror()
