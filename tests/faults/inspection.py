@@ -28,7 +28,7 @@ from tests.faults.load import Acknowledged
 from tests.faults.raw import Raw
 
 # All but `snapshot` and `extra`: when a snapshot is taken depends on the clock, and the fold writes no extras.
-ENGINE_TABLES = ("alert", "outbox", "timer", "stock", "line", "health", "state")
+ENGINE_TABLES = ("alert", "outbox", "timer", "stock", "line", "health", "state", "life", "step", "order")
 
 
 def check_acknowledged(raw: Raw, acknowledged: list[Acknowledged], again: list[dict]) -> None:
@@ -161,12 +161,7 @@ def check_engine(here: Installation, raw: Raw, scratch: Path, size: int) -> int:
     while evaluator.evaluate_once() or stores.engine.cursor() < size:
         pass
     fresh = Raw("sqlite", scratch)
-    for table in ENGINE_TABLES:
-        columns = _columns("engine", table)
-        names = ", ".join(f'"{c}"' for c in columns)
-        statement = f'SELECT {names} FROM "{table}"'
-        ours, theirs = (_folded(table, columns, r.query("engine", statement)) for r in (raw, fresh))
-        assert ours == theirs, f"engine table {table} differs from a fresh fold: {_first_difference(ours, theirs)}"
+    check_same_engine(raw, fresh)
     stores.close()
     alerts = raw.query("engine", "SELECT alert_id FROM alert")
     sent = raw.query("engine", 'SELECT id, record_id, "index", envelope FROM outbox')
@@ -175,6 +170,19 @@ def check_engine(here: Installation, raw: Raw, scratch: Path, size: int) -> int:
     assert sorted(named) == sorted(row[0] for row in alerts) == sorted(row[0] for row in sent)
     assert sorted(entries) == sorted(row[1:] for row in sent)
     return len(alerts)
+
+
+def check_same_engine(ours: Raw, theirs: Raw) -> dict[str, int]:
+    """Every table that the fold makes has the same rows on both sides; how many, by table."""
+    rows = {}
+    for table in ENGINE_TABLES:
+        columns = _columns("engine", table)
+        names = ", ".join(f'"{c}"' for c in columns)
+        statement = f'SELECT {names} FROM "{table}"'
+        one, other = (_folded(table, columns, raw.query("engine", statement)) for raw in (ours, theirs))
+        assert one == other, f"engine table {table} differs: {_first_difference(one, other)}"
+        rows[table] = len(one)
+    return rows
 
 
 def _columns(store: str, table: str) -> list[str]:
@@ -198,7 +206,7 @@ def _comparable(row: tuple) -> tuple:
 
 def _first_difference(ours, theirs):
     only = [row for row in ours if row not in theirs][:2], [row for row in theirs if row not in ours][:2]
-    return f"{len(ours)} and {len(theirs)} rows; here only {only[0]}; fresh only {only[1]}"
+    return f"{len(ours)} and {len(theirs)} rows; first only {only[0]}; second only {only[1]}"
 
 
 def hazledger(*arguments, timeout=300) -> subprocess.CompletedProcess:
