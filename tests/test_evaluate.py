@@ -11,7 +11,7 @@ from ledger.engine.parameters import read_legal_params
 from ledger.engine.rules import load_rules
 from ledger.engine.state import state_digest
 from ledger.errors import GrantError, OverloadedError
-from ledger.evaluate import Evaluator, Platform, shipped_rules
+from ledger.evaluate import Evaluator, Platform, evaluate, shipped_rules
 from ledger.model import UnixMs
 from tests.engine.helpers import Classifier
 from tests.fakes_engine import ISSUER, KEYID, T0, Crash, FakeAppender, FakeLog, FakeStore, admit, copy_log
@@ -328,3 +328,31 @@ def test_evaluate__recovered_state__is_the_uninterrupted_one_to_the_byte(monkeyp
     from_zero = World(log=copy_log(world.log), now=T0 + 200 * HOUR, rules=world.rules)
     from_zero.run()
     assert state_digest(from_zero.evaluator.recover().state) == state_digest(recovered.recover().state)
+
+
+def test_evaluate__far_behind__turns_end_in_time_and_give_way_with_what_is_left():
+    log = FakeLog()
+    log.write(A, "stocktake", stocktake(100, T0 + 1), at=T0 + 1)
+    for n in range(700):
+        log.write(A, "movement", movement("in", 1), at=T0 + HOUR + n)
+    world = World(log=log)
+
+    def clock_s():
+        world.seconds += 0.01  # the machine is slow: fifty entries in half a second
+        return world.seconds
+
+    world.evaluator._clock_s = clock_s
+    asked, cursors = [], []
+
+    def give_way(behind):
+        asked.append(behind)
+        cursors.append(int(world.store.cursor_))
+
+    evaluate(
+        world.evaluator, stop=lambda: world.store.cursor_ == log.size(), wait=lambda _s: None, give_way=give_way
+    )
+    assert len(asked) > 5
+    assert asked[0] > 600
+    # What the engine itself adds while it folds (its rule set, alerts) is not yet counted when the turn begins.
+    assert all(0 <= log.size() - cursor - behind < 10 for behind, cursor in zip(asked, cursors, strict=True))
+    assert max(later - earlier for earlier, later in zip(cursors, cursors[1:], strict=False)) < 100
