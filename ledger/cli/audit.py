@@ -17,7 +17,7 @@ import click
 from ledger.adapters.chain.accounts import read_transaction
 from ledger.adapters.store.portal_store import ACCESS_START
 from ledger.audit import Audited, Report, audit
-from ledger.cli.common import depth_option, json_option, open_chain, rpc_option
+from ledger.cli.common import depth_option, json_option, open_chain, rpc_option, timeout_option
 from ledger.cli.compose import LOOKUP_KEY, Installation, open_installation, state_option
 from ledger.cli.refold import refolding
 from ledger.core.verification.outcome import MAX_PRINTED_FINDINGS
@@ -31,6 +31,7 @@ _TILES_AHEAD_PER_JOB = 3
 @state_option
 @rpc_option
 @depth_option
+@timeout_option
 @click.option(
     "--jobs",
     type=click.IntRange(min=1),
@@ -50,6 +51,7 @@ def audit_command(
     state: Path | None,
     rpc: str | None,
     depth: int,
+    within_s: float,
     jobs: int,
     scratch: Path | None,
     as_json: bool,
@@ -68,7 +70,7 @@ def audit_command(
       hazledger audit --state /srv/hazledger --rpc http://127.0.0.1:8545
     """
     here = open_installation(state)
-    chain = open_chain(context, rpc, depth)
+    chain = open_chain(context, rpc, depth, within_s)
     # Whoever audits a copy of the stores has no business with the key.
     key = here.lookup_key() if (here.config.keys_dir / LOOKUP_KEY).exists() else None
     with refolding(here, scratch) as refold, _Progress() as bar:

@@ -14,6 +14,9 @@ from ledger.errors import ChainError, LedgerError
 if TYPE_CHECKING:
     from ledger.cli.rpc import RpcChainView
 
+WITHIN_S = 45.0
+"""For one whole answer of an endpoint or a mirror, however it drips."""
+
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 trust_option = click.option(
@@ -30,6 +33,15 @@ depth_option = click.option(
     default=0,
     show_default=True,
     help="Take the newest block minus N as final; 0 on QBFT, where each block is final.",
+)
+timeout_option = click.option(
+    "--timeout",
+    "within_s",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0.0, min_open=True),
+    default=WITHIN_S,
+    show_default=True,
+    help="How long an endpoint or a mirror has for one whole answer; raise it on a slow line.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")
 
@@ -49,7 +61,7 @@ def read_trust(context: click.Context, path: Path) -> TrustFile:
         context.exit(EXIT_USAGE)
 
 
-def open_chain(context: click.Context, url: str | None, depth: int) -> RpcChainView | None:
+def open_chain(context: click.Context, url: str | None, depth: int, within_s: float) -> RpcChainView | None:
     """The endpoint of --rpc, not yet asked anything; exit 2 when it is no address."""
     if url is None:
         return None
@@ -57,7 +69,7 @@ def open_chain(context: click.Context, url: str | None, depth: int) -> RpcChainV
     from ledger.cli.rpc import RpcChainView  # noqa: PLC0415
 
     try:
-        return RpcChainView(url, depth=depth)
+        return RpcChainView(url, depth=depth, within_s=within_s)
     except ChainError as error:
         click.echo(f"error: {error.detail}", err=True)
         context.exit(EXIT_USAGE)

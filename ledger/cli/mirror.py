@@ -9,10 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
+from ledger.cli.common import WITHIN_S
 from ledger.core.tiles import TILE_WIDTH, tile_path
 from ledger.errors import LedgerError, NotFoundError
 
-TIMEOUT_S = 30.0
 _MAX_TILE_BYTES = 32 * 1024 * 1024
 """256 envelopes of 72 KiB are 18 MiB."""
 
@@ -68,7 +68,9 @@ class HttpSource:
 
     live = True
 
-    def __init__(self, url: str, token: str | None) -> None:
+    def __init__(self, url: str, token: str | None, within_s: float = WITHIN_S) -> None:
+        """`within_s` seconds for each whole file."""
+        self._within_s = within_s
         self._url = url.rstrip("/")
         self._token = token
 
@@ -78,11 +80,12 @@ class HttpSource:
         import urllib.request  # noqa: PLC0415
         from http.client import HTTPException  # noqa: PLC0415
 
+        from ledger.cli.fetching import fetch  # noqa: PLC0415
+
         headers = {} if self._token is None else {"Authorization": f"Bearer {self._token}"}
         request = urllib.request.Request(f"{self._url}/{path}", headers=headers)  # noqa: S310 - tested in open_tiles
         try:
-            with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:  # noqa: S310 - as above
-                data: bytes = response.read(_MAX_TILE_BYTES + 1)
+            data = fetch(request, most=_MAX_TILE_BYTES, within_s=self._within_s)
         except urllib.error.HTTPError as error:
             with error:
                 if error.code == 404:
@@ -99,10 +102,10 @@ class HttpSource:
         return []
 
 
-def open_tiles(where: str, token: str | None) -> TileSource:
+def open_tiles(where: str, token: str | None, within_s: float = WITHIN_S) -> TileSource:
     """The mirror named by --tiles: an http(s) address, or a directory; SourceError when it is neither."""
     if where.startswith(("http://", "https://")):
-        return HttpSource(where, token)
+        return HttpSource(where, token, within_s)
     root = Path(where)
     if not root.is_dir():
         raise SourceError(f"{where} is neither a directory nor an http(s) address")

@@ -7,16 +7,14 @@ block's hash by `ledger.core.verification`, so all that is believed is which blo
 from __future__ import annotations
 
 import json
-import queue
-import threading
-import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPException
 from typing import Any
 
+from ledger.cli.common import WITHIN_S
+from ledger.cli.fetching import fetch
 from ledger.core import rlp, strictjson
 from ledger.core.headers import header_rlp
 from ledger.core.trie import parse_header
@@ -24,11 +22,6 @@ from ledger.core.verification.state import Wanted
 from ledger.errors import ChainError, ChainUnreachableError, MalformedRecordError
 from ledger.model import BlockNumber, BlockRef, StateProof
 
-TIMEOUT_S = 15.0
-"""Of silence."""
-DEADLINE_S = 45.0
-"""For one whole answer, however it drips."""
-_PART_BYTES = 64 * 1024
 _MAX_ANSWER_BYTES = 16 * 1024 * 1024
 
 
@@ -39,15 +32,13 @@ class RpcChainView:
     a network; on a development chain that tag stays at genesis. `depth` takes the newest block minus so many.
     """
 
-    def __init__(
-        self, url: str, *, depth: int = 0, timeout_s: float = TIMEOUT_S, deadline_s: float = DEADLINE_S
-    ) -> None:
+    def __init__(self, url: str, *, depth: int = 0, within_s: float = WITHIN_S) -> None:
+        """`within_s` seconds for each whole answer."""
         if not url.startswith(("http://", "https://")):
             raise ChainError(f"{url!r} is no http or https address")
         self._url = url
         self._depth = depth
-        self._timeout_s = timeout_s
-        self._deadline_s = DEADLINE_S if deadline_s is None else deadline_s
+        self._within_s = within_s
         self._identity: tuple[int, bytes] | None = None
 
     def chain_id(self) -> int:
@@ -105,7 +96,7 @@ class RpcChainView:
             self._url, data=body, headers={"Content-Type": "application/json"}
         )
         try:
-            raw = self._exchange(request)
+            raw = fetch(request, most=_MAX_ANSWER_BYTES, within_s=self._within_s)
         except (OSError, ValueError, HTTPException) as error:
             reason = getattr(error, "reason", error)
             raise ChainUnreachableError(f"{self._url} does not answer {method}: {reason}") from error
@@ -120,37 +111,6 @@ class RpcChainView:
             said = answer.get("error", answer) if isinstance(answer, dict) else answer
             raise ChainError(f"{self._url} refuses {method}: {json.dumps(said)[:300]}")
         return answer["result"]
-
-    def _exchange(self, request: urllib.request.Request) -> bytes:
-        """The answer's body, whole within `deadline_s`.
-
-        A socket's timeout begins anew with each byte, and names are resolved without one: so the clock is kept here, and
-        whoever does not come back in time is left behind in a thread that does not hold up the program's end.
-        """
-        until = time.monotonic() + self._deadline_s
-        done: queue.SimpleQueue[bytes | Exception] = queue.SimpleQueue()
-
-        def fetch() -> None:
-            try:
-                with urllib.request.urlopen(request, timeout=self._timeout_s) as response:  # noqa: S310 - tested above
-                    body = bytearray()
-                    while len(body) <= _MAX_ANSWER_BYTES and time.monotonic() < until:
-                        part = response.read1(_PART_BYTES)
-                        if not part:
-                            break
-                        body += part
-                done.put(bytes(body))
-            except Exception as error:  # noqa: BLE001 - raised by the caller, as if it had happened there
-                done.put(error)
-
-        threading.Thread(target=fetch, name="rpc", daemon=True).start()
-        try:
-            answer = done.get(timeout=self._deadline_s)
-        except queue.Empty:
-            raise TimeoutError(f"no whole answer within {self._deadline_s:g} s") from None
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
 
 
 @contextmanager

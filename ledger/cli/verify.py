@@ -20,6 +20,7 @@ from ledger.cli.common import (
     read_at_most,
     read_trust,
     rpc_option,
+    timeout_option,
     trust_option,
 )
 from ledger.core.bundle import MAX_BUNDLE_BYTES
@@ -70,6 +71,7 @@ def verify() -> None:
 @rpc_option
 @click.option("--offline", is_flag=True, help="Use no network: the header counts only when the trust file pins it.")
 @depth_option
+@timeout_option
 @click.option(
     "--require",
     "require_label",
@@ -94,6 +96,7 @@ def bundle_command(
     rpc: str | None,
     offline: bool,
     depth: int,
+    within_s: float,
     require_label: str,
     keys_within: int | None,
     as_json: bool,
@@ -116,7 +119,7 @@ def bundle_command(
     verdict = verify_bundle(
         read_at_most(file, MAX_BUNDLE_BYTES),
         trust,
-        rpc=open_chain(context, rpc, depth),
+        rpc=open_chain(context, rpc, depth, within_s),
         require=Level.parse(require_label),
         keys_within_days=keys_within,
         now=UnixMs(time.time_ns() // 1_000_000),

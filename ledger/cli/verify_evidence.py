@@ -16,6 +16,7 @@ from ledger.cli.common import (
     read_at_most,
     read_trust,
     rpc_option,
+    timeout_option,
     trust_option,
 )
 from ledger.cli.mirror import SourceError, open_tiles
@@ -39,6 +40,7 @@ tiles_option = click.option("--tiles", "where", metavar="DIR|URL", help="A mirro
 @tiles_option
 @rpc_option
 @depth_option
+@timeout_option
 @token_option
 @json_option
 @click.pass_context
@@ -51,6 +53,7 @@ def receipt_command(
     where: str | None,
     rpc: str | None,
     depth: int,
+    within_s: float,
     token_file: Path | None,
     as_json: bool,
 ) -> None:
@@ -69,12 +72,12 @@ def receipt_command(
         check.by_envelope(read_at_most(envelope, MAX_SUBMISSION_BYTES))
     if where is not None:
         try:
-            source = open_tiles(where, token_of(token_file))
+            source = open_tiles(where, token_of(token_file), within_s)
             note = source.read("checkpoint")
             check.by_mirror(note, hash_reader(source, _claimed_size(note)))
         except (SourceError, NotFoundError) as error:
             exit_unreachable(context, error.detail)
-    chain = open_chain(context, rpc, depth)
+    chain = open_chain(context, rpc, depth, within_s)
     if chain is not None:
         check.by_chain(chain)
     finish(context, check.finish(UnixMs(time.time_ns() // 1_000_000)), as_json)
@@ -85,6 +88,7 @@ def receipt_command(
 @click.argument("new", type=FILE)
 @trust_option
 @tiles_option
+@timeout_option
 @token_option
 @json_option
 @click.pass_context
@@ -95,6 +99,7 @@ def consistency_command(
     new: Path,
     trust_path: Path,
     where: str | None,
+    within_s: float,
     token_file: Path | None,
     as_json: bool,
 ) -> None:
@@ -114,7 +119,7 @@ def consistency_command(
     reader: HashReader | None = None
     try:
         if where is not None:
-            source = open_tiles(where, token_of(token_file))
+            source = open_tiles(where, token_of(token_file), within_s)
             mirrored = _claimed_size(source.read("checkpoint"))
             reader = hash_reader(source, max(mirrored, *(_claimed_size(note) for note in notes)))
         finish(context, verify_consistency_of(*notes, trust, reader), as_json)

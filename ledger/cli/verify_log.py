@@ -22,6 +22,7 @@ from ledger.cli.common import (
     open_chain,
     read_trust,
     rpc_option,
+    timeout_option,
     trust_option,
 )
 from ledger.cli.mirror import SourceError, TileSource, open_tiles, read_tile
@@ -55,6 +56,7 @@ _PROGRESS_EVERY_S = 1.0
 @trust_option
 @rpc_option
 @depth_option
+@timeout_option
 @token_option
 @jobs_option
 @json_option
@@ -66,6 +68,7 @@ def log_command(
     trust_path: Path,
     rpc: str | None,
     depth: int,
+    within_s: float,
     token_file: Path | None,
     jobs: int,
     as_json: bool,
@@ -83,7 +86,7 @@ def log_command(
           --trust trust.json --rpc http://127.0.0.1:8545
     """
     trust = read_trust(context, trust_path)
-    plan, source = _planned(context, trust, where, rpc, depth, token_file, only=None)
+    plan, source = _planned(context, trust, where, rpc, depth, within_s, token_file, only=None)
     if isinstance(plan, Outcome):
         finish(context, plan, as_json)
     else:
@@ -99,6 +102,7 @@ def log_command(
 @trust_option
 @rpc_option
 @depth_option
+@timeout_option
 @token_option
 @jobs_option
 @json_option
@@ -113,6 +117,7 @@ def book_command(
     trust_path: Path,
     rpc: str | None,
     depth: int,
+    within_s: float,
     token_file: Path | None,
     jobs: int,
     as_json: bool,
@@ -128,7 +133,7 @@ def book_command(
           --tiles ./mirror --trust trust.json
     """
     trust = read_trust(context, trust_path)
-    plan, source = _planned(context, trust, where, rpc, depth, token_file, only=(holder, site, book))
+    plan, source = _planned(context, trust, where, rpc, depth, within_s, token_file, only=(holder, site, book))
     if isinstance(plan, Outcome):
         finish(context, plan, as_json)
     else:
@@ -183,13 +188,14 @@ def _planned(
     where: str,
     rpc: str | None,
     depth: int,
+    within_s: float,
     token_file: Path | None,
     *,
     only: Place | None,
 ) -> tuple[AuditPlan | Outcome, TileSource]:
-    chain = open_chain(context, rpc, depth)
+    chain = open_chain(context, rpc, depth, within_s)
     try:
-        source = open_tiles(where, token_of(token_file))
+        source = open_tiles(where, token_of(token_file), within_s)
 
         def stored_tile(level: int, n: int, width: int) -> bytes | None:
             try:

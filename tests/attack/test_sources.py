@@ -92,7 +92,7 @@ def dripping(head):
             yield f"http://127.0.0.1:{server.getsockname()[1]}"
         finally:
             stop.set()
-            for thread in [t for t in threading.enumerate() if t.name == "rpc"]:
+            for thread in [t for t in threading.enumerate() if t.name == "fetch"]:
                 thread.join(10)
             server.shutdown(socket.SHUT_RDWR)
 
@@ -102,13 +102,12 @@ DRIPS = pytest.mark.parametrize("head", [b"HTTP/1.1 200 OK\r\nX:", OK % 10**7], 
 
 @DRIPS
 def test_endpoint__that_drips_for_ever__is_given_up_at_the_deadline(head):
-    with dripping(head) as url, pytest.raises(ChainUnreachableError, match="within 0.3 s|line 1"):
-        RpcChainView(url, deadline_s=0.3).chain_id()
+    with dripping(head) as url, pytest.raises(ChainUnreachableError, match="within 0.3 s"):
+        RpcChainView(url, within_s=0.3).chain_id()
 
 
 @DRIPS
-def test_verify_bundle__endpoint_that_drips__exit_4_and_one_clear_line(head, monkeypatch, tmp_path):
-    monkeypatch.setattr("ledger.cli.rpc.DEADLINE_S", 0.3)
+def test_verify_bundle__endpoint_that_drips__exit_4_and_one_clear_line(head, tmp_path):
     (tmp_path / "trust.json").write_bytes(World().trust_bytes())
     world = World()
     world.append()
@@ -116,9 +115,31 @@ def test_verify_bundle__endpoint_that_drips__exit_4_and_one_clear_line(head, mon
     (tmp_path / "record.hzb.json").write_bytes(world.bundle_bytes())
     with dripping(head) as url:
         words = ["bundle", str(tmp_path / "record.hzb.json"), "--trust", str(tmp_path / "trust.json"), "--rpc", url]
+        words += ["--timeout", "0.3"]
         done = CliRunner().invoke(verify, words)
     assert done.exit_code == 4, done.output
-    assert "does not answer" in done.output
+    assert "does not answer" in done.output and "within 0.3 s" in done.output
+
+
+@DRIPS
+def test_mirror__that_drips_for_ever__is_given_up_at_the_deadline(head):
+    with dripping(head) as url, pytest.raises(SourceError, match="does not answer: no whole answer within 0.3 s"):
+        HttpSource(url, None, 0.3).read("checkpoint")
+
+
+@DRIPS
+def test_verify_log__mirror_that_drips__exit_4_and_one_clear_line(head, tmp_path):
+    (tmp_path / "trust.json").write_bytes(World().trust_bytes())
+    with dripping(head) as url:
+        words = ["log", "--tiles", url, "--trust", str(tmp_path / "trust.json"), "--timeout", "0.3"]
+        done = CliRunner().invoke(verify, words)
+    assert done.exit_code == 4, done.output
+    assert "does not answer: no whole answer within 0.3 s" in done.output
+
+
+def test_mirror__file_that_ends_too_early__is_a_source_error_and_no_finding():
+    with answering(OK % 100 + b"half a tile") as url, pytest.raises(SourceError, match="does not answer"):
+        HttpSource(url, None).read("tile/0/000")
 
 
 @pytest.mark.parametrize("raw", [b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"])
