@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ledger.adapters.files import write_whole
 from ledger.core.encoding import b64_decode, b64_encode
-from ledger.core.grants import grant_id
+from ledger.core.grants import check_holder, check_scope, grant_id
 from ledger.core.keys import load_public_key
 from ledger.model import Enrolment, Role
 
@@ -41,9 +41,10 @@ class EnrolmentDirectory:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._seen: dict[str, Enrolment] = {}
+        self._left_out: set[str] = set()
 
     def all(self) -> list[Enrolment]:
-        """Every readable enrolment. A bad file is logged and left out: it cannot stop the others."""
+        """Every enrolment that the log can carry. A bad file is logged once and left out: it cannot stop the others."""
         if not self._directory.is_dir():
             return []
         names = {path.name for path in self._directory.iterdir() if path.suffix == ".json"}
@@ -51,13 +52,18 @@ class EnrolmentDirectory:
             try:
                 document = json.loads((self._directory / name).read_bytes())
                 spki = b64_decode(document["spki"])
-                self._seen[name] = Enrolment(
+                enrolment = Enrolment(
                     keyid=load_public_key(spki).keyid,
                     spki=spki,
                     holder=str(document["holder"]),
                     scope=str(document["scope"]),
                     role=Role(document["role"]),
                 )
+                check_holder(enrolment.holder)
+                check_scope(enrolment.scope)
+                self._seen[name] = enrolment
             except (OSError, ValueError, KeyError, TypeError) as error:
-                _log.warning("enrolment file %s is not readable and is left out: %s", name, error)
+                if name not in self._left_out:
+                    _log.warning("enrolment file %s cannot be used and is left out: %s", name, error)
+                self._left_out.add(name)
         return [enrolment for name, enrolment in self._seen.items() if name in names]

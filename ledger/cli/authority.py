@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,8 @@ from ledger.adapters.enrolments import save_enrolment
 from ledger.adapters.keystore.signing import public_key_of
 from ledger.cli.compose import AUTHORITY_ACCOUNT, Installation, open_installation, state_option
 from ledger.core.encoding import b64_decode
-from ledger.core.grants import grant_id
-from ledger.core.ids import check_credit_code
+from ledger.core.grants import check_scope, grant_id
+from ledger.core.ids import check_credit_code, check_issuer
 from ledger.core.keys import load_public_key
 from ledger.errors import ChainRevertedError, ConfigError
 from ledger.model import NEVER, Enrolment, Role, TreeSize
@@ -44,11 +45,9 @@ def authority() -> None:
 def enrol(state: Path | None, key: str, holder: str, scope: str, role: str) -> None:
     """Grant KEY the right to sign for HOLDER; usable within seconds of being final on the chain."""
     spki = _spki(key)
-    if role == "enterprise":
-        try:
-            check_credit_code(holder)
-        except ValueError as error:
-            raise click.BadParameter(f"{error}", param_hint="--holder") from error
+    # What the registry has once taken stands there for ever, and the log could not carry it.
+    _checked("--holder", check_credit_code if role == "enterprise" else check_issuer, holder)
+    _checked("--scope", check_scope, scope)
     here = open_installation(state)
     enrolment = Enrolment(load_public_key(spki).keyid, spki, holder, scope, _ROLES[role])
     save_enrolment(here.config.enrolments_dir, here.config.origin, enrolment)
@@ -88,7 +87,7 @@ def revoke(state: Path | None, grant: str, at: int | None) -> None:
 @authority.command("list")
 @state_option
 def list_(state: Path | None) -> None:
-    """All grants that the platform knows of, and from where to where they count."""
+    """All grants that the platform knows of: GRANT, role, holder, scope, key, and from where to where they count."""
     here = open_installation(state)
     enrolments = here.enrolments.all()
     mirrored = {grant.g: grant for grant in here.stores.log.grants()}
@@ -99,7 +98,9 @@ def list_(state: Path | None) -> None:
         if known is not None:
             end = "open" if known.revoked_at == NEVER else str(known.revoked_at)
             span = f"index {known.enrolled_at} to {end}"
-        click.echo(f"{g}  {e.role.name.lower():<10}  {e.holder}  {e.scope or 'all':<12}  {span}")
+        click.echo(
+            f"{g}  {e.role.name.lower():<10}  {e.holder:<18}  {e.scope or 'all':<12}  key {e.keyid[:16]}…  {span}"
+        )
     click.echo(f"{len(enrolments)} grants", err=True)
 
 
@@ -107,6 +108,13 @@ def _authority(here: Installation) -> EvmAuthority:
     from ledger.adapters.chain.authority import EvmAuthority  # noqa: PLC0415 - web3; `list` does without
 
     return EvmAuthority(here.chain(account=here.account(AUTHORITY_ACCOUNT), journal=here.stores.anchor))
+
+
+def _checked(option: str, check: Callable[[str], None], value: str) -> None:
+    try:
+        check(value)
+    except ValueError as error:
+        raise click.BadParameter(f"{error}", param_hint=option) from error
 
 
 def _spki(key: str) -> bytes:

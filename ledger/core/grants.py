@@ -9,6 +9,7 @@ import re
 from typing import Protocol
 
 from ledger.core.encoding import is_hex_32, sha256
+from ledger.core.ids import check_credit_code, check_issuer
 from ledger.core.record import may_sign
 from ledger.model import Grant, LeafIndex, Role
 
@@ -19,6 +20,8 @@ SIZE_BYTES = 6
 MAX_SIZE = 2**48 - 1
 
 _ADDRESS = re.compile(r"0x[0-9a-f]{40}", re.ASCII)
+_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}"
+_SCOPE = re.compile(rf"(?:{_NAME}/(?:{_NAME})?)?", re.ASCII)
 
 
 def log_id(origin: str) -> bytes:
@@ -76,6 +79,20 @@ def unpack_word(word: bytes) -> tuple[str, int, int]:
         int.from_bytes(word[ADDRESS_BYTES:-SIZE_BYTES], "big"),
         int.from_bytes(word[-SIZE_BYTES:], "big"),
     )
+
+
+def check_scope(scope: str) -> None:
+    """Raises ValueError unless the log can carry a grant of this scope (schema `grant`)."""
+    if _SCOPE.fullmatch(scope) is None:
+        raise ValueError('a scope is "site/book", "site/" for all books of a site, or "" for all')
+
+
+def check_holder(holder: str) -> None:
+    """Raises ValueError unless the log can carry a grant to this holder: a credit code or an issuer's name."""
+    try:
+        check_issuer(holder)
+    except ValueError:
+        check_credit_code(holder)
 
 
 def scope_covers(scope: str, site: str, book: str) -> bool:

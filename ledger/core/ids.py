@@ -22,6 +22,8 @@ _CREDIT_VALUES = {char: value for value, char in enumerate(CREDIT_CODE_ALPHABET)
 _CREDIT_WEIGHTS = tuple(pow(3, i, 31) for i in range(17))
 _CREDIT_SHAPE = re.compile(r"[0-9A-HJ-NP-RTUWXY]{2}[0-9]{6}[0-9A-HJ-NP-RTUWXY]{10}")
 
+_ISSUER = re.compile(r"[a-z][a-z0-9.-]{1,62}", re.ASCII)
+
 _CAS_LIKE = re.compile(r"[0-9]{2,7}-[0-9]{2}-[0-9]")
 _CAS_SHAPE = re.compile(r"([1-9][0-9]{1,6})-([0-9]{2})-([0-9])")
 
@@ -72,6 +74,12 @@ def check_credit_code(code: str) -> None:
     expected = _credit_check(code[:17])
     if code[17] != expected:
         raise ValueError(f"the check character of this credit code should be {expected}")
+
+
+def check_issuer(name: str) -> None:
+    """Raises ValueError unless `name` can be the name of an authority (schema `issuer`)."""
+    if _ISSUER.fullmatch(name) is None:
+        raise ValueError("an issuer's name is 2 to 63 lower-case letters, digits, points and hyphens, a letter first")
 
 
 def credit_code_for(prefix17: str) -> str:

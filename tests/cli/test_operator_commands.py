@@ -84,9 +84,17 @@ def test_authority__enrol_list_revoke__the_platform_follows_the_chain(run, serve
     assert re.search(rf"{g}.*index 0 to \d+|{g}.*index \d+ to \d+", run("authority", "list"))
 
 
-def test_authority__bad_input__says_what_to_do(run):
+def test_authority__bad_input__says_what_to_do(run, served):
     assert "--key" in run("authority", "enrol", "--key", "x", "--holder", "91320100MA1P77777A", status=2)
     assert "--key" in run("authority", "enrol", "--key", "AAAA", "--holder", credit_code_for("91320100MA1P77777"), status=2)
+    holder = credit_code_for("91320100MA1P77777")
+    run("key", "new", "--out", "b.key", "--passphrase-file", str(served.config.passphrase_file))
+    before = sorted(served.config.enrolments_dir.iterdir())
+    for scope in ("S1", "S1 acid", "/acid", "S1/acid/"):
+        said = run("authority", "enrol", "--key", "b.key", "--holder", holder, "--scope", scope, status=2)
+        assert "--scope" in said and '"site/book"' in said
+    assert "--holder" in run("authority", "enrol", "--key", "b.key", "--holder", "Wang", "--role", "supervisor", status=2)
+    assert sorted(served.config.enrolments_dir.iterdir()) == before
     assert "64 hex" in run("authority", "revoke", "xyz", status=2)
     assert "contract refuses" in run("authority", "revoke", "00" * 32, status=2)
 

@@ -1,12 +1,27 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.core.grants import MAX_SIZE, grant_id, holder_id, log_id, pack_word, scope_covers, scope_id, unpack_word
+from ledger.core import grants, ids
+from ledger.core.grants import (
+    MAX_SIZE,
+    check_holder,
+    check_scope,
+    grant_id,
+    holder_id,
+    log_id,
+    pack_word,
+    scope_covers,
+    scope_id,
+    unpack_word,
+)
+from ledger.core.ids import credit_code_for
 from ledger.model import NEVER, Role
 
 ORIGIN, HOLDER, KEYID = "ledger.example/county", "91330100MA27XXXX3K", "0123456789abcdef" * 4
@@ -93,3 +108,30 @@ COVERS = [
 @pytest.mark.parametrize(("scope", "site", "book", "covered"), COVERS)
 def test_scope_covers__all_site_or_book__and_nothing_like_it(scope: str, site: str, book: str, covered: bool) -> None:
     assert scope_covers(scope, site, book) is covered
+
+
+@pytest.mark.parametrize("scope", ["", "S1/", "S1/acid", "a/" + "b" * 32])
+def test_check_scope__what_the_schema_takes__passes(scope: str) -> None:
+    check_scope(scope)
+
+
+@pytest.mark.parametrize("scope", ["S1", "S1 acid", "/", "/acid", "S1/acid/", "S1/acid\n", "a/" + "b" * 33, "库/a"])
+def test_check_scope__what_the_schema_refuses__is_refused(scope: str) -> None:
+    with pytest.raises(ValueError, match="site/book"):
+        check_scope(scope)
+
+
+def test_check_scope__pattern__is_that_of_the_schema() -> None:
+    path = Path(grants.__file__).parent / "schemas" / "record" / "v1"
+    body = json.loads((path / "grant.json").read_text())["$defs"]["body"]["properties"]
+    issuer = json.loads((path / "_common.json").read_text())["$defs"]["issuer"]
+    assert rf"^{grants._SCOPE.pattern}$" == body["scope"]["pattern"]
+    assert rf"^{ids._ISSUER.pattern}$" == issuer["pattern"]
+
+
+def test_check_holder__credit_code_or_issuer__nothing_else() -> None:
+    check_holder(credit_code_for("91320100MA1P77777"))
+    check_holder("supervisor")
+    for holder in ("Wang Wei", "", "91320100MA1P77777A", "x"):
+        with pytest.raises(ValueError):
+            check_holder(holder)
