@@ -127,9 +127,8 @@ def parse_payload(payload: bytes) -> Payload:
         MalformedRecordError: the bytes are not strict JSON (`ledger.core.strictjson`).
         PayloadError: check 3, with a code of `PAYLOAD_CODES` and a JSON pointer.
     """
-    if _read_by_type(payload) is None:
-        return _payload_of(_checked_document(payload))
-    return _payload_of(msgspec.json.decode(payload))  # found strict, and of its schema
+    found = _read_by_type(payload)
+    return _payload_of(_checked_document(payload) if found is None else _typed_document(*found))
 
 
 def check_payload(payload: bytes) -> PayloadHeader:
@@ -153,6 +152,21 @@ def _read_by_type(payload: bytes) -> tuple[typed.Head, Any] | None:
     if found is None or suspicious(found[2]):
         return None
     return found[0], found[1]
+
+
+def _typed_document(head: typed.Head, rest: Any) -> dict[str, Any]:
+    """The whole JSON object of a payload that was read by type, members in the order of the schemas: half the price of parsing
+    it once more.
+    """
+    return {
+        "v": VERSION,
+        "log": head.log,
+        "kind": head.kind,
+        "enterprise": head.holder,
+        "site": head.site,
+        "book": head.book,
+        **msgspec.to_builtins(rest),
+    }
 
 
 def _checked_document(payload: bytes) -> dict[str, Any]:
