@@ -131,7 +131,7 @@ class Fold:
         try:
             if entry.kind in lives.KINDS:
                 self._alerts.live(entry, moment, to)
-            rows = list(self._rows(entry, to))
+            rows = self._rows(entry, to)
             original = entry.before.index if entry.before is not None else entry.index
             gone = [said for topic in self._taking_back for said in topic.gone]
             for topic in self._taking_back if gone else ():
@@ -190,22 +190,24 @@ class Fold:
 
     # --- entries to rows ---------------------------------------------------------------------------------------------
 
-    def _rows(self, entry: Input, to: Effects) -> Iterator[Row]:
+    def _rows(self, entry: Input, to: Effects) -> list[Row]:
+        rows: list[Row] = []
         if not entry.is_authority:
             self._register.note(entry)
             if self._refusals is not None:
-                yield from self._refusals.grown(entry)
+                rows.extend(self._refusals.grown(entry))
         if entry.kind == "ruleset":
             self.state.ruleset = entry.body["digest"]
         elif entry.kind == "correction":
-            yield from self._correction(entry, to)
+            rows.extend(self._correction(entry, to))
         else:
-            yield from self._record(entry, to)
-        for at, index in self._stock.changed.items():
-            to.stock[at] = index
-        self._stock.changed.clear()
+            self._record(entry, to, rows)
+        if self._stock.changed:
+            to.stock.update(self._stock.changed)
+            self._stock.changed.clear()
+        return rows
 
-    def _record(self, entry: Input, to: Effects) -> Iterator[Row]:
+    def _record(self, entry: Input, to: Effects, rows: list[Row]) -> None:
         if entry.kind in Register.kinds:
             self._register.apply(entry)
         topics = self._by_kind.get(entry.kind)
@@ -215,7 +217,7 @@ class Fold:
         if goods and entry.kind in _LINE_KINDS:
             to.lines.append((entry, [item.line for item in goods]))
         for topic in topics:
-            yield from topic.apply(entry, goods)
+            rows.extend(topic.apply(entry, goods))
 
     def _correction(self, entry: Input, to: Effects) -> Iterator[Row]:
         """The record that was corrected, taken out as it stood and taken in as it stands from now on."""
