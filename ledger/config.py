@@ -63,6 +63,8 @@ class Config:
     passphrase_file: Path
     restricted_sets_file: Path | None
     """The goods that nobody should hold together; None: the harmless example that is shipped."""
+    exceptions_file: Path | None
+    """Findings that are known and agreed (`schema: exceptions/1`); None: there are none."""
     timezone: str
     simulated: bool
     """True where the movement stream is simulated; every page says so."""
@@ -88,14 +90,18 @@ class Config:
 
         Raises: ConfigError that names the file.
         """
-        if self.restricted_sets_file is None:
-            return None
+        return _bytes_of(self.restricted_sets_file, "the restricted sets")
+
+    def exceptions(self) -> str | None:
+        """What the file of exceptions says; None where none is named.
+
+        Raises: ConfigError that names the file.
+        """
+        data = _bytes_of(self.exceptions_file, "the exceptions")
         try:
-            return self.restricted_sets_file.read_bytes()
-        except OSError as error:
-            raise ConfigError(
-                f"cannot read the restricted sets {self.restricted_sets_file}: {error.strerror}"
-            ) from error
+            return None if data is None else data.decode()
+        except UnicodeDecodeError:
+            raise ConfigError(f"cannot read the exceptions {self.exceptions_file}: this is no UTF-8") from None
 
     def passphrase(self) -> str:
         """The passphrase of this installation's key files.
@@ -122,7 +128,7 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
         "anvil": "",
     },
     "keys": {"passphrase_file": "secrets/passphrase"},
-    "rules": {"restricted_sets": ""},
+    "rules": {"restricted_sets": "", "exceptions": ""},
     "portal": {"timezone": "Asia/Shanghai", "simulated": False},
 }
 
@@ -182,6 +188,13 @@ def load(state_dir: Path, environ: Mapping[str, str] = os.environ) -> Config:
     return _config(state_dir.absolute(), values)
 
 
+def _bytes_of(path: Path | None, what: str) -> bytes | None:
+    try:
+        return None if path is None else path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"cannot read {what} {path}: {error.strerror}") from error
+
+
 def _with_password(database: str, path: Path) -> str:
     try:
         password = path.read_text(encoding="utf-8").strip()
@@ -196,6 +209,7 @@ def _config(state_dir: Path, values: dict[str, dict[str, Any]]) -> Config:
     database = store["database"]
     if store["password_file"]:
         database = _with_password(database, state_dir / store["password_file"])
+    rules = {name: state_dir / path if path else None for name, path in values["rules"].items()}
     endpoints = tuple(chain["endpoints"]) or (_running_node(state_dir) or f"http://127.0.0.1:{chain['port']}",)
     return Config(
         state_dir=state_dir,
@@ -207,7 +221,8 @@ def _config(state_dir: Path, values: dict[str, dict[str, Any]]) -> Config:
         http=HttpConfig(**http),
         chain=ChainConfig(**{**chain, "endpoints": endpoints}),
         passphrase_file=state_dir / values["keys"]["passphrase_file"],
-        restricted_sets_file=state_dir / restricted if (restricted := values["rules"]["restricted_sets"]) else None,
+        restricted_sets_file=rules["restricted_sets"],
+        exceptions_file=rules["exceptions"],
         timezone=values["portal"]["timezone"],
         simulated=values["portal"]["simulated"],
     )

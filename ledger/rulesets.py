@@ -16,12 +16,14 @@ from ledger.catalogue.restricted import RestrictedSets, read_restricted_sets
 from ledger.engine.inputs import parse_input
 from ledger.engine.parameters import read_legal_params
 from ledger.engine.register import CALENDAR
+from ledger.engine.restraints import EXCEPTIONS
 from ledger.engine.rules import RuleSet, load_rules
 from ledger.errors import ConfigError, RuleError
 from ledger.model import LeafIndex
 from ledger.ports import LogReader, RecordFilter
 
 __all__ = [
+    "EXCEPTIONS",
     "KEPT",
     "RuleSet",
     "announced",

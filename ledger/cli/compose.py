@@ -28,7 +28,7 @@ from ledger.config import Config, load, state_dir_from_environment
 from ledger.core.note import NoteSigner
 from ledger.core.receipt import receipt_key_name
 from ledger.core.trust import TrustedChain, TrustFile, parse_trust
-from ledger.errors import ConfigError
+from ledger.errors import ConfigError, RuleError
 from ledger.model import UnixMs
 from ledger.ports import AnchorStore
 from ledger.sequencer import Identity
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from ledger.adapters.chain.accounts import TransactionSigner
     from ledger.adapters.chain.evm import EvmChain
     from ledger.adapters.chain.settings import ChainSettings
+    from ledger.rulesets import RuleSet
 
 PLATFORM_KEY = "platform.key"
 LOG_KEY = "log.key"
@@ -138,6 +139,30 @@ class Installation:
         """The goods that nobody should hold together, as the installation's file says; None where it names none."""
         data = self.config.restricted_sets()
         return None if data is None else read_restricted_sets(data, str(self.config.restricted_sets_file))
+
+    @cached_property
+    def exceptions(self) -> dict[str, str]:
+        """The installation's file of exceptions as a rule set takes it, by the name that it has there; or empty."""
+        from ledger.rulesets import EXCEPTIONS  # noqa: PLC0415
+
+        text = self.config.exceptions()
+        return {} if text is None else {EXCEPTIONS: text}
+
+    def rules(self) -> RuleSet:
+        """The rules of this installation: the shipped ones, with its exceptions and its restricted sets.
+
+        Raises: ConfigError, RuleError that names the file and the line.
+        """
+        from ledger.rulesets import shipped_rules  # noqa: PLC0415
+
+        try:
+            return shipped_rules(self.exceptions, self.restricted_sets)
+        except RuleError as error:
+            # Of the shipped files none can be wrong where the program was tested, so this is the installation's own.
+            for name in self.exceptions:
+                if error.detail.startswith(f"{name}:"):
+                    raise RuleError(f"{self.config.exceptions_file}{error.detail.removeprefix(name)}") from None
+            raise
 
     @cached_property
     def enrolments(self) -> EnrolmentDirectory:

@@ -17,7 +17,7 @@ from ledger.cli.givingway import GivingWay
 from ledger.cli.processes import settle_memory
 from ledger.core.keys import load_public_key
 from ledger.core.submission import SUBMISSION_TYPE
-from ledger.evaluate import Evaluator, Platform, evaluate, shipped_rules
+from ledger.evaluate import Evaluator, Platform, evaluate
 from ledger.flow import Directory, Door
 from ledger.model import AuthenticRecord
 
@@ -51,7 +51,7 @@ def run(here: Installation, stop: threading.Event) -> None:
             store=here.stores.engine,
             appender=here.appender,
             admit=admit,
-            rules=shipped_rules(restricted=here.restricted_sets),
+            rules=here.rules(),
             classifier=Catalogue.load(),
             platform=Platform(config.issuer, load_public_key(public_key_of(config.keys_dir / PLATFORM_KEY)).keyid),
             clock=wall_clock_ms,

@@ -17,7 +17,7 @@ from ledger.core.keys import load_public_key
 from ledger.core.record import record_id_of
 from ledger.core.submission import SUBMISSION_TYPE
 from ledger.errors import NotFoundError
-from ledger.evaluate import Evaluator, Platform, shipped_rules
+from ledger.evaluate import Evaluator, Platform
 from ledger.flow import Directory, Door, checked
 from ledger.follow import Sets
 from ledger.model import Appended, AuthenticRecord, LeafIndex, Receipt, StoredRecord, TreeSize, UnixMs
@@ -39,7 +39,7 @@ def refolding(here: Installation, directory: Path | None = None) -> Iterator[Ref
 def _refold(
     here: Installation, stores: SqlStores, cursor: int | None, to: int
 ) -> tuple[TableReader, bytes | None] | str:
-    sets = Sets(shipped_rules(restricted=here.restricted_sets), here.stores.engine.extra)
+    sets = Sets(here.rules(), here.stores.engine.extra)
     in_force = [sets.get(digest) for _, digest in announced(here.stores.log)] or [sets.present]
     if sets.problems:
         return "; ".join(sets.problems.values()) + ": a fold by today's rules would give other alerts"

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from ledger.adapters.clockpause import ClockPauseFile
 from ledger.cli.main import cli
-from ledger.rulesets import shipped_sources
+from ledger.rulesets import shipped_rules, shipped_sources
 from tests.test_evaluate_real import evaluator, log, run  # noqa: F401 - the fixture is used by its name
 
 A01 = next(text for name, text in shipped_sources().items() if name.startswith("A01"))
@@ -23,6 +23,8 @@ def here(log, tmp_path, monkeypatch):
     made = SimpleNamespace(
         stores=log.stores,
         restricted_sets=None,
+        exceptions={},
+        rules=shipped_rules,
         config=SimpleNamespace(state_dir=tmp_path),
         zone=lambda: ZoneInfo("Asia/Shanghai"),
         clock_pause=ClockPauseFile(tmp_path / "jump.json"),

@@ -29,7 +29,7 @@ from ledger.rulebench.backtest import (
     summary,
 )
 from ledger.rulebench.drafts import load_running, rules_in
-from ledger.rulesets import RuleSet, shipped_rules
+from ledger.rulesets import RuleSet
 
 EXIT_INTERRUPTED = 3
 
@@ -131,9 +131,9 @@ def _chosen(here: Installation, rule: str, rule_id: str | None) -> tuple[RuleSet
     """(the rule set, the rule's id): a draft in the place of its namesake, or the shipped set."""
     path = Path(rule)
     if not path.exists():
-        return shipped_rules(restricted=here.restricted_sets), rule
+        return here.rules(), rule
     drafts = read_files([path])
-    rules = load_running(drafts, here.restricted_sets)
+    rules = load_running(here.exceptions | drafts, here.restricted_sets)
     names = [one.id for one in rules_in({one.id: one for one in rules.rules}, drafts)]
     if rule_id is not None:
         names = [name for name in names if name == rule_id]

@@ -18,7 +18,6 @@ from ledger.follow import Sets
 from ledger.model import RecordId, UnixMs
 from ledger.rulebench.drafts import load_running
 from ledger.rulebench.explain import VERDICTS, Explanation, RowShown, alert_of, explain
-from ledger.rulesets import shipped_rules
 
 _LANGUAGES = ("zh", "en")
 _SHOWN_ENTRIES = 10
@@ -71,7 +70,7 @@ def explain_command(
         rule, index = alert.rule, int(alert.first_index)
     else:
         rule, index = str(rule_id), _index_of(log, str(record_id))
-    sets = Sets(shipped_rules(restricted=here.restricted_sets), engine.extra)
+    sets = Sets(here.rules(), engine.extra)
     bar = Progress(f"fold {rule} up to entry {index:,}", index)
     found = explain(
         log,
@@ -79,7 +78,7 @@ def explain_command(
         Catalogue.load(),
         rule_id=rule,
         index=index,
-        draft=None if draft is None else load_running(read_files([draft]), here.restricted_sets),
+        draft=None if draft is None else load_running(here.exceptions | read_files([draft]), here.restricted_sets),
         progress=bar,
     )
     bar.close()

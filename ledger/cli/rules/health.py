@@ -18,7 +18,6 @@ from ledger.follow import Sets
 from ledger.model import UnixMs
 from ledger.rulebench.explain import set_at
 from ledger.rulebench.health import EngineState, health
-from ledger.rulesets import shipped_rules
 
 
 @click.command("health")
@@ -38,7 +37,7 @@ def health_command(context: click.Context, state: Path | None, *, as_json: bool,
     """
     here = open_installation(state)
     log, engine = here.stores.log, here.stores.engine
-    sets = Sets(shipped_rules(restricted=here.restricted_sets), engine.extra)
+    sets = Sets(here.rules(), engine.extra)
     found = health(log, engine, set_at(log, sets, int(engine.cursor())), _said(here), wall_clock_ms())
     here.stores.close()
     if as_json:

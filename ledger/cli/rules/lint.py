@@ -21,7 +21,8 @@ def lint_command(context: click.Context, files: tuple[Path, ...], *, as_json: bo
 
     Every mistake is shown with its file and line: unknown keys, wrong names and types in conditions and reasons, parameters
     without a date, tests that are not of their form. The files are also checked as the set that they make together with the
-    shipped rules; a file takes the place of the shipped rule with the same id.
+    shipped rules; a file takes the place of the shipped rule with the same id. A file called …exceptions.yml holds exceptions
+    (`[rules] exceptions` in the settings).
 
     \b
     Exit code: 0 nothing is wrong, 1 something is, 2 usage.

@@ -51,7 +51,7 @@ def promote_command(context: click.Context, file: Path, *, state: Path | None, c
         log = here.stores.log
         end = int(log.size())
         start = stretch(log, UnixMs(int(log.last_received()) - SPAN_DAYS * _DAY_MS), None)[0]
-        rules = load_running(drafts, here.restricted_sets)
+        rules = load_running(here.exceptions | drafts, here.restricted_sets)
         test = BackTest(log, rules, rule.id, Catalogue.load(), start=start, end=end)
         bar = Progress(f"backtest {rule.id}", end)
         test.run(bar)

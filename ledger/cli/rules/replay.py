@@ -14,7 +14,6 @@ from ledger.cli.rules.common import Progress, json_option, print_json
 from ledger.core.verification.verdict import EXIT_FAILED, EXIT_OK
 from ledger.follow import Sets
 from ledger.rulebench.replay import Replayed, replay
-from ledger.rulesets import shipped_rules
 
 MAX_SHOWN = 200
 
@@ -45,7 +44,7 @@ def replay_command(context: click.Context, state: Path | None, *, to: int | None
     """
     here = open_installation(state)
     log, store = here.stores.log, here.stores.engine
-    sets = Sets(shipped_rules(restricted=here.restricted_sets), store.extra)
+    sets = Sets(here.rules(), store.extra)
     end = min(to or int(store.cursor()), int(store.cursor()))
     bar, filling = Progress("replay", end), Progress("  back-filling new rules", end)
     done = replay(log, store, sets, Catalogue.load(), to=to, progress=bar, filling=filling)
