@@ -176,8 +176,7 @@ class Finding:
     """{"zh": ..., "en": ...}"""
 
 
-@dataclass(frozen=True, slots=True)
-class Appended:
+class Appended(msgspec.Struct, frozen=True, array_like=True):
     """One line's answer from `append`: the receipt, whether this was a repeat, and what the door checks found."""
 
     receipt: Receipt
@@ -185,8 +184,7 @@ class Appended:
     findings: tuple[Finding, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class StoredRecord:
+class StoredRecord(msgspec.Struct, frozen=True):
     """A record as the log keeps it: what anybody needs to rebuild the entry and check it again."""
 
     index: LeafIndex

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ledger.core.encoding import b64_decode, b64_encode, sha256
 from ledger.core.merkle import HASH_BYTES, MAX_TREE_SIZE
@@ -22,6 +23,7 @@ _RESERVED_ORIGIN = "hazledger/"
 _SIZE = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
 
 
+@lru_cache(maxsize=16)
 def check_origin(origin: str) -> str:
     """`origin` itself; ValueError unless it is one by formats.md section 4."""
     if len(origin) > MAX_ORIGIN_BYTES or not _ORIGIN.fullmatch(origin) or origin.startswith(_RESERVED_ORIGIN):

@@ -94,10 +94,12 @@ def written_by_us(raw: bytes) -> Envelope | None:
         last = payload[(len(payload) - 1) // 3 * 3 :]
         if len(payload) > MAX_PAYLOAD_BYTES or not raw.endswith(b2a_base64(last, newline=False), 0, end - 1):
             return None
-        if _ENDING.fullmatch(raw, end) is None:
+        ending = _ENDING.fullmatch(raw, end)
+        if ending is None:
             return None
         signatures: list[Signature] = []
-        for keyid, text in _SIGNATURE.findall(raw, end):
+        # Nearly every envelope has one signature, which the ending has found already.
+        for keyid, text in [ending.group(1, 2)] if ending[3] is None else _SIGNATURE.findall(raw, end):
             sig = a2b_base64(text)
             if b2a_base64(sig, newline=False) != text:
                 return None

@@ -10,6 +10,7 @@ Sources: RFC 5480 and RFC 8410 (SPKI), SEC 1 4.1.4 with RFC 3279 2.2.3 in DER (X
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -46,6 +47,10 @@ _CACHED_KEYS = 4096
 """A county's keys many times over; a parsed key is about 1 KiB."""
 
 _ECDSA = ec.ECDSA(SHA256())
+
+# Two integers of 32 bytes each, one more where the first bit is set: 254 of 256 signatures, known so in half the time.
+_USUAL_INTEGER = rb"(?:\x02\x20[\x01-\x7f]|\x02\x21\x00[\x80-\xff])[\x00-\xff]{31}"
+_USUAL_ECDSA_DER = re.compile(rb"\x30[\x44-\x46]%b%b" % (_USUAL_INTEGER, _USUAL_INTEGER))
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +136,8 @@ def check_ecdsa_der(sig: bytes) -> None:
     Raises:
         ValueError: any other encoding, negative or zero integers, integers with superfluous zeros, trailing bytes.
     """
+    if _USUAL_ECDSA_DER.fullmatch(sig) and sig[1] == len(sig) - 2:
+        return
     # 2 + 2 * (2 + 33) is the longest; so every length fits the short form, and the long form is refused with it.
     if not 8 <= len(sig) <= 72 or sig[0] != 0x30 or sig[1] != len(sig) - 2:
         raise ValueError("not a DER SEQUENCE of the signature's length")

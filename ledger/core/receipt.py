@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+import msgspec
 
 from ledger.core.checkpoint import check_origin
 from ledger.core.encoding import b64_decode, b64_encode, is_hex_32
@@ -24,8 +25,7 @@ _INDEX = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
 _UNIX_MS = re.compile(r"[1-9][0-9]{0,15}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class ReceiptNote:
+class ReceiptNote(msgspec.Struct, frozen=True):
     """What a receipt says. `received` and `merge_by` are unix milliseconds; `leaf_hash` has 32 bytes."""
 
     origin: str

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import msgspec
+
 from ledger.model import Appended, AuthenticRecord, BookHead, Grant, LeafIndex, RecordId, StoredRecord, TreeSize, UnixMs
 
 
-@dataclass(frozen=True, slots=True)
-class NewEntry:
+class NewEntry(msgspec.Struct, frozen=True):
     """One entry about to be written, with all that stands or falls with it in the same transaction."""
 
     record: StoredRecord
@@ -48,8 +49,7 @@ class Refused:
     keyid: str
 
 
-@dataclass(frozen=True, slots=True)
-class BookState:
+class BookState(msgspec.Struct, frozen=True):
     """A book's head as the writer keeps it. `opened` once a complete stocktake stands in it."""
 
     holder: str

@@ -144,6 +144,11 @@ BAD_DER = {
     "long form length": b"\x30\x81\x08" + _der(ONE * 2, ONE * 2)[2:],
     "long form length of r": b"\x30\x09\x02\x81\x02\x01\x01\x02\x02\x01\x01",
     "indefinite length": b"\x30\x80" + _der(ONE * 2, ONE * 2)[2:] + b"\0\0",
+    "usual size, of another length": b"\x30\x44" + _der(b"\x00" + b"\x81" * 32, ONE * 32)[2:],
+    "usual size, r negative": _der(b"\x81" * 32, ONE * 32),
+    "usual size, r not minimal": _der(b"\x00" + ONE * 32, ONE * 32),
+    "usual size, r begins with zero": _der(b"\x00" + ONE * 31, ONE * 32),
+    "usual size, trailing line end": _der(ONE * 32, ONE * 32) + b"\n",
     "set for sequence": b"\x31" + _der(ONE * 2, ONE * 2)[1:],
     "octet string for r": b"\x30\x08\x04\x02\x01\x01\x02\x02\x01\x01",
     "length beyond the end": b"\x30\x08\x02\x02\x01\x01\x02\x03\x01\x01",
@@ -166,7 +171,16 @@ def test_check_ecdsa_der__der_of_any_two_integers__passes(r: int, s: int) -> Non
     check_ecdsa_der(encode_dss_signature(r, s))
 
 
-@given(st.binary(max_size=80) | st.builds(_der, st.binary(max_size=34), st.binary(max_size=34)))
+_USUAL = st.binary(min_size=31, max_size=34)
+
+
+@given(
+    st.binary(max_size=80)
+    | st.builds(_der, st.binary(max_size=34), st.binary(max_size=34))
+    | st.builds(_der, _USUAL, _USUAL)
+    | st.builds(lambda r, s: _der(b"\x00" + r, b"\x00" + s), _USUAL, _USUAL)
+)
+@settings(max_examples=500)
 def test_check_ecdsa_der__any_bytes__pass_only_if_encoding_again_gives_them(sig: bytes) -> None:
     try:
         check_ecdsa_der(sig)

@@ -223,3 +223,15 @@ def test_verifier_key__name_or_key_out_of_form__is_refused() -> None:
     with pytest.raises(ValueError, match="Ed25519"):
         NoteSigner("name", P256)
     assert VerifierKey.parse(LOG_SIGNER.verifier.to_vkey()) == LOG_SIGNER.verifier
+
+
+@pytest.mark.parametrize("sign", [chr(c) for c in range(0x20) if c != 0x0A])
+def test_sign__control_character_in_the_text__is_refused(sign: str) -> None:
+    with pytest.raises(ValueError, match="control character"):
+        LOG_SIGNER.sign(f"a{sign}b\n")
+
+
+@pytest.mark.parametrize("sign", ["\x7f", "\x85", "\xa0", "\xad", "\u200b", "\u2028", "\ufeff", "\ue000"])
+def test_sign__sign_that_does_not_print__is_no_control_character(sign: str) -> None:
+    text = f"a{sign}b\n"
+    assert open_note(LOG_SIGNER.sign(text), [LOG_SIGNER.verifier]).text == text

@@ -138,6 +138,10 @@ def same(raw: bytes) -> bool:
         assert parse_payload(raw) == wanted
     if found is None:
         return False
+    head, rest, _ = found
+    text = b"{" + raw[raw.index(typed._CUT) + 1 :]
+    if head.matches(text) is not None:  # else written again, and then matched
+        assert msgspec.json.encode(rest) == text
     if isinstance(wanted, LedgerError):
         # Free text is the caller's to look through, and nothing else.
         assert wanted.code == "personal-data", (raw, wanted)

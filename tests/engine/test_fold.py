@@ -269,7 +269,8 @@ def test_facts__are_part_of_the_input():
 
 def test_parse_input__compact_jws__gives_the_same_payload():
     import base64
-    from dataclasses import replace
+
+    from msgspec.structs import replace
 
     log = FakeLog()
     record = log.write("A", "movement", {"direction": "in", "reason": "found", "lines": [line(1)]}, at=T0)

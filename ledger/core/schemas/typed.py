@@ -81,10 +81,13 @@ def read(payload: bytes) -> tuple[Head, Any, bytes] | None:
         rest = head.decode(text)
     except _NOT_OF_TYPE:
         return None
-    written = _written(rest)
-    # Written again it can only be shorter: by a repeated member, white space, -0 or 1.0. Of the same length, nothing was lost.
-    if len(written) != len(text) or head.matches(written) is None:
-        return None
+    # What matches as it came has each member once, in the schema's order, and its numbers in their one spelling.
+    if head.matches(text) is None:
+        written = _written(rest)
+        # Another order, then. Written again it can only be shorter: by a repeated member, white space, -0 or 1.0. Of the same
+        # length, nothing was lost.
+        if len(written) != len(text) or head.matches(written) is None:
+            return None
     # Before the nonce stand hex digits only, unless the members come in another order.
     tail = text.find(_NONCE)
     if tail < 0 or text.find(_BODY, tail) < 0:
@@ -270,7 +273,7 @@ def _part(node: dict[str, Any], file: str, beyond: _Beyond | None = None, *, cov
     if kind == "boolean" and said == {"type"}:
         return _Part(bool, "(?:true|false)")
     if kind == "integer" and said == {"type", "minimum", "maximum"}:
-        return _Part(Annotated[int, Meta(ge=node["minimum"], le=node["maximum"])], "-?[0-9]++")
+        return _Part(Annotated[int, Meta(ge=node["minimum"], le=node["maximum"])], "(?>0|-?[1-9][0-9]*+)")
     if kind == "string":
         return _string(node, said, covered=covered)
     if kind == "array" and (covered or said <= {"type", "items", "minItems", "maxItems"}):
@@ -297,7 +300,7 @@ def _string(node: dict[str, Any], said: frozenset[str] | set[str], *, covered: b
         return _Part(Annotated[str, sizes], r'"[^\x00-\x1f\x7f"\\]*+"')
     sizes = Meta(max_length=node.get("maxLength"))
     if pattern is None and covered:
-        return _Part(Annotated[str, sizes], r'"[^"\\]*+"')
+        return _Part(Annotated[str, sizes], r'"[^\x00-\x1f"\\]*+"')
     if pattern is None or not (covered or said == {"type", "pattern"}) or "minLength" in said:
         raise UntypedError(sorted(said))
     if not _PLAIN.fullmatch(pattern):
