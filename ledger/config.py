@@ -33,6 +33,8 @@ class ChainConfig:
     anchor_every_s: float
     anvil: str
     """Anvil's native file; empty: the one that npm put into contracts/."""
+    signer: str
+    """Address of a web3signer-compatible signer that holds the accounts' keys; empty: they are in key files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,7 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
         "depth": 1,
         "anchor_every_s": 60.0,
         "anvil": "",
+        "signer": "",
     },
     "keys": {"passphrase_file": "secrets/passphrase"},
     "rules": {"restricted_sets": "", "exceptions": ""},

@@ -183,9 +183,12 @@ class Installation:
         )
 
     def account(self, name: str) -> TransactionSigner:
-        """One of the accounts in the keys directory."""
-        from ledger.adapters.keystore.ethereum import load_account  # noqa: PLC0415
+        """One of the accounts in the keys directory; where a signer has the keys, its file only says which it is."""
+        from ledger.adapters.chain.remote_signer import RemoteAccount  # noqa: PLC0415
+        from ledger.adapters.keystore.ethereum import address_of, load_account  # noqa: PLC0415
 
+        if self.config.chain.signer:
+            return RemoteAccount(self.config.chain.signer, address_of(self.config.keys_dir / name))
         return load_account(self.config.keys_dir / name, self.config.passphrase())
 
     def identity(self) -> Identity:

@@ -18,6 +18,7 @@ from tests.webapp.desk import NDJSON, PASSWORD, Desk
 from tests.webapp.served import STATE
 from webapp.auth import new_token
 from webapp.passwords import hash_password
+from ledger.adapters.children import free_port
 from ledger.model import UnixMs
 from ledger.ports import User
 
@@ -27,9 +28,7 @@ ROOT = Path(__file__).parents[2]
 class Server:
     def __init__(self, state):
         self.desk = Desk(state)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.received = state / "received.txt"
         self.log = (state / "gunicorn.log").open("wb")
         self.process = subprocess.Popen(

@@ -13,6 +13,7 @@ from eth_account.signers.local import LocalAccount
 from ledger.adapters.files import read_private, write_whole
 from ledger.errors import ConfigError
 
+ADDRESS_BYTES = 20
 SCRYPT_N = 2**14
 """About 50 ms and 16 MB. The file is for a machine that has the passphrase beside it; n only slows a guesser down who
 has the file alone. geth's "standard" is 2**18."""
@@ -54,6 +55,22 @@ def create_account(path: Path, passphrase: str, *, scrypt_n: int = SCRYPT_N) -> 
     except FileExistsError as error:
         raise ConfigError(f"{path} is there already; an account is never overwritten") from error
     return EthereumAccount(account)
+
+
+def address_of(path: Path) -> bytes:
+    """The 20 bytes that a keystore file names as its account's, whether or not it still holds the key.
+
+    Raises:
+        ConfigError: It is missing, open to others, or names none.
+    """
+    data = read_private(path, "the account file")
+    try:
+        address = bytes.fromhex(json.loads(data)["address"].removeprefix("0x"))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        address = b""
+    if len(address) != ADDRESS_BYTES:
+        raise ConfigError(f'{path} has no "address" of {ADDRESS_BYTES} bytes in hex')
+    return address
 
 
 def load_account(path: Path, passphrase: str) -> EthereumAccount:

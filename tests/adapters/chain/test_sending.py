@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-import socket
 import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +21,7 @@ from ledger.adapters.chain.evm import EvmChain
 from ledger.adapters.chain.remote_signer import RemoteAccount
 from ledger.adapters.chain.rpc import Rpc
 from ledger.adapters.chain.settings import ChainSettings
+from ledger.adapters.children import free_port
 from ledger.errors import (
     ChainError,
     ChainMismatchError,
@@ -47,6 +45,7 @@ from tests.adapters.chain.conftest import (
     grow,
     keyid,
 )
+from tests.adapters.chain.signer import Signer, signer_url
 from tests.adapters.chain.test_proofs import walk
 from tests.fakes import MemoryAnchorStore
 
@@ -264,9 +263,7 @@ def ganache(tmp_path: Path) -> Iterator[str]:
     node = shutil.which("node")
     assert node, "Node.js is missing"
     assert script.is_file(), "ganache is missing: run `npm ci` in contracts/"
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     keys = [f"0x{(bytes([n]) * 32).hex()},{10**20}" for n in (1, 2, 3)]
     command = [node, str(script), "--server.host", "127.0.0.1", "--server.port", str(port), "--logging.quiet"]
     command += [part for key in keys for part in ("--wallet.accounts", key)]
@@ -322,45 +319,6 @@ def test_ganache__same_adapter__anchors_enrols_and_proves(ganache: str, tmp_path
 # --- remote signer -------------------------------------------------------------------------------------------------
 
 
-class _Signer(BaseHTTPRequestHandler):
-    """Signs as web3signer does; `mood` makes it sign as another account or something else."""
-
-    mood = "honest"
-
-    def do_POST(self) -> None:
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        fields = {
-            k: int(v, 16) if k not in ("to", "data", "from", "accessList") else v for k, v in asked["params"][0].items()
-        }
-        fields.pop("from")
-        account = STRANGER if self.mood == "stranger" else SUBMITTER
-        if self.mood == "other data":
-            fields["data"] = "0x00"
-        raw = account.sign_transaction(fields)
-        result = "0x" + (b"\x02\xc0" if self.mood == "garbage" else raw).hex()
-        body = json.dumps({"jsonrpc": "2.0", "id": asked["id"], "result": result}).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@pytest.fixture
-def signer_url() -> Iterator[str]:
-    server = HTTPServer(("127.0.0.1", 0), _Signer)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    _Signer.mood = "honest"
-    server.shutdown()
-    server.server_close()
-    thread.join()
-
-
 def test_remote_signer__honest__anchors(anvil: Anvil, signer_url: str) -> None:
     chain = anvil.chain(RemoteAccount(signer_url, SUBMITTER.address))
     assert grow(chain, 0, 3).size == 3
@@ -370,7 +328,7 @@ def test_remote_signer__honest__anchors(anvil: Anvil, signer_url: str) -> None:
 def test_remote_signer__signs_something_else__refused_and_nothing_sent(
     anvil: Anvil, signer_url: str, mood: str
 ) -> None:
-    _Signer.mood = mood
+    Signer.mood = mood
     with pytest.raises(ChainError, match="remote signer"):
         grow(anvil.chain(RemoteAccount(signer_url, SUBMITTER.address)), 0, 3)
     assert anvil.chain().head().size == 0
