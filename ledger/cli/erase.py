@@ -2,36 +2,77 @@
 
 from __future__ import annotations
 
+import sys
+from calendar import monthrange
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import click
 
-from ledger.cli.compose import open_installation, state_option
+from ledger.catalogue import Catalogue, LegalParameter
+from ledger.cli.compose import open_installation, state_option, wall_clock_ms
 from ledger.core.disclosure import digest_of
 from ledger.errors import NotFoundError
-from ledger.model import RecordId
+from ledger.model import RecordId, UnixMs
+
+_MONTHS = {"year": 12, "years": 12, "months": 1}
 
 
 @click.command()
 @click.argument("record_id")
 @click.option("--basis", required=True, help="Why it may go: a parameter of the catalogue, e.g. cn591.retention.sales.")
 @state_option
+@click.option(
+    "--early", is_flag=True, help="Although the period has not ended: a court or the person's right demands it."
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def erase(record_id: str, basis: str, state: Path | None, *, yes: bool) -> None:
+def erase(record_id: str, basis: str, state: Path | None, *, early: bool, yes: bool) -> None:
     """Erase the personal data disclosed with RECORD_ID: names, numbers, addresses, free text.
 
     The record, its signatures and every proof stay; an `erasure` entry says what went and why. It cannot be undone, and
-    the same strings are never accepted again.
+    the same strings are never accepted again. Refused while the period of --basis, counted from the receipt, has not
+    ended.
+
+    \b
+    Exit code: 0 erased, or nothing to erase; 1 refused, or you said no; 2 usage, or no such record.
     """
+    period = _period(basis)
     here = open_installation(state)
-    if here.stores.log.record_by_id(RecordId(record_id)) is None:
+    record = here.stores.log.record_by_id(RecordId(record_id))
+    if record is None:
         raise NotFoundError(f"no record {record_id} in this log")
     texts = here.stores.log.disclosures(RecordId(record_id))
     if not texts:
         click.echo("nothing to erase: no disclosures are held for this record")
         return
+    received, end = _day(record.received), _end(_day(record.received), period)
+    if _day(wall_clock_ms()) < end and not early:
+        click.echo(
+            f"refused: this record, received {received}, is to be kept until {end} by {basis} ({period.text} "
+            f"{period.unit}; {period.source}). If a court or the person's right demands it earlier, say --early",
+            err=True,
+        )
+        sys.exit(1)
     if not yes:
         click.confirm(f"Erase {len(texts)} disclosed values of {record_id} for ever?", abort=True)
     digests = sorted(digest_of(text) for text in texts)
     appended = here.appender.append_platform("erasure", "erasures", {"digests": digests, "basis": basis})
     click.echo(f"erased {len(digests)} values; entry {appended.receipt.index} says so")
+
+
+def _period(basis: str) -> LegalParameter:
+    """The catalogue's period of this name. What is erased by a slip of the pen does not come back."""
+    periods = {p.param_id: p for p in Catalogue.load().parameters if ".retention" in p.param_id}
+    if basis not in periods:
+        raise click.BadParameter(f"the catalogue's periods are {', '.join(sorted(periods))}", param_hint="--basis")
+    return periods[basis]
+
+
+def _end(start: date, period: LegalParameter) -> date:
+    months = start.month - 1 + int(period.numbers["value"]) * _MONTHS[period.unit.split()[0]]
+    year, month = start.year + months // 12, months % 12 + 1
+    return date(year, month, min(start.day, monthrange(year, month)[1]))
+
+
+def _day(ms: UnixMs) -> date:
+    return datetime.fromtimestamp(ms / 1000, UTC).date()

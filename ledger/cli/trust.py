@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,6 +11,9 @@ from ledger.adapters.files import PUBLIC, write_whole
 from ledger.cli.rpc import RpcChainView
 from ledger.core.trust import TrustFile, encode_trust, parse_trust
 from ledger.errors import ConfigError
+
+if TYPE_CHECKING:
+    from ledger.core.trie import Header
 
 
 @click.group()
@@ -53,7 +57,7 @@ def show(file: Path) -> None:
 @trust.command()
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--rpc", required=True, help="A chain endpoint that you trust for this.")
-@click.option("--block", type=int, default=None, help="Number of the block to pin.")
+@click.option("--block", type=click.IntRange(min=0), default=None, help="Number of the block to pin.")
 @click.option(
     "--bundle",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
@@ -71,11 +75,18 @@ def pin(file: Path, rpc: str, block: int | None, bundle: Path | None, out: Path 
     chain = trusted.newest_chain()
     if (view.chain_id(), view.genesis_hash()) != (chain.chain_id, chain.genesis):
         raise ConfigError(f"{rpc} is another chain than the trust file's")
-    number = _number_of(bundle) if bundle is not None else block
-    found = view.block_hash(number or 0)
+    header = _header_of(bundle) if bundle is not None else None
+    number = header.number if header is not None else block or 0
+    found = view.block_hash(number)
     if found is None:
         raise ConfigError(f"the chain has no block {number} (yet)")
-    pinned: TrustFile = trusted.with_pinned(number or 0, found)
+    # Every development chain of ours has one genesis: two of them differ only in the blocks above it.
+    if header is not None and found not in (header.hash, header.qbft_hash):
+        raise ConfigError(
+            f"{rpc} has another block {number} (0x{found.hex()}) than the bundle names (0x{header.hash.hex()}): "
+            "it is another chain or one made anew, or the bundle was altered. Nothing was pinned"
+        )
+    pinned: TrustFile = trusted.with_pinned(number, found)
     target = out or file
     write_whole(target, encode_trust(pinned), mode=PUBLIC)
     click.echo(
@@ -83,11 +94,14 @@ def pin(file: Path, rpc: str, block: int | None, bundle: Path | None, out: Path 
     )
 
 
-def _number_of(bundle: Path) -> int:
+def _header_of(bundle: Path) -> Header:
     from ledger.core.bundle import parse_bundle  # noqa: PLC0415 - only with --bundle
     from ledger.core.trie import parse_header  # noqa: PLC0415
 
-    return parse_header(parse_bundle(bundle.read_bytes()).header).number
+    try:
+        return parse_header(parse_bundle(bundle.read_bytes()).header)
+    except ValueError as error:
+        raise ConfigError(f"the bundle's block header cannot be read: {error}") from error
 
 
 def _span(start: int, end: int | None) -> str:

@@ -8,12 +8,20 @@ import re
 import stat
 import subprocess
 import sys
+from datetime import date
 
 import pytest
 
+from ledger.adapters.chain.embedded import EmbeddedNode
+from ledger.adapters.chain.rpc import Rpc
+from ledger.adapters.children import free_port
+from ledger.catalogue import Catalogue
+from ledger.cli import erase
+from ledger.cli.compose import find_configured_anvil
 from ledger.core.bundle import parse_bundle
 from ledger.core.disclosure import make_disclosure, make_sd
 from ledger.core.ids import credit_code_for
+from ledger.core.trie import parse_header
 from tests.kit import Book
 from tests.served import ORIGIN, Served
 
@@ -46,7 +54,7 @@ def test_init__again_on_the_same_directory__changes_nothing(run, served):
     before = (served.state / "trust.json").read_bytes()
     text = run("init", str(served.state), "--origin", ORIGIN)
     assert (served.state / "trust.json").read_bytes() == before
-    assert "one-time code" not in text
+    assert "one-time code" not in text and "it was there already" in text
 
 
 def test_init__another_origin__refused_by_name(run, served):
@@ -55,6 +63,21 @@ def test_init__another_origin__refused_by_name(run, served):
 
 def test_init__origin_out_of_form__says_so(run, tmp_path):
     assert "--origin" in run("init", str(tmp_path / "new"), "--origin", "hazledger/log", status=2)
+    assert "as police.county.example/haz" in run("init", str(tmp_path / "new"), "--origin", "Police County", status=2)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--issuer", "Police Bureau"), ("--port", "99999"), ("--anchor-every", "-1"), ("--database", "mysql://x")],
+)
+def test_init__value_that_could_never_work__nothing_is_made(run, tmp_path, option, value):
+    assert option in run("init", str(tmp_path / "new"), "--origin", ORIGIN, option, value, status=2)
+    assert not (tmp_path / "new").exists()
+
+
+def test_init__directory_that_cannot_be_made__says_which(run, tmp_path):
+    (tmp_path / "file").write_text("")
+    assert "file" in run("init", str(tmp_path / "file" / "new"), "--origin", ORIGIN, status=2)
 
 
 def test_init__secrets__only_the_owner_reads_them(served):
@@ -111,6 +134,8 @@ def test_token__new_list_revoke__reads_until_revoked(run, served):
     assert "no such token" in run("token", "revoke", "ffff", status=2)
     assert "--holder" in run("token", "new", "--role", "enterprise", status=2)
     assert "--holder" in run("token", "new", "--role", "auditor", "--holder", "x", status=2)
+    assert "credit code" in run("token", "new", "--role", "enterprise", "--holder", "91320100MA1P77777A", status=2)
+    assert "--days" in run("token", "new", "--role", "auditor", "--days", "-3", status=2)
 
 
 def test_bundle_trust_pin_tiles__one_record__verifies_three_ways(run, served, tmp_path):
@@ -132,11 +157,41 @@ def test_bundle_trust_pin_tiles__one_record__verifies_three_ways(run, served, tm
     run(*verify, "--offline", status=3)
     run("trust", "pin", "trust.json", "--rpc", served.service.rpc_url, "--bundle", "r.json")
     run(*verify, "--offline")
+    pinned = trust.read_bytes()
+    node = EmbeddedNode(find_configured_anvil(served.config), tmp_path / "other", port=free_port("127.0.0.1"))
+    node.start()
+    try:
+        Rpc([node.url]).call("evm_mine")
+        other = ("trust", "pin", "trust.json", "--rpc", node.url, "--bundle", "r.json")
+        for _ in range(parse_header(parse_bundle((tmp_path / "r.json").read_bytes()).header).number):
+            Rpc([node.url]).call("evm_mine")
+        assert "another block" in run(*other, status=2)
+    finally:
+        node.stop()
+    assert trust.read_bytes() == pinned
     run("tiles", "mirror")
     run("verify", "log", "--tiles", "mirror", "--trust", "trust.json", "--rpc", served.service.rpc_url)
     run("tiles", "mirror")
     assert "no record" in run("bundle", "00" * 32, status=2)
     assert "either --block" in run("trust", "pin", "trust.json", "--rpc", served.service.rpc_url, status=2)
+
+
+@pytest.mark.parametrize(
+    ("basis", "start", "end"),
+    [
+        ("cn591.retention.sales", date(2026, 11, 21), date(2027, 11, 21)),
+        ("cn2026.retention.stock", date(2028, 2, 29), date(2031, 2, 28)),
+        ("eu1148.retention", date(2026, 8, 31), date(2028, 2, 29)),
+    ],
+)
+def test_erase__period_of_the_catalogue__ends_on_the_calendar_day(basis, start, end):
+    assert erase._end(start, erase._period(basis)) == end
+
+
+def test_erase__every_period_of_the_catalogue__has_a_unit_that_is_counted():
+    for parameter in Catalogue.load().parameters:
+        if ".retention" in parameter.param_id:
+            assert erase._end(date(2026, 1, 1), parameter) > date(2026, 1, 1)
 
 
 def test_erase__a_record_with_disclosures__strings_go_and_the_bundle_still_verifies(run, served, tmp_path):
@@ -151,12 +206,15 @@ def test_erase__a_record_with_disclosures__strings_go_and_the_bundle_still_verif
     assert status == 201, answer
     log = served.installation().stores.log
     assert log.disclosures(book.prev) == (shown[0].text,)
-    assert "Erase 1" in run("erase", book.prev, "--basis", "cn591.retention.sales", stdin="n\n", status=1)
+    sales = ("--basis", "cn591.retention.sales")
+    assert "Erase 1" in run("erase", book.prev, *sales, "--early", stdin="n\n", status=1)
+    assert "cn591.retention.sales" in run("erase", book.prev, "--basis", "cn591.retension.sales", "--yes", status=2)
+    assert "is to be kept until" in run("erase", book.prev, *sales, "--yes", status=1)
     assert log.disclosures(book.prev) == (shown[0].text,)
-    run("erase", book.prev, "--basis", "cn591.retention.sales", "--yes")
+    run("erase", book.prev, *sales, "--early", "--yes")
     assert log.disclosures(book.prev) == ()
-    assert "nothing to erase" in run("erase", book.prev, "--basis", "cn591.retention.sales", "--yes")
-    assert "no record" in run("erase", "00" * 32, "--basis", "x", "--yes", status=2)
+    assert "nothing to erase" in run("erase", book.prev, *sales, "--yes")
+    assert "no record" in run("erase", "00" * 32, *sales, "--yes", status=2)
     again, answer = served.post("/api/v1/records", submission, "application/json")
     assert again == 200
     assert log.disclosures(book.prev) == ()
