@@ -34,6 +34,17 @@ if TYPE_CHECKING:
 SUPERVISOR = "supervisor"
 EXIT_REFUSED = 1
 MIN_PREFIX = 6
+_ORDERS = 1000
+_COMMANDS = {
+    "acknowledged": "ack",
+    "in_hand": "take",
+    "order_issued": "order",
+    "verified": "verify",
+    "closed": "close",
+    "snoozed": "snooze",
+    "suppressed": "silence or except",
+    "escalated": "escalate",
+}
 _UNIT_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _FOR = re.compile(r"([1-9][0-9]{0,4})([mhd])")
 _SEVERITIES = ("critical", "high", "medium", "low", "info")
@@ -131,6 +142,7 @@ def show(state: Path | None, alert: str, *, as_json: bool) -> None:
         _print(_shown(found, life) | {"possible": list(ways), "steps": [asdict(step) for step in steps]})
         return
     click.echo(f"{found.alert_id}\n{found.rule}: {found.reason.get('en', '')}")
+    click.echo(f"{found.holder} {found.site}".rstrip())
     click.echo(f"{life.severity}, {life.status} (version {life.turn}), {_left(life, wall_clock_ms()) or 'no deadline'}")
     for said, text in (
         ("regresses", life.data.get("regresses")),
@@ -147,7 +159,7 @@ def show(state: Path | None, alert: str, *, as_json: bool) -> None:
         click.echo(
             f"  {format_utc(step.at_ms)}  {step.before or '-'} -> {step.after}  by {by}, entry {step.index}{refused}"
         )
-    click.echo(f"possible: {', '.join(ways) or 'nothing more'}")
+    click.echo(f"possible: {', '.join(_way(way, life) for way in ways) or 'nothing more'}")
 
 
 @alerts.command()
@@ -263,7 +275,7 @@ def release(**given: Any) -> None:
 @acting
 def order(measure: str, due: str | None, type_: str, number: str | None, **given: Any) -> None:
     """Issue one order about ALERT..., all of one site, and put each under it."""
-    due_ms = None if due is None else parse_instant(_until(due))
+    due_ms = None if due is None else parse_instant(_until(due, "--due"))
     new = NewOrder(measure, due_ms, type_, number, given["text"])
     with _signing(given) as (handler, session, wanted):
         record_id, done = handler.issue(session, wanted, new)
@@ -271,16 +283,20 @@ def order(measure: str, due: str | None, type_: str, number: str | None, **given
 
 
 @alerts.command()
-@click.argument("order_id")
+@click.argument("order")
 @click.argument("decision", type=click.Choice(["accepted", "rejected", "extended", "withdrawn"]))
 @click.option("--due", help="With extended or rejected: the new end.")
 @acting
-def decide(order_id: str, decision: str, due: str | None, **given: Any) -> None:
-    """Judge the reply to an order, extend it, or take it back. Its alerts move accordingly."""
+def decide(order: str, decision: str, due: str | None, **given: Any) -> None:
+    """Judge the reply to ORDER, extend it, or take it back. Its alerts move accordingly.
+
+    ORDER is its number or the beginning of its id, as `hazledger alerts orders` shows them.
+    """
     given["alert"] = ()
-    due_ms = None if due is None else parse_instant(_until(due))
+    due_ms = None if due is None else parse_instant(_until(due, "--due"))
+    order_id = _find_order(open_installation(given["state"]).stores.engine, order)
     with _signing(given) as (handler, session, _):
-        record_id, done = handler.decide(session, RecordId(order_id), decision, due_ms=due_ms, text=given["text"])
+        record_id, done = handler.decide(session, order_id, decision, due_ms=due_ms, text=given["text"])
     _answer(given, done, {"order": record_id})
 
 
@@ -291,7 +307,7 @@ def decide(order_id: str, decision: str, due: str | None, **given: Any) -> None:
 @json_option
 def orders(state: Path | None, holder: str | None, *, every: bool, as_json: bool) -> None:
     """Orders, newest first."""
-    rows = open_installation(state).stores.engine.orders(holder=holder, open_only=not every, limit=1000)
+    rows = open_installation(state).stores.engine.orders(holder=holder, open_only=not every, limit=_ORDERS)
     if as_json:
         _print({"orders": [asdict(row) for row in rows]})
         return
@@ -399,7 +415,22 @@ def _find(engine: EngineReader, text: str) -> Alert:
     return found[0]
 
 
-def _until(text: str) -> str:
+def _find_order(engine: EngineReader, text: str) -> RecordId:
+    """The order of this number or id, or the only one whose id begins so."""
+    if re.fullmatch(r"[0-9a-f]{64}", text):
+        return RecordId(text)
+    rows = engine.orders(limit=_ORDERS)
+    found = [row for row in rows if row.number == text]
+    if not found and len(text) >= MIN_PREFIX:
+        found = [row for row in rows if row.record_id.startswith(text)]
+    if not found:
+        raise NotFoundError(f"no order {text}; `hazledger alerts orders --all` shows them")
+    if len(found) > 1:
+        raise click.BadParameter(f"more than one order is named {text}; give its id", param_hint="ORDER")
+    return found[0].record_id
+
+
+def _until(text: str, option: str = "--until") -> str:
     """A time as it was given, or so long from now."""
     found = _FOR.fullmatch(text)
     if found is not None:
@@ -407,7 +438,7 @@ def _until(text: str) -> str:
     try:
         parse_instant(text)
     except ValueError:
-        raise click.BadParameter("say 12h, 3d, or a time as 2026-12-01T08:00:00+08:00", param_hint="--until") from None
+        raise click.BadParameter("say 12h, 3d, or a time as 2026-12-01T08:00:00+08:00", param_hint=option) from None
     return text
 
 
@@ -421,6 +452,12 @@ def _evidence(paths: Sequence[Path]) -> tuple[dict[str, Any], ...]:
         }
         for path in paths
     )
+
+
+def _way(status: str, life: LifeRow) -> str:
+    """A state that an alert may go to, with the command that takes it there."""
+    command = "release" if life.status in ("snoozed", "suppressed") and status == life.stage else _COMMANDS.get(status)
+    return f"{status} ({command})" if command else status
 
 
 def _left(life: LifeRow, now: UnixMs) -> str:

@@ -37,6 +37,7 @@ SEED = 20261121
 ANCHOR_EVERY_S = 5.0
 BATCH = 400
 LOOK_BACK = 200
+SEVERITIES = ("critical", "high", "medium", "low", "info")
 NDJSON = "application/x-ndjson"
 _log = logging.getLogger("hazledger")
 
@@ -73,7 +74,7 @@ def demo(state: Path, seconds: float, rate: float, port: int, facilities: int | 
     if failures:
         sys.exit(1)
     if headless:
-        click.echo("demo: everything shown")
+        click.echo("demo: everything shown; run ./scripts/demo without --headless to go on and sign in to the portal")
 
 
 @dataclass
@@ -296,7 +297,12 @@ class Run:
         log, anchor = self.here.stores.log, self.here.stores.anchor.latest_anchor()
         counts = self.here.stores.engine.alert_counts()
         checkpoint = log.latest_checkpoint()
-        warnings = ", ".join(f"{n} {severity}" for severity, n in counts.items()) or "none"
+        warnings = (
+            ", ".join(
+                f"{n} {severity}" for severity, n in sorted(counts.items(), key=lambda one: SEVERITIES.index(one[0]))
+            )
+            or "none"
+        )
         refused = sum(n for code, n in self.answers.items() if code != "accepted")
         return (
             f"{log.size()} entries, checkpoint {checkpoint.size if checkpoint else 0}, anchored "

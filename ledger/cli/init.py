@@ -31,6 +31,7 @@ from ledger.cli.compose import (
 )
 from ledger.config import FILE_NAME, Config, load
 from ledger.core.checkpoint import check_origin
+from ledger.core.ids import check_issuer
 from ledger.core.keys import load_public_key
 from ledger.core.note import VerifierKey
 from ledger.core.receipt import receipt_key_name
@@ -75,9 +76,22 @@ simulated = {simulated}
 @click.option("--origin", required=True, help="Name of the log, e.g. police.county.example/haz; never to be changed.")
 @click.option("--issuer", default="platform", show_default=True, help="Name under which the platform signs.")
 @click.option("--database", default="sqlite", show_default=True, help="sqlite, or a postgresql+psycopg:// URL.")
-@click.option("--port", default=8080, show_default=True, help="HTTP port of portal and API on 127.0.0.1.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8080,
+    show_default=True,
+    help="HTTP port of portal and API on 127.0.0.1.",
+)
 @click.option("--rpc", multiple=True, help="Endpoint of a real chain (repeatable). Without one, Anvil is embedded.")
-@click.option("--anchor-every", "anchor_every_s", default=60.0, show_default=True, help="Seconds between anchors.")
+@click.option(
+    "--anchor-every",
+    "anchor_every_s",
+    type=click.FloatRange(min=0, min_open=True),
+    default=60.0,
+    show_default=True,
+    help="Seconds between anchors.",
+)
 def init(
     directory: Path, origin: str, issuer: str, database: str, port: int, rpc: tuple[str, ...], anchor_every_s: float
 ) -> None:
@@ -86,7 +100,23 @@ def init(
     \b
     Example:  hazledger init /srv/hazledger --origin police.county.example/haz
               hazledger serve --state /srv/hazledger
+
+    Broken off, it goes on when it is run again. An installation that is there already keeps its settings and keys.
     """
+    # Checked before anything is written: both stand in every entry and can never be changed.
+    try:
+        check_origin(origin)
+    except ValueError:
+        raise click.BadParameter(
+            "small letters, digits, points, hyphens and slashes, as police.county.example/haz", param_hint="--origin"
+        ) from None
+    try:
+        check_issuer(issuer)
+    except ValueError as error:
+        raise click.BadParameter(f"{error}", param_hint="--issuer") from error
+    if database != "sqlite" and not database.startswith("postgresql+psycopg://"):
+        raise click.BadParameter("sqlite, or postgresql+psycopg://user@host/name", param_hint="--database")
+    there = (directory / FILE_NAME).exists()
     code = make(
         directory, origin=origin, issuer=issuer, database=database, port=port, rpc=rpc, anchor_every_s=anchor_every_s
     )
@@ -94,6 +124,8 @@ def init(
     click.echo(f"trust file for auditors: {directory / 'trust.json'}")
     if code:
         click.echo(f"supervisor's account: user name {SUPERVISOR}, one-time code {code} (shown only now)")
+    if there:
+        click.echo(f"it was there already: settings stand in {directory / FILE_NAME}, other options were not looked at")
     click.echo(f"next: hazledger serve --state {directory}")
 
 

@@ -80,11 +80,16 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run; a LedgerError becomes one clear line and exit code 2 unless a command chose its own."""
+    """Run; a LedgerError, or a file that cannot be used, becomes one clear line and exit code 2."""
     try:
         cli(prog_name="hazledger")
     except LedgerError as error:
         click.echo(f"hazledger: {error.detail} [{error.code}]", err=True)
+        sys.exit(2)
+    except OSError as error:
+        # A file or directory that cannot be used: exit code 1 would read as "a check failed".
+        where = f"{error.filename}: " if error.filename else ""
+        click.echo(f"hazledger: {where}{error.strerror or error}", err=True)
         sys.exit(2)
 
 

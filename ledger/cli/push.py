@@ -19,6 +19,7 @@ from ledger.client.push import Pushed, Pusher, ask_head
 from ledger.client.receipts import ReceiptChecker
 from ledger.client.spool import BookPlace, Spool, SpoolError
 from ledger.client.spreadsheet import read_spreadsheet
+from ledger.core.ids import check_credit_code
 from ledger.core.trust import TrustFile, parse_trust
 from ledger.errors import VerificationError
 
@@ -98,6 +99,11 @@ def push(
                 2 usage, or bad rows (nothing was signed); 4 the platform cannot be reached (nothing is lost).
     """
     trust = parse_trust(trust_path.read_bytes())
+    if enterprise is not None:
+        try:
+            check_credit_code(enterprise)
+        except ValueError as error:
+            raise click.BadParameter(f"{error}", param_hint="--enterprise") from error
     place = {"enterprise": enterprise, "site": site, "book": book}
     client = Client(url)
     if client.in_the_clear:

@@ -46,6 +46,8 @@ def serve(state: Path | None, only: tuple[str, ...]) -> None:
         signal.signal(number, lambda *_: stop.set())
     service.start()
     click.echo(f"portal and API: {service.url}")
+    if service.node is not None:
+        click.echo(f"development chain, for --rpc: {service.rpc_url}")
     try:
         while not stop.wait(0.5):
             service.watch()
@@ -187,7 +189,10 @@ class Service:
         if port == 0:
             return free_port(host)
         if not _is_free(host, port):
-            raise ConfigError(f"port {port} on {host} is taken; stop what uses it, or set HAZLEDGER_HTTP_PORT (0: any)")
+            raise ConfigError(
+                f"port {port} on {host} is taken (is `hazledger serve` running already?); "
+                "stop what uses it, or set HAZLEDGER_HTTP_PORT (0: any)"
+            )
         return port
 
 

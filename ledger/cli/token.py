@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from ledger.cli.compose import Installation, open_installation, state_option, wall_clock_ms
+from ledger.core.ids import check_credit_code
 from webapp.auth import Role, new_token
 
 DAY_MS = 86_400_000
@@ -27,11 +28,16 @@ def token() -> None:
 @state_option
 @click.option("--role", type=click.Choice(["enterprise", "auditor", "supervisor"]), required=True)
 @click.option("--holder", default=None, help="Credit code; needed for an enterprise, which sees only its own records.")
-@click.option("--days", default=365, show_default=True, help="Days until it expires.")
+@click.option("--days", type=click.IntRange(1, 3650), default=365, show_default=True, help="Days until it expires.")
 def new(state: Path | None, role: Role, holder: str | None, days: int) -> None:
     """Make a token and print it, once."""
     if (role == "enterprise") != (holder is not None):
         raise click.UsageError("--holder goes with --role enterprise, and is needed there")
+    if holder is not None:
+        try:
+            check_credit_code(holder)
+        except ValueError as error:
+            raise click.BadParameter(f"{error}", param_hint="--holder") from error
     here = open_installation(state)
     click.echo(make_token(here, role, holder, days))
 

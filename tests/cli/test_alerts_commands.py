@@ -64,7 +64,7 @@ def test_show__an_alert__says_what_is_possible_and_what_happened(desk):
     act(desk, "ack", alert_id[:8])
     said = run("show", alert_id).stdout
     assert "acknowledged (version 1)" in said and "open -> acknowledged  by supervisor" in said
-    assert "possible: in_hand" in said
+    assert "possible: in_hand (take), order_issued (order)" in said
     shown = json.loads(run("show", alert_id, "--json").stdout)
     assert shown["life"]["turn"] == 1 and [s["after"] for s in shown["steps"]] == ["open", "acknowledged"]
 
@@ -134,6 +134,7 @@ def test_act__afterwards__the_key_is_locked_and_the_access_log_knows(desk):
         (["ack", "xyz"], "hex digits"),
         (["ack", "abc"], "hex digits"),
         (["snooze", "a" * 64, "--until", "soon", "--reason", "x"], "say 12h"),
+        (["order", "a" * 64, "--measure", "mend-stock", "--due", "soon"], "for --due"),
         (["close", "a" * 64], "--outcome"),
         (["close", "a" * 64, "--outcome", "solved"], "violation_confirmed"),
         (["except", "a" * 64, "--until", "5d", "--reason", "silence"], "hazledger alerts silence"),
@@ -157,6 +158,20 @@ def test_decide__reply_accepted__verified(desk):
     assert act(desk, "decide", order_id, "accepted")["results"][0]["status"] == "verified"
     refused = run("decide", order_id, "accepted", "--password-file", desk.password_file, "--json", status=1)
     assert json.loads(refused.stdout)["error"]["code"] == "transition-refused"
+
+
+def test_decide__order_by_its_number_or_the_beginning_of_its_id__is_found(desk):
+    first, second = desk.alerts()
+    order_id = act(desk, "order", first, "--measure", "mend-stock")["order"]
+    act(desk, "order", second, "--measure", "mend-stock", "--number", "N-2")
+    assert act(desk, "decide", order_id[:10], "withdrawn")["results"][0]["alert_id"] == first
+    assert act(desk, "decide", "N-2", "withdrawn")["results"][0]["alert_id"] == second
+
+
+@pytest.mark.parametrize("name", ["nosuch", "xyzxyzxyz", "abc", "ab" * 32])
+def test_decide__no_such_order__exit_2_and_where_to_look(desk, name):
+    done = run("decide", name, "accepted", "--password-file", desk.password_file, status=2)
+    assert name in done.exception.detail
 
 
 @pytest.mark.parametrize("command", ["list", "show", "ack", "take", "order", "decide", "orders", "verify", "close", "snooze", "silence", "except", "release", "escalate"])

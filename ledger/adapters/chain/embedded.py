@@ -231,7 +231,10 @@ class EmbeddedNode:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             lock.close()
-            raise ConfigError(f"another process runs the embedded node of {self._directory}") from None
+            raise ConfigError(
+                f"another process runs the embedded node of {self._directory}: this installation is in use already; "
+                "stop that first, or name another directory with --state"
+            ) from None
         self._lock = lock
 
     def _launch(self) -> None:
