@@ -3,6 +3,7 @@
 - Undefined names fail only when they are reached: every name is checked against a declared schema when a rule is loaded.
 - int and double do not mix, and an int beyond 64 bits becomes a double without a word: no doubles in the source, and
   every integer that enters is checked against its range.
+- It costs a microsecond a condition, hundreds of which say no: what is certain is Python (`ledger.engine.transpile`).
 - There is no cost limit: sources are short, lists small, macros not nested, no regular expressions.
 - `a || b` hides a wrong b: each condition is tried on several sample rows when it is loaded.
 """
@@ -10,11 +11,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import cel
 
+from ledger.engine.transpile import DOUBTS, Plain, compiled, written
 from ledger.errors import RuleError
 
 MAX_SOURCE = 2000
@@ -35,10 +37,15 @@ _MACRO = re.compile(r"\.(all|exists|exists_one|map|filter)\s*\(\s*([A-Za-z_]\w*)
 class Condition:
     """A compiled condition that gives a bool. `names` are the row's fields it reads, sorted."""
 
-    __slots__ = ("_decides", "_execute", "_guards", "names", "source")
+    __slots__ = ("_execute", "_plain", "names", "source", "written")
 
-    def __init__(self, source: str, schema: Mapping[str, str]) -> None:
-        """Compile and check `source` against the fields' types. Raises RuleError, naming what is wrong."""
+    def __init__(
+        self, source: str, schema: Mapping[str, str], parameters: Collection[str] = (), features: Collection[str] = ()
+    ) -> None:
+        """Compile and check `source` against the types of all names. Raises RuleError, naming what is wrong.
+
+        `parameters` and `features` say which of the names are such; a name in neither is looked for in the row first.
+        """
         if len(source) > MAX_SOURCE:
             raise RuleError(f"a condition has at most {MAX_SOURCE} characters, this one {len(source)}")
         bare = _STRING.sub('""', source)
@@ -60,20 +67,17 @@ class Condition:
         self.source = source
         self.names = tuple(sorted(names))
         self._execute = program.execute
-        self._guards, self._decides = _guards(source, schema)
+        self.written = written(source, schema, parameters, features)
+        """The same in Python, where that is certain to be the same."""
+        self._plain = None if self.written is None else compiled(self.written)
 
     def holds(self, bindings: Bindings) -> bool:
         """Whether the condition is true of the bound row. Raises RuleError on any error, and on a non-bool."""
-        # What is plainly so or not of a row's text, list or truth value needs no interpreter: most rows end here.
-        decides, row = self._decides, bindings.row
-        for name, kind, wanted in self._guards:
-            value = row.get(name)
-            if type(value) is not kind:
-                decides = False  # CEL will say what is wrong with it
-            elif (wanted[1] in value if isinstance(value, list) else value == wanted[1]) is not wanted[0]:
-                return False
-        if decides:
-            return True
+        if self._plain is not None:
+            try:
+                return self._plain(bindings.row, bindings.parameters, bindings.features)
+            except DOUBTS:
+                pass  # CEL says what is wrong with it, or that nothing is
         try:
             result = self._execute(bindings.context)
         except (TypeError, KeyError, RuntimeError, ValueError, ArithmeticError) as error:
@@ -83,52 +87,13 @@ class Condition:
         raise RuleError(f"{self.source!r} gives {type(result).__name__}, not true or false", code="evaluation")
 
 
-_Guard = tuple[str, type, tuple[bool, Any]]
-"""(field, its type, (what has to come of it, what it is compared with))."""
-_IS = re.compile(r"""\s*([A-Za-z_]\w*)\s*(==|!=)\s*(?:"([^"\\]*)"|'([^'\\]*)')\s*""")
-_IN = re.compile(r"""\s*(?:"([^"\\]*)"|'([^'\\]*)')\s*in\s+([A-Za-z_]\w*)\s*""")
-_TRUTH = re.compile(r"\s*(!?)\s*([A-Za-z_]\w*)\s*")
-
-
-def _guards(source: str, schema: Mapping[str, str]) -> tuple[tuple[_Guard, ...], bool]:
-    """The plain parts of a conjunction: `direction == "out"`, `"x" in categories`, `sealed`, `!sealed`; and whether
-    there are no others.
-
-    In CEL false && anything is false, an error included, whatever the order; so one part that is false settles it.
-    """
-    guards: list[_Guard] = []
-    parts = _conjunction(source)
-    for part in parts:
-        if (found := _IS.fullmatch(part)) and schema.get(found[1]) == "str":
-            guards.append((found[1], str, (found[2] == "==", found[3] or found[4] or "")))
-        elif (found := _IN.fullmatch(part)) and schema.get(found[3]) == "list":
-            guards.append((found[3], list, (True, found[1] or found[2] or "")))
-        elif (found := _TRUTH.fullmatch(part)) and schema.get(found[2]) == "bool":
-            guards.append((found[2], bool, (True, found[1] == "")))
-    return tuple(guards), len(guards) == len(parts) or source == "true"
-
-
-def _conjunction(source: str) -> list[str]:
-    """What stands between the && outside of all brackets and strings; one part where a || or ? stands there too."""
-    strings = [match.span() for match in _STRING.finditer(source)]
-    depth, parts, start, at = 0, [], 0, 0
-    while at < len(source):
-        inside = next((end for begin, end in strings if begin == at), None)
-        if inside is not None:
-            at = inside
-            continue
-        if source[at] in "([{":
-            depth += 1
-        elif source[at] in ")]}":
-            depth -= 1
-        elif depth == 0 and (source[at] == "?" or source[at : at + 2] == "||"):
-            return [source]
-        elif depth == 0 and source[at : at + 2] == "&&":
-            parts.append(source[start:at])
-            start = at + 2
-            at += 1
-        at += 1
-    return [*parts, source[start:]]
+def concerns(scope: Condition | None, bands: Sequence[Condition]) -> Plain | None:
+    """Whether a row is in the scope (None: every row is) and any band's condition is true of it; None where only CEL says."""
+    conditions = [*bands] if scope is None else [*bands, scope]
+    if any(condition.written is None for condition in conditions):
+        return None
+    some = " or ".join(f"({band.written})" for band in bands)
+    return compiled(some if scope is None else f"({scope.written}) and ({some})")
 
 
 def _check_form(bare: str) -> set[str]:
@@ -203,12 +168,12 @@ class Bindings:
     One CEL context for good, whose resolver looks into what is bound; so a row costs only the fields that are read.
     """
 
-    __slots__ = ("_features", "_parameters", "context", "row")
+    __slots__ = ("context", "features", "parameters", "row")
 
     def __init__(self) -> None:
         self.row: Mapping[str, Any] = {}
-        self._parameters: Mapping[str, int] = {}
-        self._features: Mapping[str, Any] | None = None
+        self.parameters: Mapping[str, int] = {}
+        self.features: Mapping[str, Any] | None = None
         self.context = cel.Context()
         self.context.set_variable_resolver(self._resolve)
 
@@ -220,15 +185,15 @@ class Bindings:
         `features` may compute what it is asked for: a condition that is settled before it reads one costs nothing.
         """
         self.row = row
-        self._parameters = parameters
-        self._features = features
+        self.parameters = parameters
+        self.features = features
 
     def _resolve(self, name: str) -> Any:
         value = self.row.get(name)
         if value is None:
-            value = self._parameters.get(name)
-            if value is None and self._features is not None:
-                value = self._features[name]
+            value = self.parameters.get(name)
+            if value is None and self.features is not None:
+                value = self.features[name]
         if type(value) is str or value is True or value is False:
             return value
         return check_value(name, value)

@@ -39,7 +39,7 @@ How they are kept, and why not in additive buckets: `ledger.engine.lanes`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -175,7 +175,7 @@ def _feature(
         agg=agg,
         kind="bool" if agg == "is_first" else fields[of] if agg == "last" else "int",
         of=of,
-        where=_where(top["where"], names, others) if "where" in top else None,
+        where=_where(top["where"], names, names.keys() - fields.keys(), others) if "where" in top else None,
         window_ms=window_ms,
         calendar=calendar,
         q=_between(top["q"], 1, 100) if "q" in top else 0,
@@ -203,9 +203,11 @@ def _between(located: Located, least: int, most: int) -> int:
     return number
 
 
-def _where(located: Located, names: Mapping[str, str], others: Mapping[str, Feature]) -> Condition:
+def _where(
+    located: Located, names: Mapping[str, str], parameters: Collection[str], others: Mapping[str, Feature]
+) -> Condition:
     try:
-        condition = Condition(located.text(), names)
+        condition = Condition(located.text(), names, parameters)
     except RuleError as error:
         raise located.wrong(error.detail) from None
     if any(name in others or name.removesuffix(READY) in others for name in condition.names):

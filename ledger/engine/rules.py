@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from ledger.catalogue.restricted import RestrictedSets, example_sets
-from ledger.engine.expressions import Bindings, Condition
+from ledger.engine.expressions import Bindings, Condition, concerns
 from ledger.engine.features import READY, WINDOW_END, Feature, feature_names, read_features
 from ledger.engine.parameters import LegalParams, Parameter, read_parameters
 from ledger.engine.registry import SUBJECTS
@@ -23,6 +23,7 @@ from ledger.engine.restraints import (
 )
 from ledger.engine.subjects import sample_rows
 from ledger.engine.templates import Template
+from ledger.engine.transpile import Plain
 from ledger.engine.yamlfile import Located, load_yaml
 from ledger.errors import RuleError
 from ledger.model import UnixMs
@@ -102,6 +103,9 @@ class Rule:
     tests: tuple[Located, ...] = field(default=(), compare=False)
     constants: dict[str, int] | None = None
     """The parameters' values, when none of them ever changed."""
+    concerns: Plain | None = field(default=None, compare=False)
+    """Of a rule without features: whether any band holds for a row, as a rule almost never does; waits left aside.
+    None where only CEL can say."""
 
     def parameters_at(self, at: UnixMs) -> dict[str, int]:
         """Each parameter's value in force at `at`."""
@@ -214,17 +218,17 @@ def read_rule(document: Located, text: str, legal: LegalParams) -> Rule:
     subjects = top["on"].texts()
     fields = _fields(top["on"], subjects)
     parameters = read_parameters(top.get("parameters"), fields, legal)
-    scope = _condition(top["scope"], fields | dict.fromkeys(parameters, "int")) if "scope" in top else None
+    scope = _condition(top["scope"], fields | dict.fromkeys(parameters, "int"), parameters) if "scope" in top else None
     features = read_features(top.get("features"), fields, parameters)
     group_by = _group_by(top, fields, subjects, needed=bool(features))
     names = fields | feature_names(features)
     default_wait = top["for"].duration_ms() if "for" in top else 0
     severity = top["severity"].text(SEVERITIES)
-    bands = tuple(_band(item, names, parameters, severity, default_wait) for item in top["bands"].items())
+    bands = tuple(_band(item, names, parameters, features, severity, default_wait) for item in top["bands"].items())
     if not 1 <= len(bands) <= MAX_BANDS:
         raise top["bands"].wrong(f"a rule has 1 to {MAX_BANDS} bands")
     if "not_evaluable" in top and top["not_evaluable"].text("info silent") == "info":
-        bands += _unready_band(bands, names)
+        bands += _unready_band(bands, names, features)
     if features and not SUBJECTS[subjects[0]].level and any(band.waits for band in bands):
         raise top["bands"].wrong("what happened does not last: windows of features say how long, not for or since")
     episode = top["episode"].mapping("fingerprint quiet")
@@ -265,6 +269,7 @@ def read_rule(document: Located, text: str, legal: LegalParams) -> Rule:
         constants=None
         if any(len(parameter.versions) > 1 for parameter in parameters.values())
         else {name: parameter.versions[0][1] for name, parameter in parameters.items()},
+        concerns=None if features else concerns(scope, [band.when for band in bands]),
     )
     _try_out(rule, names, document)
     return rule
@@ -318,15 +323,22 @@ def _group_by(
     return names
 
 
-def _condition(located: Located, names: Mapping[str, str]) -> Condition:
+def _condition(
+    located: Located, names: Mapping[str, str], parameters: Collection[str], features: Collection[str] = ()
+) -> Condition:
     try:
-        return Condition(located.text(), names)
+        return Condition(located.text(), names, parameters, features)
     except RuleError as error:
         raise located.wrong(error.detail) from None
 
 
 def _band(
-    located: Located, fields: dict[str, str], parameters: dict[str, Parameter], severity: str, default_wait: int
+    located: Located,
+    fields: dict[str, str],
+    parameters: dict[str, Parameter],
+    features: Mapping[str, Feature],
+    severity: str,
+    default_wait: int,
 ) -> Band:
     top = located.mapping("when reason", "severity for since")
     names = fields | dict.fromkeys(parameters, "int")
@@ -346,7 +358,7 @@ def _band(
     since = top["since"].text() if "since" in top else ""
     if since and (fields.get(since) != "int" or not since.endswith("_ms")):
         raise top["since"].wrong(f"{since} is no field in unix milliseconds")
-    when = _condition(top["when"], names)
+    when = _condition(top["when"], names, parameters, feature_names(features))
     return Band(
         when=when,
         needs=tuple(f"{name}{READY}" for name in when.names if {f"{name}{READY}"} & names.keys() - set(when.names)),
@@ -358,14 +370,17 @@ def _band(
     )
 
 
-def _unready_band(bands: tuple[Band, ...], names: Mapping[str, str]) -> tuple[Band, ...]:
+def _unready_band(
+    bands: tuple[Band, ...], names: Mapping[str, str], features: Mapping[str, Feature]
+) -> tuple[Band, ...]:
     """The last band of a rule with `not_evaluable: info`: it says that there is too little history to judge."""
     needs = sorted({name for band in bands for name in band.needs})
     if not needs:
         return ()
     reason = {"zh": "历史数据不足，暂不能评估", "en": "Too little history yet to judge"}
     templates = {language: Template(text, names, ()) for language, text in reason.items()}
-    return (Band(Condition(" || ".join(f"!{name}" for name in needs), names), "info", templates),)
+    when = Condition(" || ".join(f"!{name}" for name in needs), names, features=feature_names(features))
+    return (Band(when, "info", templates),)
 
 
 def _try_out(rule: Rule, fields: dict[str, str], where: Located) -> None:
