@@ -287,7 +287,7 @@ SEED = 20261121
 
 def busy(entries: int) -> FakeLog:
     """Fifty enterprises that trade without licences and confirm nothing: many alerts, many timers."""
-    from tests.bench.engine import stream
+    from tests.bench.dense import stream
 
     log = stream(entries)
     for record in [r for r in log.entries if r.kind == "licence"]:

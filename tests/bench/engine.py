@@ -1,138 +1,167 @@
-"""The engine: entries folded a second with every shipped rule, in memory and durable; recovery; beside bare CEL and commits."""
+"""The engine with every shipped rule, one core: the scenario's stream as a real log, folded, committed, replayed, back-tested.
+
+Everything is measured on the same log of really signed records, in one run: live work, recovery, replay, and beside them the
+limit: bare evaluation of as many CEL conditions as there are rules, and bare commits. A second row is the dense stream's.
+"""
 
 from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
-from random import Random
+from typing import Any
 
 import cel
 
+from ledger import evaluate
 from ledger.adapters.store import open_stores
 from ledger.catalogue import Catalogue
-from ledger.core.times import format_utc
-from ledger.engine.alerts import Effects, Identity
-from ledger.engine.fold import Fold
-from ledger.engine.inputs import parse_input
-from ledger.engine.state import FoldState, encode_state
+from ledger.cli.processes import settle_memory
+from ledger.engine.rules import RuleSet
 from ledger.evaluate import Evaluator, Platform, shipped_rules
-from ledger.model import LeafIndex, UnixMs
+from ledger.follow import Sets
+from ledger.model import LeafIndex
 from ledger.ports import EngineBatch
+from ledger.rulebench.replay import replay
+from tests.bench import dense
 from tests.bench.report import Report
-from tests.fakes_engine import ISSUER, KEYID, T0, FakeAppender, FakeLog, admit
+from tests.bench.rules import backtests, by_keys, by_rules
+from tests.fakes_engine import ISSUER, KEYID, FakeAppender, FakeLog, admit
+from tests.scenario import stored
+from tests.scenario.stored import Opened
 
-CODES = ("7697-37-2", "143-33-9", "64-17-5", "67-64-1", "7722-84-1")
-ENTERPRISES = 50
-SECOND_MS = 1000
-
-
-def stream(entries: int, seed: int = 1) -> FakeLog:
-    """Fifty enterprises that trade five substances; one movement a second, a tick a minute, nothing wrong."""
-    random, log = Random(seed), FakeLog()
-    holders = [f"9111000010{n:07d}A" for n in range(ENTERPRISES)]
-    for holder in holders:
-        store = {"id": "R1", "book": "B1", "class": "room", "capacity": {"value": "900000", "unit": "KGM"}}
-        log.write(
-            holder,
-            "place",
-            {"sites": [{"site": "S1", "zone": "Asia/Shanghai", "stores": [store]}]},
-            at=T0,
-            book="office",
-        )
-        licence = {
-            "type": "licence",
-            "issuer": "x",
-            "valid_from": "2020-01-01",
-            "valid_to": "2030-01-01",
-            "status": "valid",
-        }
-        log.write(holder, "licence", licence, at=T0, book="office")
-        lines = [_line(code, "10000") for code in CODES]
-        log.write(holder, "stocktake", {"cut_off": format_utc(T0), "complete": True, "lines": lines}, at=T0)
-    for n in range(entries):
-        holder, other = random.sample(holders, 2)
-        at, out = UnixMs(T0 + (n + 1) * SECOND_MS), random.random() < 0.5
-        body = {
-            "direction": "out" if out else "in",
-            "reason": "sale" if out else "purchase",
-            "lines": [
-                _line(code, f"{random.randint(1, 20)}.5")
-                for code in random.sample(CODES, random.choice((1, 1, 1, 2, 3)))
-            ],
-            "consignment": f"C-{n}",
-            "counterparty": {"type": "enterprise", "uscc": other},
-        }
-        log.write(holder, "movement", body, at=at)
-        if n % 60 == 0:
-            log.write(ISSUER, "tick", {"now": at, "facts": "0" * 64}, at=at, book="ticks", authority=True)
-    return log
+TARGET_PER_S = 5000
+REPLAY_AT_LEAST = 1.5
 
 
-def _line(code: str, kilograms: str) -> dict:
-    return {"goods": "chemical", "code": code, "quantity": {"value": kilograms, "unit": "KGM"}, "store": "R1"}
-
-
-def engine(report: Report, entries: int = 20_000) -> None:
+def engine(report: Report, entries: int = 20_000, dense_entries: int = 10_000) -> None:
     """Add the engine's rows. CPU seconds beside the wall's: other work on the machine does not count into the first."""
-    log, rules, classifier = stream(entries), shipped_rules(), Catalogue.load()
-    bare = _bare_cel(entries)
-    state = FoldState()
-    fold = Fold(state, rules, classifier, Identity("l", ISSUER, KEYID, rules.digest))
-    to, wall_s, cpu_s = Effects(), time.perf_counter(), time.process_time()
-    for record in log.entries:
-        fold.step(parse_input(record), to)
-    wall_s, cpu_s = time.perf_counter() - wall_s, time.process_time() - cpu_s
-    size = len(log.entries)
-    report.add(
-        "engine, parse and fold, all shipped rules", size / wall_s, "entries/s", f"{size / cpu_s:,.0f} a CPU second"
-    )
-    started = time.perf_counter()
-    snapshot = encode_state(state)
-    report.add("snapshot of the state", (time.perf_counter() - started) * 1000, "ms", f"{len(snapshot) / 1e6:.1f} MB")
+    rules, classifier = shipped_rules(), Catalogue.load()
     with tempfile.TemporaryDirectory(prefix="hazledger-bench-") as name:
-        stores = open_stores("sqlite", Path(name))
-        stores.migrate()
+        state, second = Path(name) / "log", Path(name) / "second"
+        state.mkdir()
+        second.mkdir()
+        made = stored.make(state, entries)
+        print(f"    {made.entries:,} signed records of {made.holders} holders, {made.opening:,} before the year begins", flush=True)
+        settle_memory()
+        here = Opened(state)
+        live, per_commit = _durable(report, "engine, durable, the scenario's stream", here, rules, classifier)
+        _limits(report, here, rules, live, per_commit)
+        replayed = _replay(report, here, rules, classifier)
+        report.ratio("replay / live in the same run", replayed, live, REPLAY_AT_LEAST)
+        _recovery(report, here, rules, classifier)
+        backtests(report, here.stores.log, rules, classifier)
+        by_rules(report, here.stores.log, rules, classifier)
+        here.close()
+        by_keys(report, rules, classifier)
+        _dense(report, second, dense_entries, rules, classifier)
 
-        def start() -> Evaluator:
-            return Evaluator(
-                log_reader=log,
-                store=stores.engine,
-                appender=FakeAppender(log, lambda: log.entries[-1].received),
-                admit=admit,
-                rules=rules,
-                classifier=classifier,
-                platform=Platform(ISSUER, KEYID),
-                clock=lambda: log.entries[-1].received,
-            )
 
-        evaluator, folded = start(), 0
-        wall_s, cpu_s = time.perf_counter(), time.process_time()
-        while done := evaluator.evaluate_once():
-            folded += done
-        wall_s, cpu_s = time.perf_counter() - wall_s, time.process_time() - cpu_s
-        durable = folded / wall_s
-        report.add("engine, durable", durable, "entries/s", f"target >= 5,000; {folded / cpu_s:,.0f} a CPU second")
+def _timed(work: Callable[[], Any]) -> tuple[Any, float, float]:
+    """(what it gives, wall seconds, CPU seconds)."""
+    wall_s, cpu_s = time.perf_counter(), time.process_time()
+    result = work()
+    return result, time.perf_counter() - wall_s, time.process_time() - cpu_s
+
+
+def _count_commits(store: Any) -> list[float]:
+    """Wall seconds of each commit of this store from now on."""
+    times: list[float] = []
+    commit = store.commit
+
+    def counted(batch: EngineBatch) -> None:
         started = time.perf_counter()
-        start().recover()
-        report.add("engine, recovery from the last snapshot", time.perf_counter() - started, "s")
-        commits = _bare_commits(stores.engine, LeafIndex(folded))
-        report.add("limit: one CEL condition a rule, bare", bare, "entries/s", f"durable is {durable / bare:.2f} of it")
-        report.add("limit: empty engine commit", commits, "commits/s")
-        stores.close()
+        commit(batch)
+        times.append(time.perf_counter() - started)
+
+    store.commit = counted
+    return times
 
 
-def _bare_cel(entries: int) -> float:
-    """Entries a second if there were nothing but one condition for each of the seven rules."""
+def _run(one: Evaluator) -> int:
+    folded = 0
+    while done := one.evaluate_once():
+        folded += done
+    return folded
+
+
+def _durable(report: Report, what: str, here: Opened, rules: RuleSet, classifier: Catalogue) -> tuple[float, float]:
+    """(entries a second, entries a commit) of an engine that starts on a log it has never seen."""
+    commits = _count_commits(here.stores.engine)
+    one = here.evaluator(rules, classifier)
+    folded, wall_s, cpu_s = _timed(lambda: _run(one))
+    del here.stores.engine.commit
+    rate = folded / wall_s
+    reached = "reached" if rate >= TARGET_PER_S else "NOT reached"
+    report.add(what, rate, "entries/s", f"target >= {TARGET_PER_S:,}: {reached}; {folded / cpu_s:,.0f} a CPU second")
+    alerts = len(here.stores.engine.alerts(limit=1_000_000))
+    report.add("  alerts among them", alerts, "alerts", f"{len(commits)} commits, {sum(commits) / wall_s:.0%} of the time")
+    return rate, folded / max(len(commits), 1)
+
+
+def _limits(report: Report, here: Opened, rules: RuleSet, live: float, per_commit: float) -> None:
+    conditions = _bare_cel(len(rules.rules))
+    commits = _bare_commits(here.stores.engine)
+    both = 1 / (1 / conditions + 1 / (commits * per_commit))
+    report.add(f"limit: {len(rules.rules)} bare CEL conditions an entry", conditions, "entries/s")
+    report.add("limit: empty engine commit", commits, "commits/s", f"{per_commit:,.0f} entries a commit above")
+    report.ratio("durable / (bare CEL + bare commits)", live, both)
+
+
+def _replay(report: Report, here: Opened, rules: RuleSet, classifier: Catalogue) -> float:
+    store = here.stores.engine
+    done, wall_s, cpu_s = _timed(lambda: replay(here.stores.log, store, Sets(rules, store.extra), classifier))
+    if not done.equal:
+        raise AssertionError(f"the replay gives something else: {done.problems or done.differences}")
+    rate = done.end / wall_s
+    report.add("replay, from index 0, with both digests", rate, "entries/s", f"{done.end / cpu_s:,.0f} a CPU second")
+    return rate
+
+
+def _recovery(report: Report, here: Opened, rules: RuleSet, classifier: Catalogue) -> None:
+    cursor, _, at, _, _ = here.stores.engine.load()
+    _, wall_s, _ = _timed(here.evaluator(rules, classifier).recover)
+    report.add("recovery from the last snapshot", wall_s, "s", f"{cursor - at:,} entries folded again")
+
+
+def _dense(report: Report, state: Path, entries: int, rules: RuleSet, classifier: Catalogue) -> None:
+    log = dense.stream(entries)
+    stores = open_stores("sqlite", state)
+    stores.migrate()
+    one = Evaluator(
+        log_reader=log,
+        store=stores.engine,
+        appender=FakeAppender(log, lambda: log.entries[-1].received),
+        admit=admit,
+        rules=rules,
+        classifier=classifier,
+        platform=Platform(ISSUER, KEYID),
+        clock=lambda: log.entries[-1].received,
+    )
+    folded, wall_s, cpu_s = _timed(lambda: _run(one))
+    alerts = len(stores.engine.alerts(limit=1_000_000))
+    report.add(
+        "engine, durable, a dense stream of misdeeds",
+        folded / wall_s,
+        "entries/s",
+        f"{alerts:,} alerts in {entries:,} movements; {folded / cpu_s:,.0f} a CPU second",
+    )
+    stores.close()
+
+
+def _bare_cel(rules: int, entries: int = 5000) -> float:
+    """Entries a second if there were nothing but one condition for each rule."""
     program, context = cel.compile("a > 2 * b && c"), cel.Context(variables={"a": 1, "b": 2, "c": True})
     started = time.perf_counter()
     for _ in range(entries):
-        for _ in range(7):
+        for _ in range(rules):
             program.execute(context)
     return entries / (time.perf_counter() - started)
 
 
-def _bare_commits(store: object, cursor: LeafIndex, times: int = 100) -> float:
+def _bare_commits(store: Any, times: int = 100) -> float:
+    cursor = LeafIndex(store.cursor())
     started = time.perf_counter()
     for _ in range(times):
         store.commit(EngineBatch(cursor=cursor))

@@ -13,7 +13,7 @@ from ledger.errors import RuleError
 from ledger.model import LeafIndex
 from ledger.ports import LifeRow
 from ledger.rulebench.backtest import BackTest, Expectations, alone, received_span, resumed, stretch, summary
-from tests.bench.engine import stream
+from tests.bench.dense import stream
 from tests.engine.helpers import RULES, Classifier
 from tests.fakes_engine import T0
 from tests.test_rule_versions import A, B, HOUR, World, event, level, rules
