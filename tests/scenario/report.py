@@ -118,20 +118,30 @@ class Outcome:
         return not bad and self.a_workday <= BUDGET_A_WORKDAY
 
 
-def run(world: World, days: int, rules: RuleSet | None = None, *, say: Callable[[str], None] | None = None) -> Outcome:
-    """Fold `days` days of a world that was not walked before."""
+def run(
+    world: World,
+    days: int,
+    rules: RuleSet | None = None,
+    *,
+    say: Callable[[str], None] | None = None,
+    each_month: Callable[[int, FoldState], None] = lambda _month, _state: None,
+) -> Outcome:
+    """Fold `days` days of a world that was not walked before. `each_month` sees the state when a month (1 to 12) has ended."""
     rules = rules or shipped_rules()
     identity = Identity("county.test/haz", PLATFORM, "0" * 64, rules.digest)
     fold = Fold(FoldState(), rules, Catalogue.load(), identity)
     inputs, to, seen = Inputs(), Effects(), list[Seen]()
     supervisor = Supervisor(world)
-    started, told = time.process_time(), time.monotonic()
+    started, told, month = time.process_time(), time.monotonic(), 1
     for draft in supervisor.among(world.drafts(days)):
         for tick in inputs.ticks(draft.received_ms, fold.next_due):
             fold.step(tick, to)
             supervisor.see(to.raised)
             _take(to, seen)
             to = Effects()
+        if draft.received_ms >= clock.START_MS and (now := clock.day_date(clock.day_of(draft.received_ms)).month) != month:
+            each_month(month, fold.state)
+            month = now
         entry = inputs.numbered(draft)
         fold.step(fold.with_before(entry, inputs.find), to)
         if to.raised:
@@ -145,6 +155,7 @@ def run(world: World, days: int, rules: RuleSet | None = None, *, say: Callable[
                 say(f"day {day} of {days}: {inputs.index:,} entries, {len(seen):,} alerts, {_rss_mb()} MB")
     for tick in inputs.ticks(clock.day_start(days), fold.next_due):
         fold.step(tick, to)
+    each_month(month, fold.state)
     shadow = {rule.id: fold.state.health[rule.id].alerts for rule in rules.rules if rule.status == "shadow"}
     _take(to, seen)
     outcome = Outcome(
