@@ -8,11 +8,12 @@ import shutil
 import pytest
 
 from ledger.adapters.store.schema import all_columns
+from ledger.cli.refold import refolding
 from tests.faults import installation, tampering
 from tests.faults.conftest import SEED
 from tests.faults.raw import raw_of
 from tests.faults.test_kill_loop import stop_processes
-from tests.faults.test_tamper import _audit, altered_column
+from tests.faults.test_tamper import Folds, _audit, altered_column
 from tests.served import Served
 
 pytestmark = [pytest.mark.chain, pytest.mark.faults, pytest.mark.postgres]
@@ -32,7 +33,8 @@ def installed(postgres, tmp_path_factory):
         installation.fill(served, patch)
         stop_processes(served, ("web", "anchor", "sequencer"))
         served.database = name
-        yield served
+        with Folds() as served.folds:
+            yield served
 
 
 @pytest.fixture
@@ -64,7 +66,7 @@ def drawn() -> list:
 
 
 def test_untouched__nothing_is_found(installed):
-    report = _audit(installed.state, installed.service.rpc_url, fold=True)
+    report = _audit(installed.state, installed.service.rpc_url, fold=refolding)
     assert report.total == 0, [f.line() for f in report.findings]
     assert not report.skipped and not report.unreachable
 
