@@ -20,6 +20,7 @@ from ledger.engine.lives import TIMER, Lives
 from ledger.engine.registry import SUBJECTS
 from ledger.engine.rules import Rule
 from ledger.engine.state import RECOVERED_MS, FoldState, Health, Pending, Timer
+from ledger.engine.transpile import DOUBTS
 from ledger.engine.watches import Values
 from ledger.errors import RuleError
 from ledger.model import Alert, RecordId, UnixMs
@@ -70,14 +71,7 @@ class AlertBook:
 
     def _consider(self, rule: Rule, subject: str, row: dict[str, Any], moment: Moment, to: Effects) -> None:
         parameters = rule.parameters_at(row["event_ms"])
-        bindings = self._bindings
-        bindings.bind(row, parameters)
-        true: list[bool] = []
-        if rule.scope is None or rule.scope.holds(bindings):
-            true = [
-                band.when.holds(bindings) and (not band.needs or all(row[name] for name in band.needs))
-                for band in rule.bands
-            ]
+        true = self._true(rule, row, parameters)
         pendings = self._state.pending[rule.id]
         anything = True in true
         if not anything and not pendings:
@@ -96,6 +90,22 @@ class AlertBook:
             self._rest(pending, moment, to)
             return
         self._hold(rule, held, pending, subject, row | parameters, moment, to)
+
+    def _true(self, rule: Rule, row: dict[str, Any], parameters: dict[str, int]) -> list[bool]:
+        """Which bands' conditions are true of the row; of one out of scope none."""
+        if rule.truths is not None:
+            try:
+                return rule.truths(row, parameters, None)
+            except DOUBTS:
+                pass  # CEL says, condition by condition
+        bindings = self._bindings
+        bindings.bind(row, parameters)
+        if rule.scope is not None and not rule.scope.holds(bindings):
+            return []
+        return [
+            band.when.holds(bindings) and (not band.needs or all(row[name] for name in band.needs))
+            for band in rule.bands
+        ]
 
     @staticmethod
     def _held(

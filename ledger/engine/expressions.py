@@ -69,7 +69,7 @@ class Condition:
         self._execute = program.execute
         self.written = written(source, schema, parameters, features)
         """The same in Python, where that is certain to be the same."""
-        self._plain = None if self.written is None else compiled(self.written)
+        self._plain: Plain[bool] | None = None if self.written is None else compiled(self.written)
 
     def holds(self, bindings: Bindings) -> bool:
         """Whether the condition is true of the bound row. Raises RuleError on any error, and on a non-bool."""
@@ -87,13 +87,30 @@ class Condition:
         raise RuleError(f"{self.source!r} gives {type(result).__name__}, not true or false", code="evaluation")
 
 
-def concerns(scope: Condition | None, bands: Sequence[Condition]) -> Plain | None:
-    """Whether a row is in the scope (None: every row is) and any band's condition is true of it; None where only CEL says."""
-    conditions = [*bands] if scope is None else [*bands, scope]
-    if any(condition.written is None for condition in conditions):
+def truths_of(scope: Condition | None, bands: Sequence[Condition]) -> Plain[list[bool]] | None:
+    """Which of the bands' conditions are true of a row, [] of one out of scope; None where only CEL says."""
+    written = _all_written(scope, bands)
+    return None if written is None else compiled(f"[{', '.join(written[1:])}] if {written[0]} else []")
+
+
+def first_of(
+    scope: Condition | None, bands: Sequence[Condition], needs: Sequence[Sequence[str]]
+) -> Plain[int | None] | None:
+    """The first of the bands whose condition is true of a row in scope, and what it needs of the features too."""
+    written = _all_written(scope, bands)
+    if written is None:
         return None
-    some = " or ".join(f"({band.written})" for band in bands)
-    return compiled(some if scope is None else f"({scope.written}) and ({some})")
+    text = "None"
+    for at in range(len(bands) - 1, -1, -1):
+        needed = [f"features[{name!r}]" for name in needs[at]]
+        text = f"{at} if {' and '.join([written[at + 1], *needed])} else {text}"
+    return compiled(f"({text}) if {written[0]} else None")
+
+
+def _all_written(scope: Condition | None, bands: Sequence[Condition]) -> list[str] | None:
+    """The scope's Python and that of each band, in brackets."""
+    written = ["True" if scope is None else scope.written, *(band.written for band in bands)]
+    return [f"({text})" for text in written] if None not in written else None
 
 
 def _check_form(bare: str) -> set[str]:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from ledger.catalogue.restricted import RestrictedSets, example_sets
-from ledger.engine.expressions import Bindings, Condition, concerns
+from ledger.engine.expressions import Bindings, Condition, first_of, truths_of
 from ledger.engine.features import READY, WINDOW_END, Feature, feature_names, read_features
 from ledger.engine.parameters import LegalParams, Parameter, read_parameters
 from ledger.engine.registry import SUBJECTS
@@ -103,9 +103,10 @@ class Rule:
     tests: tuple[Located, ...] = field(default=(), compare=False)
     constants: dict[str, int] | None = None
     """The parameters' values, when none of them ever changed."""
-    concerns: Plain | None = field(default=None, compare=False)
-    """Of a rule without features: whether any band holds for a row, as a rule almost never does; waits left aside.
-    None where only CEL can say."""
+    truths: Plain[list[bool]] | None = field(default=None, compare=False)
+    """Which bands' conditions are true of a row, [] out of scope: all conditions in one call."""
+    first: Plain[int | None] | None = field(default=None, compare=False)
+    """The first band that holds, waits left aside; of a rule with features, for a row that is in scope."""
 
     def parameters_at(self, at: UnixMs) -> dict[str, int]:
         """Each parameter's value in force at `at`."""
@@ -236,8 +237,8 @@ def read_rule(document: Located, text: str, legal: LegalParams) -> Rule:
     for name in fingerprint:
         if fields.get(name) != "str":
             raise episode["fingerprint"].wrong(f"{name} is no text field of {', '.join(subjects)}")
-    conditions = [band.when for band in bands] + ([scope] if scope else [])
-    read = {name for condition in conditions for name in condition.names}
+    whens = [band.when for band in bands]
+    read = {name for condition in [*whens, *([scope] if scope else [])] for name in condition.names}
     shown = {name for band in bands for template in band.reason.values() for name in template.names}
     shown |= {band.since for band in bands if band.since} | set(fingerprint)
     if any("dimension" in fields and "|amount}" in item.plain()["reason"]["en"] for item in top["bands"].items()):
@@ -269,7 +270,8 @@ def read_rule(document: Located, text: str, legal: LegalParams) -> Rule:
         constants=None
         if any(len(parameter.versions) > 1 for parameter in parameters.values())
         else {name: parameter.versions[0][1] for name, parameter in parameters.items()},
-        concerns=None if features else concerns(scope, [band.when for band in bands]),
+        truths=None if features else truths_of(scope, whens),
+        first=first_of(None if features else scope, whens, [band.needs for band in bands]),
     )
     _try_out(rule, names, document)
     return rule

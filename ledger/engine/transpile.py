@@ -16,12 +16,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from ledger.errors import RuleError
 
-Plain = Callable[[Mapping[str, Any], Mapping[str, int], Mapping[str, Any] | None], bool]
-"""(row, parameters, features) → whether a condition holds. Raises any of DOUBTS where CEL has to say."""
+T = TypeVar("T")
+Plain = Callable[[Mapping[str, Any], Mapping[str, int], Mapping[str, Any] | None], T]
+"""(row, parameters, features) → what conditions say. Raises any of DOUBTS where CEL has to."""
 
 LEAST, MOST = -(2**63), 2**63 - 1
 MAX_DEPTH = 40
@@ -61,10 +62,10 @@ def written(
     return text if kind == "bool" else None
 
 
-def compiled(text: str) -> Plain:
-    """The function of what `written` gave, or of several joined by `and` and `or`."""
+def compiled(text: str) -> Plain[Any]:
+    """The function of what `written` gave, or of an expression made of several."""
     # The text is this module's own: of a rule file's it holds names and literals, checked and quoted by what is below.
-    plain: Plain = eval(f"lambda row, parameters, features: {text}", {"doubt": _doubt})  # noqa: S307
+    plain: Plain[Any] = eval(f"lambda row, parameters, features: {text}", {"doubt": _doubt})  # noqa: S307
     return plain
 
 

@@ -15,7 +15,7 @@ import hashlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from ledger.engine.expressions import Bindings, Condition
 from ledger.engine.features import READY, WINDOW_END, Feature, feature_names
@@ -27,8 +27,7 @@ from ledger.engine.statistics import ratio_ppm
 from ledger.engine.subjects import COMMON
 
 
-@dataclass(frozen=True, slots=True)
-class Occurrence:
+class Occurrence(NamedTuple):
     """A row that happened, at the time that counts for its windows."""
 
     entry: int

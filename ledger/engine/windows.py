@@ -24,6 +24,7 @@ from ledger.engine.registry import SUBJECTS
 from ledger.engine.rules import Rule
 from ledger.engine.state import FoldState
 from ledger.engine.topics.base import ORIGIN, Row
+from ledger.engine.transpile import DOUBTS
 from ledger.engine.watches import Memo, Occurrence, Values, Watch, Watches
 from ledger.errors import RuleError
 
@@ -127,10 +128,15 @@ class Windows:
         for subject, origin in gone:
             self._withdraw(origin, subject, work)
         for subject, row in rows:
+            plain, watches = self._plain.get(subject), self._watches.on(subject)
+            if plain is None and not watches:
+                continue
             origin = row.pop(ORIGIN, entry)
-            for rule in self._plain.get(subject, ()):
-                self._judge(rule, "", Occurrence(origin, _time_of(row), subject, row), None, work)
-            for watch in self._watches.on(subject):
+            if plain is not None:
+                occurrence = Occurrence(origin, plausible_ms(row["event_ms"], row["received_ms"]), subject, row)
+                for rule in plain:
+                    self._judge(rule, "", occurrence, None, work)
+            for watch in watches:
                 self._take(watch, Occurrence(origin, watch.time_of(row), subject, row), work)
         for (_, group), (watch, time, new) in work.touched.items():
             # Nearly always the new row is the last, and all that is to be judged.
@@ -216,14 +222,10 @@ class Windows:
         try:
             band = self._band(rule, occurrence.row, values)
             if values is None:
-                self._mark(rule, group, occurrence, band, values, work)
+                if band is not None:
+                    self._mark(rule, group, occurrence, band, values, work)
             elif band is not None or self._state.courses[rule.id]:
-                # Rows of one entry and group, such as two lines about one substance, are one mark: the worst of them.
-                name = "\x1f".join([occurrence.row[part] for part in rule.fingerprint])
-                at = (rule.id, name, occurrence.time, occurrence.entry, group)
-                known = work.judged.get(at)
-                if known is None or (band is not None and (known.band is None or band < known.band)):
-                    work.judged[at] = _Judged(rule, group, occurrence, band, values)
+                self._keep_worst(rule, group, occurrence, band, values, work)
             if health.error:
                 self._alerts.works(health, work.moment)
         except RuleError as error:
@@ -232,10 +234,28 @@ class Windows:
             # A fault of ours or of the rule's text. Let through, it would end the engine at this entry at every start.
             self._alerts.fail(rule.id, f"{type(error).__name__}: {error}", work.moment, work.to)
 
+    def _keep_worst(
+        self, rule: Rule, group: str, occurrence: Occurrence, band: int | None, values: Values, work: _Work
+    ) -> None:
+        """Rows of one entry and group, such as two lines about one substance, are one mark: the worst of them."""
+        name = "\x1f".join([occurrence.row[part] for part in rule.fingerprint])
+        if band is None and name not in self._state.courses[rule.id]:
+            return  # there is no mark to take away
+        at = (rule.id, name, occurrence.time, occurrence.entry, group)
+        known = work.judged.get(at)
+        if known is None or (band is not None and (known.band is None or band < known.band)):
+            work.judged[at] = _Judged(rule, group, occurrence, band, values)
+
     def _band(self, rule: Rule, row: dict[str, Any], values: Values | None) -> int | None:
         """The first band that holds for the row."""
+        parameters = rule.parameters_at(row["event_ms"])
+        if rule.first is not None:
+            try:
+                return rule.first(row, parameters, values)
+            except DOUBTS:
+                pass  # CEL says, condition by condition
         bindings = self._bindings
-        bindings.bind(row, rule.parameters_at(row["event_ms"]), values)
+        bindings.bind(row, parameters, values)
         # A watch asked for the scope when it took the row in.
         if rule.scope is not None and values is None and not rule.scope.holds(bindings):
             return None
@@ -348,10 +368,6 @@ class Windows:
 
 def _quiet_ms(rule: Rule) -> int:
     return max(rule.quiet_ms, rule.keep_for_ms)
-
-
-def _time_of(row: dict[str, Any]) -> int:
-    return plausible_ms(row["event_ms"], row["received_ms"])
 
 
 def _touch(work: _Work, watch: Watch, group: str, time: int, new: Occurrence | None) -> None:

@@ -153,7 +153,8 @@ SHIPPED = [(rule, condition) for rule in RULES for condition in conditions_of(ru
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
 def test_shipped__every_condition__is_written_in_python(rule):
     assert [condition.source for condition in conditions_of(rule) if condition.written is None] == []
-    assert (rule.concerns is None) == bool(rule.features)
+    assert rule.first is not None
+    assert (rule.truths is None) == bool(rule.features)
 
 
 @settings(max_examples=400, deadline=None)
