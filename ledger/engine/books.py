@@ -37,24 +37,30 @@ class Books:
     def __init__(self, state: FoldState) -> None:
         self._state = state
         self._changed_stores: dict[str, None] = {}
+        self._posted: dict[str, bool] = {}
+        self._relisted: set[str] = set()
 
-    def take_changed_stores(self) -> list[str]:
-        """The stores (holder/site/store) that changed since this was asked last."""
-        changed, self._changed_stores = list(self._changed_stores), {}
-        return changed
+    def take_changed(self) -> tuple[list[str], dict[str, bool], set[str]]:
+        """Since this was asked last: the stores (holder/site/store) of which rows came; all whose amounts are others, though
+        the entry may have failed afterwards (True: also what goods are there); the sites (holder/site) where goods came
+        to be listed otherwise.
+        """
+        taken = list(self._changed_stores), self._posted, self._relisted
+        self._changed_stores, self._posted, self._relisted = {}, {}, set()
+        return taken
 
-    def contents(self, holder: str, site: str, store: str) -> dict[str, tuple[str, int]]:
-        """What lies in a store: balance key -> (the catalogue's listing, amount), amounts above nothing only."""
+    def contents(self, holder: str, site: str, store: str) -> list[tuple[str, str, int]]:
+        """What lies in a store: (balance key, the catalogue's listing, amount), amounts above nothing only."""
         found = self._state.stores.get(book_key(holder, site, store))
-        if found is None:
-            return {}
+        if found is None or not found.contents:
+            return []
         book = self._state.books.get(book_key(holder, site, found.book))
         accounts_ = book.accounts if book is not None else {}
-        return {
-            key: (accounts_[key].listing if key in accounts_ else key.partition("|")[0], amount)
+        return [
+            (key, accounts_[key].listing if key in accounts_ else key.partition("|")[0], amount)
             for key, amount in found.contents.items()
             if amount > 0
-        }
+        ]
 
     def stores_at(self, holder: str, site: str) -> list[str]:
         """Names of all stores that are known of a site. Looks through all stores: for places, not for every entry."""
@@ -92,7 +98,7 @@ class Books:
         """Post a movement's lines."""
         book = self.book_of(entry)
         deltas = _deltas(entry, goods)
-        self._note_lines(book, entry.body, goods)
+        self._note_lines(entry, book, goods)
         try:
             check_moves(self._state, entry, book, deltas)
         except RuleError:
@@ -105,7 +111,7 @@ class Books:
     ) -> None:
         """Post the difference between what the corrected movement did and what it should have done."""
         book = self.book_of(entry)
-        self._note_lines(book, entry.body, goods)
+        self._note_lines(entry, book, goods)
         net = _net(_undone(book, before, before_goods) + _deltas(entry, goods))
         check_moves(self._state, entry, book, net)
         book.unposted.pop(before.record_id, None)
@@ -118,9 +124,9 @@ class Books:
         check_moves(self._state, at, book, net)
         self._post(at, book, _happened_ms(before), net, touched)
 
-    def _note_lines(self, book: Book, body: dict[str, Any], goods: Sequence[Goods]) -> None:
+    def _note_lines(self, entry: Input, book: Book, goods: Sequence[Goods]) -> None:
         """Make the accounts of these lines; keep their categories and the resolution they were measured with."""
-        resolution = body.get("measurement", {}).get("resolution")
+        resolution = entry.body.get("measurement", {}).get("resolution")
         for line, listing in goods:
             key = balance_key(line)
             account = book.accounts.get(key)
@@ -129,7 +135,9 @@ class Books:
             found = listing.categories
             if not found.issubset(account.categories):
                 account.categories = sorted(found.union(account.categories))
-            account.listing = listing.listing
+            if account.listing != listing.listing:
+                account.listing = listing.listing
+                self._relisted.add(f"{entry.holder}/{entry.site}")
             if resolution is not None:
                 account.resolution, _ = base_amount(resolution["value"], resolution["unit"])
 
@@ -162,12 +170,14 @@ class Books:
         store = self._state.stores.setdefault(at, Store(book=entry.book))
         dimension = key.rsplit("|", 1)[1]
         store.stock[dimension] = store.stock.get(dimension, 0) + amount
-        there = store.contents.get(key, 0) + amount
+        before = store.contents.get(key, 0)
+        there = before + amount
         if there:
             store.contents[key] = there
         else:
             store.contents.pop(key, None)
         touched.stores[at] = None
+        self._posted[at] = self._posted.get(at, False) or (before > 0) != (there > 0)
 
     # --- stock-takes -----------------------------------------------------------------------------------------------
 
@@ -183,7 +193,7 @@ class Books:
         if book.base_ms < 0:
             self._take_over(entry, book)
         opening = book.base_ms < 0
-        self._note_lines(book, entry.body, goods)
+        self._note_lines(entry, book, goods)
         measurement = entry.body.get("measurement", {})
         errors_ppm = (measurement.get("random_ppm", 0), measurement.get("systematic_ppm", 0))
         for key, account in book.accounts.items():
@@ -216,6 +226,7 @@ class Books:
         if ended is None:
             return
         book.base_ms = 0
+        self._relisted.add(f"{entry.holder}/{entry.site}")
         for key, account in ended.accounts.items():
             taken = book.accounts[key] = accounts.new_account(list(account.categories))
             taken.start = taken.total = taken.lowest = taken.start_lowest = account.total
@@ -230,7 +241,7 @@ class Books:
             return
         counted = _sums(goods)
         check_counted(self._state, entry, counted)
-        self._note_lines(book, entry.body, goods)
+        self._note_lines(entry, book, goods)
         for key, account in book.accounts.items():
             amount, pieces, _ = counted.get(key, (0, 0, {}))
             accounts.recount(account, amount, pieces)
@@ -252,6 +263,7 @@ class Books:
                 at = prefix + name
                 store = self._state.stores.setdefault(at, Store())
                 store.book = stated["book"]
+                self._posted[at] = True
                 capacity = stated.get("capacity") or stated.get("design_max")
                 store.capacity = None
                 if capacity is not None:

@@ -62,6 +62,9 @@ class Site(msgspec.Struct, array_like=True):
     stores: dict[str, SiteStore] = {}
 
 
+_NO_PROFILE, _NOT_STATED = Profile(), Site()
+
+
 class Handler(msgspec.Struct, array_like=True):
     """A person of an enterprise, under the enterprise's own reference."""
 
@@ -158,11 +161,11 @@ class Register:
 
     def profile(self, holder: str) -> Profile:
         """The newest profile; an empty one where there is none (its record_id is "")."""
-        return self._state.profiles.get(holder) or Profile()
+        return self._state.profiles.get(holder) or _NO_PROFILE
 
     def site(self, holder: str, site: str) -> Site:
         """The newest statement on a site; an empty one where there is none (its record_id is "")."""
-        return self._state.sites.get(f"{holder}/{site}") or Site()
+        return self._state.sites.get(f"{holder}/{site}") or _NOT_STATED
 
     def handler(self, holder: str, ref: str) -> Handler | None:
         """The enterprise's handler of this reference; None when it was never enrolled."""

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
 
-from ledger.catalogue.storage import alpha_milli, clash
 from ledger.engine.goods import Goods
-from ledger.engine.inputs import GoodsLine, Input, balance_key, base_amount
-from ledger.engine.register import Register, Site
+from ledger.engine.inputs import GoodsLine, Input, balance_key
+from ledger.engine.register import Register
 from ledger.engine.subjects import COMMON, Subject
 from ledger.engine.topics.base import Row, Topic, common
 from ledger.engine.topics.licences import Licences
-
-PPM = 1_000_000
-_CABINETS = ("cabinet", "lab_cabinet")
-_LEVELS = ((100_000, "1"), (50_000, "2"), (10_000, "3"), (0, "4"))
-"""Least R in thousandths -> level of the major hazard (GB 18218-2018, 4.3)."""
+from ledger.engine.topics.rooms import Contents, Rooms
 
 
 class Traits(msgspec.Struct, array_like=True):
@@ -34,6 +29,9 @@ class Traits(msgspec.Struct, array_like=True):
     beta_milli: int
 
 
+_UNKNOWN = Traits("", [], toxic=False, controlled=False, q_mg=0, beta_milli=1000)
+
+
 class StorageState(msgspec.Struct):
     """By listing; lots by holder/site/book|balance key."""
 
@@ -42,12 +40,10 @@ class StorageState(msgspec.Struct):
     """Amount by date of expiry."""
 
 
-class Contents(Protocol):
+class ChangingContents(Contents, Protocol):
     """What storage asks of the books (`ledger.engine.books.Books`)."""
 
-    def take_changed_stores(self) -> list[str]: ...
-    def contents(self, holder: str, site: str, store: str) -> dict[str, tuple[str, int]]: ...
-    def stores_at(self, holder: str, site: str) -> list[str]: ...
+    def take_changed(self) -> tuple[list[str], dict[str, bool], set[str]]: ...
 
 
 class Storage(Topic):
@@ -101,11 +97,12 @@ class Storage(Topic):
         ),
     )
 
-    def __init__(self, state: StorageState, register: Register, books: Contents, licences: Licences) -> None:
+    def __init__(self, state: StorageState, register: Register, books: ChangingContents, licences: Licences) -> None:
         self._state = state
         self._register = register
         self._books = books
         self._licences = licences
+        self._rooms = Rooms(register, books, self._trait)
 
     def apply(self, entry: Input, goods: Sequence[Goods]) -> Iterator[Row]:
         """Rows of the compartments, stores, units and lots that this record changed."""
@@ -121,6 +118,7 @@ class Storage(Topic):
         for line, listing in goods:
             if listing.listing in self._state.traits:
                 continue
+            self._rooms.forget()
             substance = listing.substance
             threshold = substance.gb18218 if substance is not None else None
             self._state.traits[listing.listing] = Traits(
@@ -135,97 +133,32 @@ class Storage(Topic):
     # --- stores, compartments, units ---------------------------------------------------------------------------------
 
     def _places(self, entry: Input) -> Iterator[Row]:
-        changed = self._books.take_changed_stores()
         seen: set[tuple[str, str, str]] = set()
-        for at in changed:
-            holder, site_name, store = at.split("/")
-            site = self._register.site(holder, site_name)
-            base = common(entry) | {"holder": holder, "site": site_name}
-            yield "toxicstore", base | self._toxic_row(holder, site_name, store)
-            for kind, name in (("compartment", _compartment(site, store)), ("unit", _unit(site, store))):
-                if (kind, site_name, name) in seen:
-                    continue
-                seen.add((kind, site_name, name))
-                if kind == "compartment":
-                    stores = [s for s in self._stores(holder, site_name, site, store) if _compartment(site, s) == name]
-                    yield "compartment", base | {"compartment": name} | self._clash_row(holder, site_name, stores)
-                else:
-                    stores = [s for s in self._stores(holder, site_name, site, store) if _unit(site, s) == name]
-                    yield "unit", base | {"unit": name} | self._unit_row(holder, site_name, site, stores)
+        changed, posted, relisted = self._books.take_changed()
+        self._rooms.changed(posted, relisted)
+        for place in map(self._rooms.place, changed):
+            base = common(entry) | {"holder": place.holder, "site": place.site}
+            yield "toxicstore", base | self._rooms.toxic(place)
+            compartment = ("compartment", place.site, place.compartment)
+            if compartment not in seen:
+                seen.add(compartment)
+                yield "compartment", base | {"compartment": place.compartment} | self._rooms.clash(place)
+            unit = ("unit", place.site, place.unit)
+            if unit not in seen:
+                seen.add(unit)
+                row = base | {"unit": place.unit} | self._rooms.unit(place)
+                row["filed"] = self._is_filed(place.holder)
+                yield "unit", row
 
-    def _stores(self, holder: str, site_name: str, site: Site, store: str) -> list[str]:
-        if site.stores:
-            return list(dict.fromkeys([*site.stores, store]))
-        return self._books.stores_at(holder, site_name)
-
-    def _there(self, holder: str, site: str, stores: Sequence[str]) -> dict[str, tuple[str, int, str]]:
-        """Listing -> (code, amount in mg, store); volumes and pieces count as there, with no mass."""
-        found: dict[str, tuple[str, int, str]] = {}
-        for store in stores:
-            for key, (listing, amount) in self._books.contents(holder, site, store).items():
-                code, mass = key.partition("|")[0], amount if key.endswith("|mass") else 0
-                had = found.get(listing, (code, 0, store))
-                found[listing] = (code, had[1] + mass, had[2])
-        return found
-
-    def _toxic_row(self, holder: str, site: str, store: str) -> dict[str, Any]:
-        there = self._there(holder, site, [store])
-        toxic = sorted(code for listing, (code, _, _) in there.items() if self._trait(listing).toxic)
-        others = sorted(code for listing, (code, _, _) in there.items() if not self._trait(listing).toxic)
-        return {
-            "store": store,
-            "toxic": bool(toxic),
-            "others": len(others),
-            "first": toxic[0] if toxic else "",
-            "second": others[0] if others else "",
-        }
-
-    def _clash_row(self, holder: str, site: str, stores: Sequence[str]) -> dict[str, Any]:
-        there = sorted((code, listing) for listing, (code, _, _) in self._there(holder, site, stores).items())
-        worst: tuple[bool, str, str, str] | None = None
-        for at, (code, listing) in enumerate(there):
-            groups = frozenset(self._trait(listing).groups)
-            for other_code, other in there[at + 1 :]:
-                found = clash(groups, frozenset(self._trait(other).groups)) if other_code != code else None
-                if found is not None and (worst is None or (not found[1], found[0]) < (worst[0], worst[1])):
-                    worst = (not found[1], found[0], code, other_code)
-        if worst is None:
-            return {"clash": False, "severe": False, "pair": "", "first": "", "second": ""}
-        return {"clash": True, "severe": not worst[0], "pair": worst[1], "first": worst[2], "second": worst[3]}
-
-    def _unit_row(self, holder: str, site_name: str, site: Site, stores: Sequence[str]) -> dict[str, Any]:
-        """S = sum(q/Q), R = alpha * sum(beta * q/Q); tanks count with what they are designed for."""
-        sum_ppm = risk = without_mass = 0
-        shares: list[tuple[int, str]] = []
-        for store in stores:
-            stated = site.stores.get(store)
-            design_mg = _tank_mg(stated.design_max or stated.capacity) if stated and stated.kind == "tank" else 0
-            for listing, (code, mass_mg, _) in self._there(holder, site_name, [store]).items():
-                trait = self._trait(listing)
-                if not trait.q_mg:
-                    continue
-                if not mass_mg and not design_mg:
-                    without_mass += 1  # without a stated density a volume has no mass
-                ppm = max(mass_mg, design_mg) * PPM // trait.q_mg
-                sum_ppm += ppm
-                risk += ppm * trait.beta_milli
-                shares.append((-ppm, code))
-        risk_milli = risk * alpha_milli(site.people_500m) // (1000 * PPM)
-        return {
-            "sum_ppm": sum_ppm,
-            "risk_milli": risk_milli,
-            "hazard_level": next(level for least, level in _LEVELS if risk_milli >= least) if sum_ppm >= PPM else "",
-            "filed": any(
-                "major_hazard" in licence.categories and licence.status == "valid"
-                for licence in self._licences.held(holder)
-            ),
-            "people_known": site.people_500m is not None,
-            "without_mass": without_mass,
-            "first": min(shares)[1] if shares else "",
-        }
+    def _is_filed(self, holder: str) -> bool:
+        """Whether a major hazard of the holder is filed."""
+        for licence in self._licences.held(holder):
+            if "major_hazard" in licence.categories and licence.status == "valid":
+                return True
+        return False
 
     def _trait(self, listing: str) -> Traits:
-        return self._state.traits.get(listing) or Traits(listing, [], False, False, 0, 1000)
+        return self._state.traits.get(listing) or _UNKNOWN
 
     # --- lots --------------------------------------------------------------------------------------------------------
 
@@ -291,25 +224,6 @@ class Storage(Topic):
                 "amount": amount,
             },
         )
-
-
-def _compartment(site: Site, store: str) -> str:
-    stated = site.stores.get(store)
-    if stated is None or stated.kind in _CABINETS:
-        return store
-    return stated.compartment or store
-
-
-def _unit(site: Site, store: str) -> str:
-    stated = site.stores.get(store)
-    return stated.unit if stated is not None and stated.unit else "*"
-
-
-def _tank_mg(quantity: dict[str, str] | None) -> int:
-    if quantity is None:
-        return 0
-    amount, dimension = base_amount(quantity["value"], quantity["unit"])
-    return amount if dimension == "mass" else 0
 
 
 def _lot_place(entry: Input, key: str) -> str:

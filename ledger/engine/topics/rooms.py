@@ -1,0 +1,266 @@
+"""What stands in which store, compartment and unit of a site, remembered from entry to entry.
+
+All of it follows from the books, the newest `place` record and the traits of listings: it lies beside the state, never in
+it, and is found again after a restart. A movement changes one store; only that one is looked into again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+from ledger.catalogue.storage import alpha_milli, clash
+from ledger.engine.inputs import base_amount
+from ledger.engine.register import Register, Site
+
+PPM = 1_000_000
+_CABINETS = ("cabinet", "lab_cabinet")
+_LEVELS = ((100_000, "1"), (50_000, "2"), (10_000, "3"), (0, "4"))
+"""Least R in thousandths -> level of the major hazard (GB 18218-2018, 4.3)."""
+MOST_CLASHES = 4096
+"""Collections of goods whose worst pair is remembered."""
+_NO_SHARE: tuple[int, str] | None = None
+_MASS_KEY = "|mass"
+_NO_CLASH = {"clash": False, "severe": False, "pair": "", "first": "", "second": ""}
+
+Pairs = tuple[tuple[str, str], ...]
+"""(code, listing) of what is there, ascending."""
+
+
+class Trait(Protocol):
+    """What is asked of a listing (`storage.Traits`)."""
+
+    groups: list[str]
+    toxic: bool
+    q_mg: int
+    beta_milli: int
+
+
+class Contents(Protocol):
+    """What is asked of the books (`ledger.engine.books.Books`)."""
+
+    def contents(self, holder: str, site: str, store: str) -> Iterable[tuple[str, str, int]]: ...
+    def stores_at(self, holder: str, site: str) -> list[str]: ...
+
+
+class _There(NamedTuple):
+    """One store."""
+
+    pairs: Pairs
+    toxic: dict[str, Any]
+    """The fields of a `toxicstore` row."""
+    sum_ppm: int
+    risk: int
+    without_mass: int
+    is_weighed: bool
+    """Whether any of it has a threshold."""
+    share: tuple[int, str] | None
+    """The listing with the greatest share of its threshold: (minus ppm, code)."""
+
+
+@dataclass(slots=True)
+class _Room:
+    """One site: its stores by compartment and unit, as far as they are stated."""
+
+    stated: Site
+    compartments: dict[str, list[str]] = field(default_factory=dict)
+    units: dict[str, list[str]] = field(default_factory=dict)
+    there: dict[str, _There] = field(default_factory=dict)
+    sums: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """By unit: its fields, while no store of it has changed its part."""
+
+
+class Place(NamedTuple):
+    """A store, and what it is part of."""
+
+    holder: str
+    site: str
+    store: str
+    compartment: str
+    """Its fire compartment; a cabinet is one of its own."""
+    unit: str
+    """Of GB 18218-2018; "*" is the whole site, where units are not stated."""
+    room: _Room
+
+
+class Rooms:
+    """Fields of rows about places. One instance works on one state."""
+
+    def __init__(self, register: Register, books: Contents, trait: Callable[[str], Trait]) -> None:
+        self._register = register
+        self._books = books
+        self._trait = trait
+        self._rooms: dict[str, _Room] = {}
+        self._clashes: dict[Pairs, dict[str, Any]] = {}
+
+    def forget(self) -> None:
+        """A listing's traits have become known."""
+        self._rooms.clear()
+        self._clashes.clear()
+
+    def changed(self, posted: Mapping[str, bool], relisted: Iterable[str]) -> None:
+        """Amounts in stores (holder/site/store) changed (True: also what goods are there); at sites (holder/site), how what
+        lies there is listed.
+        """
+        for at in relisted:
+            self._rooms.pop(at, None)
+        for at, reshaped in posted.items():
+            holder, site, store = at.split("/")
+            room = self._room(holder, site)
+            was = room.there.get(store)
+            if was is not None and not reshaped and not was.is_weighed:
+                continue
+            if not room.stated.stores and store not in room.units["*"]:
+                room.units["*"].append(store)
+            now = self._look(room.stated, holder, site, store)
+            if was != now:
+                room.there[store] = now
+                room.sums.pop(_unit(room.stated, store), None)
+
+    def place(self, at: str) -> Place:
+        """The place of a store (holder/site/store)."""
+        holder, site, store = at.split("/")
+        room = self._room(holder, site)
+        return Place(holder, site, store, _compartment(room.stated, store), _unit(room.stated, store), room)
+
+    def toxic(self, place: Place) -> dict[str, Any]:
+        """Fields of a `toxicstore` row."""
+        return self._there(place, place.store).toxic
+
+    def clash(self, place: Place) -> dict[str, Any]:
+        """Fields of a `compartment` row: the worst pair of goods in the place's compartment."""
+        stores = place.room.compartments.get(place.compartment, ())
+        if (len(stores) <= 1 and place.store in stores) or not stores:
+            pairs = self._there(place, place.store).pairs
+        else:
+            merged: dict[str, str] = {}
+            for store in stores if place.store in stores else [*stores, place.store]:
+                for code, listing in self._there(place, store).pairs:
+                    merged.setdefault(listing, code)
+            pairs = tuple(sorted((code, listing) for listing, code in merged.items()))
+        if len(pairs) < 2:
+            return _NO_CLASH
+        known = self._clashes.get(pairs)
+        if known is None:
+            if len(self._clashes) >= MOST_CLASHES:
+                self._clashes.clear()
+            known = self._clashes[pairs] = self._worst(pairs)
+        return known
+
+    def unit(self, place: Place) -> dict[str, Any]:
+        """Fields of a `unit` row but for `filed`."""
+        room = place.room
+        stated = room.units.get(place.unit, ())
+        if place.store not in stated:
+            # A store that the site does not state counts with those that it does, where the record is about it.
+            return self._sum(place, [*stated, place.store])
+        fields = room.sums.get(place.unit)
+        if fields is None:
+            fields = room.sums[place.unit] = self._sum(place, stated)
+        return fields
+
+    def _sum(self, place: Place, stores: Iterable[str]) -> dict[str, Any]:
+        """S = sum(q/Q), R = alpha * sum(beta * q/Q)."""
+        room, all_there = place.room, [self._there(place, store) for store in stores]
+        sum_ppm = sum(there.sum_ppm for there in all_there)
+        risk = sum(there.risk for there in all_there)
+        risk_milli = risk * alpha_milli(room.stated.people_500m) // (1000 * PPM)
+        shares = [there.share for there in all_there if there.share is not None]
+        return {
+            "sum_ppm": sum_ppm,
+            "risk_milli": risk_milli,
+            "hazard_level": next(level for least, level in _LEVELS if risk_milli >= least) if sum_ppm >= PPM else "",
+            "filed": False,
+            "people_known": room.stated.people_500m is not None,
+            "without_mass": sum(there.without_mass for there in all_there),
+            "first": min(shares)[1] if shares else "",
+        }
+
+    def _room(self, holder: str, site: str) -> _Room:
+        at, stated = f"{holder}/{site}", self._register.site(holder, site)
+        room = self._rooms.get(at)
+        if room is None or room.stated is not stated:
+            room = self._rooms[at] = _Room(stated)
+            for name in stated.stores:
+                room.compartments.setdefault(_compartment(stated, name), []).append(name)
+                room.units.setdefault(_unit(stated, name), []).append(name)
+            if not stated.stores:
+                room.units["*"] = self._books.stores_at(holder, site)
+        return room
+
+    def _there(self, place: Place, store: str) -> _There:
+        there = place.room.there.get(store)
+        if there is None:
+            there = place.room.there[store] = self._look(place.room.stated, place.holder, place.site, store)
+        return there
+
+    def _look(self, stated: Site, holder: str, site: str, store: str) -> _There:
+        """Look into a store; volumes and pieces count as there, with no mass; tanks with what they are designed for."""
+        codes: dict[str, str] = {}
+        masses: dict[str, int] = {}
+        for key, listing, amount in self._books.contents(holder, site, store):
+            if listing not in codes:
+                codes[listing], masses[listing] = key.partition("|")[0], 0
+            if key.endswith(_MASS_KEY):
+                masses[listing] += amount
+        tank = stated.stores.get(store)
+        design_mg = _tank_mg(tank.design_max or tank.capacity) if tank is not None and tank.kind == "tank" else 0
+        toxic: list[str] = []
+        others: list[str] = []
+        sum_ppm = risk = without_mass = 0
+        is_weighed, share = False, _NO_SHARE
+        for listing, code in codes.items():
+            trait = self._trait(listing)
+            (toxic if trait.toxic else others).append(code)
+            if not trait.q_mg:
+                continue
+            is_weighed = True
+            mass_mg = masses[listing]
+            if not mass_mg and not design_mg:
+                without_mass += 1  # without a stated density a volume has no mass
+            ppm = max(mass_mg, design_mg) * PPM // trait.q_mg
+            sum_ppm += ppm
+            risk += ppm * trait.beta_milli
+            share = (-ppm, code) if share is None else min(share, (-ppm, code))
+        fields = {
+            "store": store,
+            "toxic": bool(toxic),
+            "others": len(others),
+            "first": min(toxic) if toxic else "",
+            "second": min(others) if others else "",
+        }
+        pairs = tuple(sorted((code, listing) for listing, code in codes.items()))
+        return _There(pairs, fields, sum_ppm, risk, without_mass, is_weighed, share)
+
+    def _worst(self, there: Pairs) -> dict[str, Any]:
+        """The worst pair of goods: a severe one before others, then by the names of the groups."""
+        groups = {listing: frozenset(self._trait(listing).groups) for _, listing in there}
+        worst: tuple[bool, str, str, str] | None = None
+        for at, (code, listing) in enumerate(there):
+            for other_code, other in there[at + 1 :]:
+                found = clash(groups[listing], groups[other]) if other_code != code else None
+                if found is not None and (worst is None or (not found[1], found[0]) < (worst[0], worst[1])):
+                    worst = (not found[1], found[0], code, other_code)
+        if worst is None:
+            return _NO_CLASH
+        return {"clash": True, "severe": not worst[0], "pair": worst[1], "first": worst[2], "second": worst[3]}
+
+
+def _compartment(site: Site, store: str) -> str:
+    stated = site.stores.get(store)
+    if stated is None or stated.kind in _CABINETS:
+        return store
+    return stated.compartment or store
+
+
+def _unit(site: Site, store: str) -> str:
+    stated = site.stores.get(store)
+    return stated.unit if stated is not None and stated.unit else "*"
+
+
+def _tank_mg(quantity: dict[str, str] | None) -> int:
+    if quantity is None:
+        return 0
+    amount, dimension = base_amount(quantity["value"], quantity["unit"])
+    return amount if dimension == "mass" else 0

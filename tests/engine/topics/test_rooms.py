@@ -1,0 +1,103 @@
+"""Rows about stores, compartments and units are the same whether rooms were remembered or are looked into anew."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ledger.catalogue import Catalogue
+from ledger.core.times import format_utc
+from ledger.engine.fold import Fold
+from ledger.engine.state import FoldState, decode_state, encode_state
+from tests.engine.helpers import HOUR, IDENTITY, RULES, T0, Run, line
+
+CATALOGUE = Catalogue.load()
+SUBJECTS = ("toxicstore", "compartment", "unit")
+CODES = ("143-33-9", "7697-37-2", "64-17-5", "7722-84-1", "67-64-1")
+STORES = ("R1", "R2", "R3", "R9")
+"""R9 is stated by no `place` record."""
+
+moves = st.tuples(
+    st.just("move"),
+    st.sampled_from(("in", "out")),
+    st.sampled_from(CODES),
+    st.sampled_from(STORES),
+    st.sampled_from(("5", "20000", "300000")),
+    st.sampled_from(("", "30", "98")),
+    st.sampled_from(("B1", "B2")),
+)
+counts = st.tuples(st.just("count"), st.sampled_from(CODES), st.sampled_from(STORES), st.sampled_from(("B1", "B2")))
+places = st.tuples(
+    st.just("place"),
+    st.sampled_from(("", "U1")),
+    st.sampled_from(("", "C1")),
+    st.sampled_from(("room", "cabinet", "tank")),
+)
+corrections = st.tuples(st.just("correct"), st.integers(0, 30), st.sampled_from(CODES))
+
+
+def stated(unit, compartment, kind):
+    def store(name, book):
+        more = {"unit": unit} if unit else {}
+        more |= {"compartment": compartment} if compartment else {}
+        return {
+            "id": name,
+            "book": book,
+            "class": kind,
+            "design_max": {"value": "60000", "unit": "KGM"},
+        } | more
+
+    stores = [store("R1", "B1"), store("R2", "B1"), store("R3", "B2")]
+    return {"sites": [{"site": "S1", "zone": "Asia/Shanghai", "stores": stores}]}
+
+
+def entries(steps):
+    """Inputs of these steps, one an hour."""
+    run, moved = Run(), []
+    for at, step in enumerate(steps):
+        what, *how = step
+        run.state.next_index = at
+        if what == "place":
+            entry = run.entry("place", stated(*how), at=at * HOUR)
+        elif what == "count":
+            code, store, book = how
+            body = {"cut_off": format_utc(T0 + at * HOUR), "complete": True, "lines": [line(70000, code, store)]}
+            entry = run.entry("stocktake", body, at=at * HOUR, book=book)
+        elif what == "move":
+            direction, code, store, kg, percent, book = how
+            more = {"concentration": percent} if percent else {}
+            reason = "found" if direction == "in" else "consumption"
+            body = {"direction": direction, "reason": reason, "lines": [line(kg, code, store, **more)]}
+            entry = run.entry("movement", body, at=at * HOUR, book=book)
+            moved.append(entry)
+        elif not moved:
+            entry = run.entry("grant", {"holder": "A", "role": 1}, at=at * HOUR, holder="desk", authority=True)
+        else:
+            which, code = how
+            corrected = moved[which % len(moved)]
+            body = corrected.body | {"lines": [line(40, code, "R1")]}
+            content = {"corrects": corrected.record_id, "kind": "movement", "body": body}
+            entry = run.entry("correction", content, at=at * HOUR, book=corrected.book)
+        yield entry
+
+
+def told(fold, entry, find):
+    rows = []
+    fold.explain(
+        fold.with_before(entry, find),
+        Run().to,
+        lambda rule, subject, row, values: rows.append((subject, row)) if rule is None else None,
+    )
+    return [row for row in rows if row[0] in SUBJECTS]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.one_of(moves, moves, counts, places, corrections), min_size=2, max_size=25))
+def test_rows_of_places__remembered_or_found_anew__are_the_same(steps):
+    kept = Fold(FoldState(), RULES, CATALOGUE, IDENTITY)
+    anew, by_id, count = kept, {}, 0
+    for entry in entries(steps):
+        by_id[entry.record_id] = entry
+        anew = Fold(decode_state(encode_state(anew.state)), RULES, CATALOGUE, IDENTITY)
+        rows = told(kept, entry, by_id.get)
+        assert rows == told(anew, entry, by_id.get)
+        count += len(rows)
+    assert count or not any(step[0] in ("move", "count", "place") for step in steps)
