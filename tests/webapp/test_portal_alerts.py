@@ -52,15 +52,22 @@ def test_alert__what_the_rule_saw__in_units_and_times_of_people(desk, browser):
 
     from ledger.ports import EngineBatch
 
-    inputs = {"code": "7697-37-2", "dimension": "mass", "balance": -3_000_000, "pieces": -2, "sealed": True, "due_ms": 1_790_000_000_000, "age_ms": 432_000_000}
+    inputs = {"code": "7697-37-2", "dimension": "mass", "balance": -3_000_000, "pieces": -2, "sealed": True, "due_ms": 1_790_000_000_000, "age_ms": 432_000_000, "categories": ["explosive_precursor"]}
     alert = replace(desk.alert(), alert_id="ab" * 32, inputs=inputs)
     desk.stores.engine.commit(EngineBatch(cursor=desk.stores.log.size(), alerts=(alert,)))
     text = text_of(browser.get(f"/alerts/{alert.alert_id}"))
-    for words in ("code Nitric acid (7697-37-2)", "balance -3 kg", "pieces -2", "sealed yes", "due ms 2026-09-21 22:13:20", "age ms 5 days"):
+    for words in ("code Nitric acid (7697-37-2)", "balance -3 kg", "pieces -2", "sealed yes", "due 2026-09-21 22:13:20", "age 5 days", "categories explosive precursor"):
         assert words in text, words
     zh = text_of(desk.supervisor("zh").get(f"/alerts/{alert.alert_id}"))
-    for words in ("账面结存 -3 kg", "密封件 是", "时长 5 天"):
+    for words in ("账面结存 -3 kg", "密封件 是", "时长 5 天", "类别 易制爆"):
         assert words in zh, words
+
+
+def test_alert__moment_in_its_reason__is_in_the_zone_of_the_page(desk, browser):
+    said = "came late (2026-11-20T17:30:00.000Z), of 2026-99-99T00:00:00Z"
+    alert = desk.alert(zh=said, en=said)
+    text = text_of(browser.get(f"/alerts/{alert.alert_id}"))
+    assert "came late (2026-11-21 01:30:00), of 2026-99-99T00:00:00Z" in text
 
 
 def test_alert__its_signed_entry__is_linked_once_it_is_in_the_log(desk, browser):

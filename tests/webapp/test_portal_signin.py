@@ -137,6 +137,8 @@ def test_sign_in__wrong_password__401_and_the_same_words_as_for_no_account(desk,
     wrong = sign_in(browser, "supervisor", "wrong")
     nobody = sign_in(browser, "nobody", "wrong")
     assert wrong.status_code == nobody.status_code == 401
+    assert 'value="supervisor"' in wrong.text and 'value="nobody"' in nobody.text
+    assert "Hunter" not in sign_in(browser, "My Hunter2!", "wrong").text
     for answer in (wrong, nobody):
         assert "用户名或密码错误" in answer.get_data(as_text=True)
 

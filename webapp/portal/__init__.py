@@ -76,6 +76,9 @@ def error_page(problem: dict[str, Any]) -> Response:
     status = problem["status"]
     titles = {403: _("Not allowed"), 404: _("Not found"), 429: _("Too many attempts")}
     title = titles.get(status) or (_("Something failed") if status >= 500 else _("This request cannot be answered"))
+    if status == 404:
+        # The sentence of the API speaks of tokens, which nobody here has.
+        problem = {**problem, "detail": _("There is no such page or record here.")}
     try:
         body = render_template("error.html", problem=problem, title=title)
     except Exception:

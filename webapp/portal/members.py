@@ -101,7 +101,7 @@ MEMBERS_ZH = {
     "grade": "级别", "closed_rule": "所关闭规则", "evidenced": "有证据", "open_for_ms": "处置时长",
     "as_of_ms": "截至", "chain": "链", "endpoint": "节点地址", "chain_id": "链 ID", "submitter": "提交账户", "block_time_s": "区块时间", "lag_s": "滞后（秒）", "final_block": "最终区块",
     "head_size": "链上树大小", "balance_wei": "余额（wei）", "has_role": "有提交权限", "checkpoint_size": "检查点大小", "checkpoint_signed_ms": "检查点签署时间", "rollback": "回退",
-    "signing_waits_for": "签署等待", "waiting_jobs": "等待任务数", "refusals_counted_only": "仅计数的拒收",
+    "signing_waits_for": "签署等待", "waiting_jobs": "等待任务数", "refusals_counted_only": "仅计数的拒收", "clock_jump": "时钟跳变",
 }
 
 VALUES_ZH: dict[str, dict[str, str]] = {
@@ -115,7 +115,10 @@ VALUES_ZH: dict[str, dict[str, str]] = {
     "severity": {"critical": "特急", "high": "高", "medium": "中", "low": "低", "info": "提示"},
     "from": {"acknowledged": "已确认", "closed": "已关闭", "escalated": "已升级", "in_hand": "处理中", "open": "待处理", "order_issued": "已下达指令", "overdue": "逾期", "reply_received": "已收到答复", "snoozed": "暂缓", "suppressed": "已抑制", "verified": "已核实"},
     "outcome": {"data_error": "数据错误", "duplicate": "重复", "false_positive": "误报", "no_violation": "无违法", "referred": "移送", "violation_confirmed": "确认违法"},
-    "kind": {"close": "结账", "filing": "备案", "incident": "事件", "licence": "许可证", "movement": "出入库", "person": "人员", "place": "场所库房", "profile": "单位概况", "rental": "租赁", "reply": "答复", "stocktake": "盘点"},
+    "categories": {"hazardous": "危险化学品", "highly_toxic": "剧毒", "explosive_precursor": "易制爆", "drug_precursor": "易制毒", "eu_precursor_annex_I": "欧盟爆炸物前体（附件一）", "eu_precursor_annex_II": "欧盟爆炸物前体（附件二）"},
+    "method": {"weighbridge": "地磅", "level_gauge": "液位计", "count": "计件", "scale": "台秤", "flow_meter": "流量计"},
+    "form": {"solid": "固体", "solution": "溶液", "powder": "粉末", "pellets": "丸状", "turnings": "旋屑", "ribbon": "带状", "powder-coated": "有涂层粉末", "powder-uncoated": "无涂层粉末", "dust": "尘状", "ash": "灰状", "massive": "非粉末形态", "anhydrous": "无水", "unmodified": "未改型", "plasticized": "增塑"},
+    "kind": {"development": "开发链", "qbft": "QBFT 链", "close": "结账", "filing": "备案", "incident": "事件", "licence": "许可证", "movement": "出入库", "person": "人员", "place": "场所库房", "profile": "单位概况", "rental": "租赁", "reply": "答复", "stocktake": "盘点"},
     "result": {"finding": "有问题", "not_applicable": "不适用", "not_checked": "未检查", "ok": "合格"},
     "activities": {"dispose": "处置", "export": "出口", "import": "进口", "produce": "生产", "purchase": "购买", "rent": "租赁", "sell": "销售", "store": "储存", "trade": "经营", "transport": "运输", "use": "使用"},
     "status": {"active": "正常", "applied": "申请中", "closed": "已关闭", "closing": "关闭中", "draft": "草稿", "expired": "已过期", "live": "生效", "retired": "停用", "revoked": "已吊销", "shadow": "影子运行", "suspended": "暂停", "valid": "有效"},
@@ -154,7 +157,10 @@ PLAIN_NUMBERS = frozenset({"seq", "v", "version", "day", "chain_id", "band"})
 
 def member(name: str) -> str:
     """A member's label in this request's language."""
-    return MEMBERS_ZH.get(name, name) if language() == "zh" else name.replace("_", " ").strip()
+    if language() == "zh":
+        return MEMBERS_ZH.get(name, name)
+    # Moments and spans are shown as such: their unit is not milliseconds any more.
+    return name.removesuffix("_ms").replace("_", " ").strip()
 
 
 def value(item: Any, name: str = "") -> str:
@@ -179,6 +185,14 @@ def value(item: Any, name: str = "") -> str:
         else text.replace("_", " ")
         if text in VALUES_ZH.get(name, {})
         else text
+    )
+
+
+def variety(key: str) -> str:
+    """What a balance key says beside its substance: form, packaging, dimension, in words."""
+    _code, *parts = key.split("|")
+    return " · ".join(
+        value(part, name) for part, name in zip(parts, ("form", "packaging", "dimension"), strict=False) if part
     )
 
 

@@ -8,15 +8,17 @@ from datetime import datetime, timezone
 from markupsafe import Markup
 
 from ledger.core.quantity import format_mass, format_volume
+from ledger.core.record import parse_instant
 from ledger.model import Alert
 from webapp.context import services
 from webapp.i18n import gettext as _
 from webapp.i18n import language, pick
 from webapp.portal.clock import age, moment
-from webapp.portal.members import act, member, readable, value
+from webapp.portal.members import act, member, readable, value, variety
 from webapp.portal.names import name_of
 
 _CODES = re.compile(r"(?<![0-9A-Za-z-])(?:[1-9][0-9]{1,6}-[0-9]{2}-[0-9]|[0-9A-HJ-NPQRTUWXY]{18})(?![0-9A-Za-z-])")
+_INSTANTS = re.compile(r"(?<![0-9A-Za-z-])[12][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,3})?Z")
 SHORT_ID = 12
 """Enough of a record_id to tell two rows apart; the whole one is in the link and on the record's page."""
 
@@ -49,8 +51,10 @@ def substance(code: str) -> str:
 
 
 def named(text: str) -> str:
-    """The text with a name beside every CAS number and credit code that has one: 硝酸（7697-37-2）."""
-    return _CODES.sub(_with_name, text)
+    """The text with a name beside every CAS number and credit code that has one: 硝酸（7697-37-2）, and moments in the
+    portal's zone: beside the page's other times, UTC would be read as one of them.
+    """
+    return _INSTANTS.sub(_here, _CODES.sub(_with_name, text))
 
 
 def reason(alert: Alert) -> str:
@@ -64,6 +68,13 @@ def _with_name(found: re.Match[str]) -> str:
     if name == code:
         return code
     return f"{name}（{code}）" if language() == "zh" else f"{name} ({code})"
+
+
+def _here(found: re.Match[str]) -> str:
+    try:
+        return moment(parse_instant(found[0]))
+    except ValueError:
+        return found[0]
 
 
 def number(value: int) -> str:
@@ -90,6 +101,7 @@ FILTERS = {
     "value": value,
     "act": act,
     "readable": readable,
+    "variety": variety,
     "holder_name": name_of,
     "pick": pick,
 }

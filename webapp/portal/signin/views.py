@@ -130,7 +130,12 @@ def revoke() -> ResponseReturnValue:
 
 def _form(target: str, error: str, status: int = 200, retry_after: int | None = None) -> Response:
     cookie = _pre_cookie() or new_secret()
-    page = render_template("signin/sign_in.html", error=error, target=target, form_csrf=csrf_token(cookie))
+    # What looks like a name stands there again.
+    typed = request.form.get("username", "").strip().lower()
+    username = typed if queries.USERNAME.fullmatch(typed) else ""
+    page = render_template(
+        "signin/sign_in.html", error=error, target=target, form_csrf=csrf_token(cookie), username=username
+    )
     response = make_response(page, status)
     response.set_cookie(
         PRE_COOKIE,
