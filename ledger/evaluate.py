@@ -19,7 +19,7 @@ from ledger.engine.fold import Fold
 from ledger.engine.goods import Classifier
 from ledger.engine.life import LifeEffects
 from ledger.engine.rules import RuleSet
-from ledger.engine.state import STATE_VERSION, FoldState, decode_state, encode_state
+from ledger.engine.state import FoldState, decode_state, encode_state
 from ledger.engine.tablerows import batch_of
 from ledger.errors import LedgerError, OverloadedError, StoreError
 from ledger.faults import fault
@@ -27,7 +27,7 @@ from ledger.follow import Follower, Meter, Platform, Sets
 from ledger.model import Appended, AuthenticRecord, LeafIndex, UnixMs
 from ledger.ports import Appender, EngineBatch, EngineStore, LogReader, OutboxRow, RuleHealth
 from ledger.promotion import local_day, objections
-from ledger.rulesets import KEPT, announced, as_kept, shipped_rules
+from ledger.rulesets import KEPT, announced, as_kept, engines, present_engine, shipped_rules
 
 __all__ = ["Evaluator", "Platform", "evaluate", "shipped_rules"]
 
@@ -93,6 +93,8 @@ class Evaluator:
         self._follower: Follower | None = None
         self._newest = ""
         """Digest in the log's newest `ruleset` entry."""
+        self._other_engine = False
+        """Another program than this one has announced it."""
         self._extra: dict[str, Any] = {}
         self._meter = Meter(clock_s)
         self._withheld = False
@@ -121,8 +123,9 @@ class Evaluator:
         follower = self._follower or self._start()
         if self._uncommitted:
             self._commit(follower)
-        if not self._newest:
-            # The first set governs from index 0, so it is announced before anything is found by it.
+        if not self._newest or self._other_engine:
+            # The first set governs from index 0, so it is announced before anything is found by it; and another program
+            # says from where on it is that which folds, though the rules are the same.
             self._announce()
         folded = self._fold_some(follower)
         if self._uncommitted:
@@ -163,6 +166,7 @@ class Evaluator:
             state.own_seq, state.own_prev = own_seq, own_prev
         known = announced(self._log)
         self._newest = known[-1][1] if known else ""
+        self._other_engine = self._newest == self._rules.digest and engines(self._log)[-1][1] != present_engine()
         for digest, why in self._sets.problems.items():
             log.warning("%s; folded by the present rules in its stead (%s…)", why, digest[:16])
         self._to = Effects(life=lived)
@@ -337,7 +341,7 @@ class Evaluator:
         body: dict[str, Any] = {
             "digest": self._rules.digest,
             **self._rules.parts,
-            "software": f"engine-{STATE_VERSION}",
+            "software": present_engine(),
             "versions": [
                 {"rule": rule.id, "version": rule.version, "status": rule.status, "digest": rule.digest}
                 for rule in self._rules.rules
@@ -346,7 +350,7 @@ class Evaluator:
         if self._newest:
             body["previous"] = self._newest
         self._appender.append_platform("ruleset", "rules", body)
-        self._newest = self._rules.digest
+        self._newest, self._other_engine = self._rules.digest, False
 
     def _ask_for_tick(self, fold: Fold) -> None:
         due_ms = fold.next_due()

@@ -7,8 +7,11 @@ back is data that lies beside the rules: where the catalogue has changed since, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from typing import Any
 
 from ledger.catalogue import file_digests
@@ -18,6 +21,7 @@ from ledger.engine.parameters import read_legal_params
 from ledger.engine.register import CALENDAR
 from ledger.engine.restraints import EXCEPTIONS
 from ledger.engine.rules import RuleSet, load_rules
+from ledger.engine.state import STATE_VERSION
 from ledger.errors import ConfigError, RuleError
 from ledger.model import LeafIndex
 from ledger.ports import LogReader, RecordFilter
@@ -28,8 +32,10 @@ __all__ = [
     "RuleSet",
     "announced",
     "as_kept",
+    "engines",
     "load_kept",
     "present_catalogue",
+    "present_engine",
     "shipped_legal",
     "shipped_rules",
     "shipped_sources",
@@ -57,6 +63,28 @@ def shipped_legal() -> dict[str, tuple[str, str]]:
 def present_catalogue() -> str:
     """What the rows' categories and days come from, by digest: it is part of a rule set's."""
     return " ".join(f"{name}:{digest}" for name, digest in sorted(file_digests().items())) + f" {CALENDAR}"
+
+
+@cache
+def present_engine() -> str:
+    """The name of this program's engine: the version of its state, and a digest of the code that folds.
+
+    It stands in `software` of `ruleset` entries, not in the rule set's digest (formats.md section 3 says what that covers): a
+    changed comment must not fold the whole log again. *Not* covered: ledger.core, and the packages that the engine uses.
+    """
+    code = hashlib.sha256()
+    for package in ("engine", "catalogue"):
+        for name, text in sorted(_code(files("ledger").joinpath(package), package)):
+            code.update(f"{name} {hashlib.sha256(text).hexdigest()}\n".encode())
+    return f"engine-{STATE_VERSION}.{code.hexdigest()[:16]}"
+
+
+def _code(directory: Traversable, path: str) -> Iterator[tuple[str, bytes]]:
+    for entry in directory.iterdir():
+        if entry.is_dir():
+            yield from _code(entry, f"{path}/{entry.name}")
+        elif entry.name.endswith(".py"):
+            yield f"{path}/{entry.name}", entry.read_bytes()
 
 
 def shipped_rules(overrides: Mapping[str, str] | None = None, restricted: RestrictedSets | None = None) -> RuleSet:
@@ -96,16 +124,31 @@ def load_kept(digest: str, kept: Mapping[str, Any]) -> RuleSet:
         ) from None
     if rules.digest != digest:
         raise RuleError(f"what is kept as rule set {digest[:16]}… is another one", code="ruleset-unknown")
-    if rules.catalogue != present_catalogue() and rules.catalogue:
-        raise RuleError(f"rule set {digest[:16]}… was of another catalogue than this program's", code="catalogue-gone")
+    present = present_catalogue()
+    if rules.catalogue != present and rules.catalogue:
+        changed = {one.rpartition(":")[0] or "calendar" for one in set(rules.catalogue.split()) ^ set(present.split())}
+        raise RuleError(
+            f"rule set {digest[:16]}… is kept, but it read another catalogue than this program's ({', '.join(sorted(changed))})"
+            "; the version of the program that announced it has that catalogue",
+            code="catalogue-gone",
+        )
     return rules
 
 
 def announced(log: LogReader) -> list[tuple[LeafIndex, str]]:
     """(index, digest) of every `ruleset` entry, ascending. The first set also governs what lies before it."""
-    found: list[tuple[LeafIndex, str]] = []
+    return [(index, str(body["digest"])) for index, body in _announcements(log)]
+
+
+def engines(log: LogReader) -> list[tuple[LeafIndex, str]]:
+    """(index, engine) of every `ruleset` entry, ascending: which program folds from there on (`present_engine`)."""
+    return [(index, str(body.get("software", ""))) for index, body in _announcements(log)]
+
+
+def _announcements(log: LogReader) -> list[tuple[LeafIndex, Mapping[str, Any]]]:
+    found: list[tuple[LeafIndex, Mapping[str, Any]]] = []
     before: LeafIndex | None = None
     while page := log.search(RecordFilter(kind="ruleset"), before=before, limit=_PAGE):
-        found.extend((record.index, str(parse_input(record).body["digest"])) for record in page)
+        found.extend((record.index, parse_input(record).body) for record in page)
         before = page[-1].index
     return found[::-1]

@@ -22,7 +22,7 @@ from ledger.errors import StoreError
 from ledger.follow import Follower, Platform, Sets
 from ledger.model import Alert
 from ledger.ports import EngineStore, LogReader, RecordFilter
-from ledger.rulesets import announced
+from ledger.rulesets import announced, engines, present_engine
 
 PAGE = 500
 MAX_DIFFERENCES = 20
@@ -56,6 +56,9 @@ class Replayed:
     """(index, digest) of the sets that took effect."""
     problems: list[str]
     """Rule sets that could not be had."""
+    engine: str
+    """This program's engine, and `other_engines` that folded below the end: [(from this entry on, engine)]."""
+    other_engines: list[tuple[int, str]]
     differences: list[Difference] = field(default_factory=list)
 
     @property
@@ -111,6 +114,8 @@ def replay(
         kept_snapshot_digest=_digest(snapshot) if compared and snapshot is not None else None,
         rulesets=[(int(index), digest) for index, digest in announced(log) if index < end],
         problems=sorted(sets.problems.values()),
+        engine=present_engine(),
+        other_engines=[(int(at), by) for at, by in engines(log) if at < end and by != present_engine()],
         differences=sides.differences,
     )
     if compared and snapshot is not None and done.snapshot_digest != done.kept_snapshot_digest:

@@ -2,8 +2,10 @@
 
 from dataclasses import replace as changed
 
+from ledger.engine.rules import load_rules
 from ledger.follow import Sets
 from ledger.rulebench.replay import replay
+from ledger.rulesets import announced, engines, present_catalogue, present_engine
 from tests.engine.helpers import Classifier
 from tests.test_rule_versions import A, B, World, _played, event, level, rules
 
@@ -85,3 +87,50 @@ def test_replay__same_log_in_another_installation__same_digests(monkeypatch):
     other.put(B, 1)
     other.run()
     assert replayed(one).state_digest != replayed(other).state_digest
+
+
+def test_replay__made_by_another_engine__says_so_and_from_where(monkeypatch):
+    monkeypatch.setattr("ledger.evaluate.present_engine", lambda: "engine-4.older")
+    world = played(monkeypatch)
+    monkeypatch.undo()
+    again = replayed(world)
+    assert again.equal and {engine for _, engine in again.other_engines} == {"engine-4.older"}
+    assert [at for at, _ in again.other_engines] == [at for at, _ in again.rulesets]
+    assert again.engine != "engine-4.older" and not replayed(world, to=1).other_engines[1:]
+
+
+def test_engine__another_program_with_the_same_rules__is_announced_once(monkeypatch):
+    world = World()
+    world.put(A, 120)
+    world.run()
+    monkeypatch.setattr("ledger.evaluate.present_engine", lambda: "engine-5.newer")
+    world.start()
+    world.put(A, 130)
+    world.run()
+    world.start()
+    world.run()
+    said = engines(world.log)
+    assert [engine for _, engine in said] == [present_engine(), "engine-5.newer"]
+    assert len({digest for _, digest in announced(world.log)}) == 1
+    assert replayed(world).equal and len(replayed(world).rulesets) == 2
+
+
+def test_present_engine__changes_with_the_code_that_folds(monkeypatch):
+    present_engine.cache_clear()
+    before = present_engine()
+    monkeypatch.setattr("ledger.rulesets._code", lambda _directory, path: iter([(path, b"other")]))
+    present_engine.cache_clear()
+    assert before != present_engine()
+    present_engine.cache_clear()
+
+
+def test_replay__catalogue_that_changed_since__names_the_table_and_is_no_missing_text():
+    table, digest = present_catalogue().split()[0].rsplit(":", 1)
+    older = load_rules({"0.yml": level(), "1.yml": event()}, {}, present_catalogue().replace(digest, "0" * 64))
+    world = World(present=older)
+    world.put(A, 120)
+    world.run()
+    world.change(level(90, version=2), event())
+    done = replayed(world)
+    (said,) = done.problems
+    assert not done.equal and f"another catalogue than this program's ({table})" in said and "not kept" not in said

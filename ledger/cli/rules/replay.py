@@ -71,6 +71,11 @@ def _show(done: Replayed) -> None:
     for difference in done.differences:
         place = f"{difference.table}: {difference.row} {difference.column}".rstrip()
         click.echo(f"[FAIL]  {place}: the log gives {_short(difference.replayed)}, kept is {_short(difference.kept)}")
+    for index, engine in done.other_engines:
+        said = "" if done.equal else ": what differs may be of the program; replay with that version of it"
+        click.echo(
+            f"[NOTE]  made by another engine from entry {index:,} on ({engine}; this one is {done.engine}){said}"
+        )
     click.echo("OK: the log gives what is kept" if done.equal else "FAILED: the log gives something else")
 
 
