@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import mmap
 import struct
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from ledger import evaluate, faults
 from ledger.catalogue import Catalogue
-from ledger.evaluate import shipped_rules
+from ledger.rulesets import present_engine, shipped_rules
 from tests.engine.rulekit import rule_text
 from tests.scenario.stored import Opened
 
@@ -20,6 +21,8 @@ LOUD = rule_text("X-LOUD", bands=('direction == "out"',), quiet="30m", severity=
 """A week of the scenario has few warnings by the shipped rules; this one makes them many."""
 RULES = shipped_rules({"x-loud.yml": LOUD})
 CLASSIFIER = Catalogue.load()
+present_engine()  # once for all that are forked: the sources may be edited under a long run
+PATIENCE_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,8 @@ class Life:
     catch_up_from: int
     """Fewer entries behind than this it commits every 50 entries or 20 ms, else every 1,000."""
     snapshot_entries: int
+    to_die_at: int | None = None
+    """From this cursor on it is to be killed: it gives a parent that is short of time a chance."""
 
 
 class Progress:
@@ -52,10 +57,15 @@ def run(state: Path, orders: Path, life: Life) -> None:
     evaluate.CATCH_UP_FROM, evaluate.SNAPSHOT_ENTRIES = life.catch_up_from, life.snapshot_entries
     faults.arm(orders)
     progress = Progress(state / "progress")
-    here = Opened(state)
+    here, arrived = Opened(state), None
     with here.stores.exclusive("engine"):
         engine = here.evaluator(RULES, CLASSIFIER)
         engine.recover()
         while engine.evaluate_once() or engine.status()["lag"] or here.stores.engine.outbox_pending(1):
-            progress.say(int(engine.status()["cursor"]))
+            cursor = int(engine.status()["cursor"])
+            progress.say(cursor)
+            if life.to_die_at is not None and cursor > life.to_die_at:
+                arrived = arrived or time.monotonic()
+                if time.monotonic() - arrived > PATIENCE_S:
+                    time.sleep(PATIENCE_S)
     here.close()

@@ -73,6 +73,7 @@ def _strike(state: Path, rng: random.Random, kills: int, end: int) -> Counter[st
         life = Life(
             catch_up_from=200 if rng.random() < 0.3 and end - at > 3000 else 10**9,
             snapshot_entries=rng.choice([300, 2000, 10_000]),
+            to_die_at=at,
         )
         engine = _Engine(state, life)
         if place == "start":
