@@ -5,12 +5,15 @@ import secrets
 import pytest
 
 from ledger.adapters.store import open_stores
+from ledger.catalogue import Catalogue
 from ledger.core.disclosure import digest_of, make_sd
 from ledger.core.record import record_id_of
 from ledger.core.times import format_utc
+from ledger.follow import Sets
 from ledger.model import UnixMs
+from ledger.rulebench.replay import replay
 from tests import kit
-from tests.test_evaluate_real import evaluator, run, tables
+from tests.test_evaluate_real import RULES, evaluator, run, tables
 from tests.test_surrogates import CHILD, ONE, bundled, disclosures
 
 HOUR = 3_600_000
@@ -108,6 +111,27 @@ def test_replay__after_all_personal_data_was_erased__same_tables(shops, tmp_path
     after = fresh(log, tmp_path / "after")
     assert before["alerts"] and after["alerts"] == before["alerts"]
     assert (after["stock"], after["lines"], after["timers"]) == (before["stock"], before["lines"], before["timers"])
+
+
+def test_replay__after_all_personal_data_was_erased__same_digests(shops, monkeypatch):
+    monkeypatch.setattr("ledger.evaluate.SNAPSHOT_ENTRIES", 5)
+    log = shops.log
+    records = [shops.sell(0, ONE, 3, 1), shops.sell(1, ONE, 3, 2), shops.sell(0, CHILD, 1, 3)]
+    assert len(shops.rules()) == 3
+    end = int(log.stores.engine.cursor())
+
+    def replayed():
+        return replay(log.stores.log, log.stores.engine, Sets(RULES, log.stores.engine.extra), Catalogue.load(), to=end)
+
+    before = replayed()
+    digests = sorted(digest_of(text) for r in records for text in log.stores.log.disclosures(r))
+    log.sequencer.append_platform("erasure", "erasures", {"digests": digests, "basis": "cn591.retention.sales"})
+    assert log.stores.log.lookup_sample() is None and not any(log.stores.log.disclosures(r) for r in records)
+    after = replayed()
+    assert before.equal and after == before and after.snapshot_index is not None and after.alerts >= 3
+    shops.rules()
+    whole = replay(log.stores.log, log.stores.engine, Sets(RULES, log.stores.engine.extra), Catalogue.load())
+    assert whole.equal and whole.end > end
 
 
 def test_rules__a_person_who_was_erased__begins_anew(shops):
