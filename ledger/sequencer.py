@@ -67,6 +67,7 @@ REFUSALS_PER_KEY_AND_HOUR = 60
 RESERVED_FOR_FORKS = 10
 HOUR_MS = 3_600_000
 TICK_EVERY_MS = 60_000
+_NOTED = (ConflictError, PayloadError, DisclosureError)
 # Refused, but not the record: it was never looked at, or it stands in the log and only what came beside it is wrong.
 _WITHOUT_NOTE = frozenset({"after-refused-line", "disclosure-repeated"})
 
@@ -322,8 +323,7 @@ class Sequencer:
     def _append(self, records: Sequence[AuthenticRecord], draft: Draft) -> list[Appended | LedgerError]:
         answers = append(records, draft)
         for record, answer in zip(records, answers, strict=True):
-            refusable = isinstance(answer, ConflictError | PayloadError | DisclosureError)
-            if isinstance(answer, LedgerError) and refusable and answer.code not in _WITHOUT_NOTE:
+            if isinstance(answer, _NOTED) and answer.code not in _WITHOUT_NOTE:
                 answer.refusal = self._refuse(record, answer.code, draft)
         return answers
 

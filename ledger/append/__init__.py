@@ -8,6 +8,7 @@ the commit keeps nothing and burns no index; a crash after it loses only the ans
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from ledger.append.checks import check_books, check_chain, check_grants, grant_of
 from ledger.append.draft import BookKey, Draft, WriterState, by_keyid, grow
@@ -93,11 +94,15 @@ def _append_one(record: AuthenticRecord, key: BookKey, draft: Draft) -> Appended
     check_books(record, head, draft)
     index = draft.next_index()
     check_grants(record, index, draft)
+    disclosures: tuple[tuple[str, str, str], ...] = ()
+    facts: dict[str, Any] | None = None
     if record.disclosures:
         digests = [d.digest for d in record.disclosures]
         gone = draft.store.is_erased(digests) | (draft.erased & set(digests))
         if gone:
             raise DisclosureError("a disclosure was erased and is never accepted again", code="erased-digest")
+        disclosures = tuple((d.digest, d.text, draft.surrogates.lookup_of(d)) for d in record.disclosures)
+        facts = facts_of(record.disclosures, record.event_time_ms, draft.zone, draft.surrogates.take)
     received = UnixMs(max(draft.now, draft.state.last_received))
     entry = build_entry(
         record_id=record.record_id,
@@ -138,8 +143,8 @@ def _append_one(record: AuthenticRecord, key: BookKey, draft: Draft) -> Appended
             record=stored,
             leaf_hash=leaf,
             event_time_ms=record.event_time_ms,
-            disclosures=tuple((d.digest, d.text, draft.surrogates.lookup_of(d)) for d in record.disclosures),
-            facts=facts_of(record.disclosures, record.event_time_ms, draft.zone, draft.surrogates.take),
+            disclosures=disclosures,
+            facts=facts,
         )
     )
     draft.drafted[record.record_id] = stored

@@ -18,6 +18,8 @@ STOCK_KINDS = frozenset({"movement", "stocktake", "close"})
 
 def check_chain(record: AuthenticRecord, head: BookState | None) -> None:
     seq, prev = (head.seq, head.record_id) if head else (0, None)
+    if record.seq == seq + 1 and record.prev == prev:
+        return
     place = f"{record.site}/{record.book}"
     if record.seq <= seq:
         raise ConflictError(
@@ -33,13 +35,12 @@ def check_chain(record: AuthenticRecord, head: BookState | None) -> None:
             expected_seq=seq + 1,
             expected_prev=prev,
         )
-    if record.prev != prev:
-        raise ConflictError(
-            f"`prev` of seq {record.seq} of {place} is not the record before it",
-            code="prev-mismatch",
-            expected_seq=seq + 1,
-            expected_prev=prev,
-        )
+    raise ConflictError(
+        f"`prev` of seq {record.seq} of {place} is not the record before it",
+        code="prev-mismatch",
+        expected_seq=seq + 1,
+        expected_prev=prev,
+    )
 
 
 def check_books(record: AuthenticRecord, head: BookState | None, draft: Draft) -> None:
@@ -88,6 +89,8 @@ def check_books(record: AuthenticRecord, head: BookState | None, draft: Draft) -
 def check_grants(record: AuthenticRecord, index: LeafIndex, draft: Draft) -> None:
     """Check 4 against the index that is about to be given: enrolled_at <= index < revoked_at."""
     for keyid, _, _ in record.signatures:
+        if not draft.grants and any(in_force(g, index) and covers(g, record) for g in draft.state.by_keyid(keyid)):
+            continue
         fresh = [g for g, _ in draft.grants.values() if g.keyid == keyid]
         if record.kind == "grant" and (record.body or {}).get("keyid") == keyid:
             fresh.append(grant_of(record.body or {}))  # the platform's own first grant, mirrored by itself
