@@ -292,7 +292,7 @@ def test_check_12__receipt_of_something_else__failed(world, good, defect, change
     from ledger.core.receipt import parse_receipt
 
     said = parse_receipt(good.receipt, [world.receipt_signer.verifier])
-    note = world.receipt_signer.sign(replace(said, **change).encode())
+    note = world.receipt_signer.sign(msgspec.structs.replace(said, **change).encode())
     assert only_failure(verdict_of(replace(good, receipt=note), world)) == (12, "receipt-differs")
 
 
