@@ -14,10 +14,14 @@ from ledger.core.record import parse_payload, record_id_of
 from ledger.model import Appended, LeafIndex, Receipt, UnixMs
 from ledger.errors import MalformedRecordError
 from tests.webapp.desk import Catalogue
-from webapp import create_app
+from webapp import create_app, stream
 from webapp.services import Proof, Services
 
 STATE = "HAZLEDGER_TEST_STATE"
+
+
+# Who is gone is noticed at a heartbeat; five seconds of waiting for it would test no more.
+stream.HEARTBEAT_S = 1.0
 
 
 def build():
