@@ -110,6 +110,10 @@ class Run:
         user = self.here.stores.portal.user(SUPERVISOR)
         if user is not None and user.must_change and code_path.exists():
             click.echo(f"  sign in    user {SUPERVISOR}, one-time code {code_path.read_text().strip()}")
+        elif user is not None:
+            click.echo(
+                f"  sign in    user {SUPERVISOR}, with the password that you chose (forgotten: remove {_short(self.state)})"
+            )
 
     def open(self) -> None:
         """Enrol everybody, then push the opening stock-takes."""

@@ -52,14 +52,14 @@ def test_alert__what_the_rule_saw__in_units_and_times_of_people(desk, browser):
 
     from ledger.ports import EngineBatch
 
-    inputs = {"code": "7697-37-2", "dimension": "mass", "balance": -3_000_000, "pieces": -2, "sealed": True, "due_ms": 1_790_000_000_000, "age_ms": 432_000_000, "categories": ["explosive_precursor"]}
+    inputs = {"code": "7697-37-2", "dimension": "mass", "balance": -3_000_000, "pieces": -2, "sealed": True, "due_ms": 1_790_000_000_000, "age_ms": 432_000_000, "categories": ["explosive_precursor"], "key": "7697-37-2||bulk|mass"}
     alert = replace(desk.alert(), alert_id="ab" * 32, inputs=inputs)
     desk.stores.engine.commit(EngineBatch(cursor=desk.stores.log.size(), alerts=(alert,)))
     text = text_of(browser.get(f"/alerts/{alert.alert_id}"))
-    for words in ("code Nitric acid (7697-37-2)", "balance -3 kg", "pieces -2", "sealed yes", "due 2026-09-21 22:13:20", "age 5 days", "categories explosive precursor"):
+    for words in ("code Nitric acid (7697-37-2)", "balance -3 kg", "pieces -2", "sealed yes", "due 2026-09-21 22:13:20", "age 5 days", "categories explosive precursor", "key Nitric acid (7697-37-2) · bulk · mass"):
         assert words in text, words
     zh = text_of(desk.supervisor("zh").get(f"/alerts/{alert.alert_id}"))
-    for words in ("账面结存 -3 kg", "密封件 是", "时长 5 天", "类别 易制爆"):
+    for words in ("账面结存 -3 kg", "密封件 是", "时长 5 天", "类别 易制爆", "硝酸 (7697-37-2) · 散装 · 质量"):
         assert words in zh, words
 
 

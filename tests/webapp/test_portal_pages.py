@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from ledger.core.ids import credit_code_for
 from ledger.errors import StoreError
 from tests import factories
 from tests.webapp.desk import Desk
@@ -113,6 +114,13 @@ def test_enterprise__its_page__stock_against_capacity_movements_alerts_keys(desk
     assert "Negative stock 1" in text
     assert "in force" in text
     assert "ago" in text
+
+
+def test_enterprise__only_named_by_others__says_so(desk, browser):
+    code = credit_code_for("91980000EXT000999")
+    answer = browser.get(f"/enterprises/{code}")
+    assert answer.status_code == 404
+    assert f"No enterprise with the credit code {code} keeps books here" in answer.text
 
 
 def test_enterprise__negative_stock__is_marked_in_words(desk, browser):

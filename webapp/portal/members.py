@@ -177,6 +177,8 @@ def value(item: Any, name: str = "") -> str:
     if name in NAMED:
         named = pick(services().catalogue.names(text)) if name == "code" else name_of(text)
         return f"{named} ({text})" if named and named != text else text
+    if name == "key" and text.count("|") >= 3:
+        return " · ".join(filter(None, (value(text.partition("|")[0], "code"), variety(text))))
     if language() == "zh":
         return VALUES_ZH.get(name, {}).get(text, text)
     return (

@@ -57,6 +57,11 @@ def named(text: str) -> str:
     return _INSTANTS.sub(_here, _CODES.sub(_with_name, text))
 
 
+def about(part: str) -> str:
+    """A part of what an alert is about: a balance key in words, anything else `named`."""
+    return value(part, "key") if part.count("|") >= 3 else named(part)
+
+
 def reason(alert: Alert) -> str:
     """Why an alert was raised, in this request's language. The signed reason has codes only; the names are today's."""
     return named(pick(alert.reason)) or alert.rule
@@ -94,6 +99,7 @@ FILTERS = {
     "amount": amount,
     "substance": substance,
     "named": named,
+    "about": about,
     "reason": reason,
     "number": number,
     "short": short,

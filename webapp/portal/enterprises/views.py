@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 from ledger.errors import NotFoundError
 from ledger.model import NEVER, LeafIndex
 from webapp.context import services
+from webapp.i18n import gettext as _
 from webapp.portal.access import log_act, signed_in
 from webapp.portal.enterprises import queries
 
@@ -50,5 +51,7 @@ def show(holder: str) -> ResponseReturnValue:
         raise NotFoundError("")
     found = queries.enterprise(holder)
     if found.last is None and not found.grants:
-        raise NotFoundError("")
+        # Records of others link here: whom they name need not keep books in this county.
+        text = _("No enterprise with the credit code %(code)s keeps books here; others may name it.", code=holder)
+        return render_template("error.html", title=_("Not found"), problem={"detail": text}), 404
     return render_template("enterprises/show.html", it=found, never=NEVER)
