@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ledger.errors import ConfigError
 
@@ -136,6 +137,19 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
 }
 
 
+# Least and most; a value outside would stop a process only after all others have started.
+_LIMITS: dict[tuple[str, str], tuple[float, float]] = {
+    ("log", "merge_delay_minutes"): (1, 10_080),
+    ("log", "checkpoint_every_s"): (0.01, 3600),
+    ("http", "port"): (0, 65_535),
+    ("http", "workers"): (1, 256),
+    ("http", "threads"): (1, 1024),
+    ("chain", "port"): (0, 65_535),
+    ("chain", "depth"): (0, 10_000),
+    ("chain", "anchor_every_s"): (0.01, 86_400),
+}
+
+
 # Named in the error of whoever does not find it, so it has a name that a person would guess.
 _VARIABLES = {("chain", "anvil"): "HAZLEDGER_ANVIL"}
 
@@ -182,6 +196,7 @@ def load(state_dir: Path, environ: Mapping[str, str] = os.environ) -> Config:
                 if variable in environ:
                     value = _parse(environ[variable], default)
                 values[section][name] = _checked(value, default)
+                _within(section, name, values[section][name])
             except ValueError as error:
                 wrong.append(f"[{section}] {name}: {error}")
     if values.get("chain", {}).get("kind") not in ("development", "qbft"):
@@ -253,6 +268,18 @@ def _parse(text: str, default: Any) -> Any:
     if isinstance(default, list):
         return [part for part in text.split(",") if part]
     return text
+
+
+def _within(section: str, name: str, value: Any) -> None:
+    if (section, name) in _LIMITS:
+        least, most = _LIMITS[section, name]
+        if not least <= value <= most:
+            raise ValueError(f"expects {least:g} to {most:g}, not {value!r}")
+    if (section, name) == ("portal", "timezone"):
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(f"{value!r} is no time zone; write one as Asia/Shanghai") from None
 
 
 def _checked(value: Any, default: Any) -> Any:

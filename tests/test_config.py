@@ -44,6 +44,23 @@ def test_load__environment__comes_on_top(tmp_path):
     assert config.chain.anvil == "/opt/anvil"
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "setting"),
+    [
+        ("HAZLEDGER_HTTP_PORT", "99999", "[http] port"),
+        ("HAZLEDGER_HTTP_PORT", "-1", "[http] port"),
+        ("HAZLEDGER_HTTP_WORKERS", "0", "[http] workers"),
+        ("HAZLEDGER_LOG_CHECKPOINT_EVERY_S", "nan", "[log] checkpoint_every_s"),
+        ("HAZLEDGER_CHAIN_ANCHOR_EVERY_S", "-1", "[chain] anchor_every_s"),
+        ("HAZLEDGER_PORTAL_TIMEZONE", "Asia/Shanhai", "Asia/Shanghai"),
+    ],
+)
+def test_load__value_that_no_process_could_use__is_named(tmp_path, variable, value, setting):
+    with pytest.raises(ConfigError) as caught:
+        load(write(tmp_path), {variable: value})
+    assert setting in caught.value.detail
+
+
 def test_load__several_things_wrong__all_named_together(tmp_path):
     text = '[log]\nissuer = 5\nsurprise = 1\n[http]\nport = "80"\nhttps = 1\n[chain]\nkind = "clique"\n[more]\n'
     with pytest.raises(ConfigError) as caught:
