@@ -6,6 +6,7 @@ Pure, and only what needs no history; what needs history is the engine's. The sa
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from ledger.catalogue import Catalogue
 from ledger.core.record import Line, lines_of
@@ -36,6 +37,8 @@ def findings(
         body, base = body["body"], "/body/body"
     if payload.kind != "movement" and payload.document["body"].get("kind") != "movement":
         return found
+    if has_licence is None and not _to_person(body) and _persons(body) >= TWO_PERSONS:
+        return found  # whatever the goods are, `_of_line` has nothing to say
     seen: set[tuple[str, str]] = set()
     for line in lines_of(payload):
         categories = catalogue.classify(line.code, line.concentration_ppm, line.form).categories
@@ -51,15 +54,13 @@ def _of_line(
     line: Line,
     categories: frozenset[str],
     payload: Payload,
-    body: dict[str, object],
+    body: dict[str, Any],
     base: str,
     has_licence: HasLicence | None,
 ) -> list[Finding]:
     found = []
-    other = body.get("counterparty")
-    to_person = isinstance(other, dict) and other.get("type") == "person" and body["direction"] == "out"
     listed = [category for category in BANNED_FOR_PERSONS if category in categories]
-    if to_person and listed and not (listed == ["highly_toxic"] and "pesticide_registration" in line.attributes):
+    if _to_person(body) and listed and not (listed == ["highly_toxic"] and "pesticide_registration" in line.attributes):
         found.append(
             Finding(
                 "natural-person",
@@ -71,8 +72,7 @@ def _of_line(
                 },
             )
         )
-    handlers = body.get("handlers", [])
-    if "highly_toxic" in categories and isinstance(handlers, list) and _persons(handlers) < TWO_PERSONS:
+    if "highly_toxic" in categories and _persons(body) < TWO_PERSONS:
         found.append(
             Finding(
                 "two-persons",
@@ -102,8 +102,13 @@ def _of_line(
     return found
 
 
-def _persons(handlers: list[dict[str, str]]) -> int:
-    return len({handler["ref"] for handler in handlers})
+def _to_person(body: dict[str, Any]) -> bool:
+    other = body.get("counterparty")
+    return other is not None and other.get("type") == "person" and body["direction"] == "out"
+
+
+def _persons(body: dict[str, Any]) -> int:
+    return len({handler["ref"] for handler in body.get("handlers", ())})
 
 
 def _ahead(payload: Payload) -> Finding:
