@@ -9,13 +9,17 @@ import threading
 import time
 import urllib.parse
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
 
 from tests import factories
 from tests.kit import Book
 from tests.served import NDJSON
 
+_COUNTED = datetime(2026, 3, 3, tzinfo=timezone(timedelta(hours=8)))
 SUBMISSION = "application/vnd.hazledger.submission.v1+json"
 BOOKS_PER_CLIENT = 6
+BETWEEN_S = 1200
+"""Between two events of one book, as they are told: were a whole run's of one hour, nearly each would be an alert."""
 # What may be answered to a valid line while processes die: "not now" (and 502-like breaks, which raise).
 TRY_AGAIN = {503}
 
@@ -76,7 +80,7 @@ class Load:
                     body = _movement("out", rng, _cas(number, shortages))
                 else:
                     body = _movement(rng.choice(["in", "out"]), rng)
-                lines.append(book.next(body=body, event_time=_after_the_count(book.seq)))
+                lines.append(book.next(body=body, event_time=_after_the_count(book.seq * BETWEEN_S)))
             self._push(lines, rng)
             self._stop.wait(self.pause_s)
 
@@ -162,6 +166,4 @@ def _cas(client: int, number: int) -> str:
 
 def _after_the_count(seconds: int) -> str:
     """A time after the stock-take's cut-off; what happened before it would not move the stock."""
-    minutes, second = divmod(seconds, 60)
-    hour, minute = divmod(minutes, 60)
-    return f"2026-03-03T{hour % 24:02d}:{minute:02d}:{second:02d}+08:00"
+    return (_COUNTED + timedelta(seconds=seconds)).isoformat(timespec="seconds")
