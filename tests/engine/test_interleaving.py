@@ -26,7 +26,6 @@ ABOUT_RECEIPT = {
     "D05": "about how long after the event a record came",
     "D06": "about how many records came before a correction",
     "D07": "about how many records came in a minute",
-    "B15": "a cycle is told of at the sale that closes it, which is the last to come (report of issue 3)",
 }
 """Rules that are about the coming of records itself."""
 HAPPENINGS = RuleSet(tuple(rule for rule in RULES.rules if is_about_happenings(rule)), "0" * 64)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
 import msgspec
 
@@ -13,31 +12,27 @@ from ledger.engine.inputs import Input, plausible_ms
 from ledger.engine.register import Register
 from ledger.engine.subjects import COMMON, Subject
 from ledger.engine.topics.base import Row, Topic, common
+from ledger.engine.topics.cycles import LATEST_DAYS, REACH_DAYS, Anchor, Buckets, Cycles, CyclesState, Sales
 from ledger.model import UnixMs
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 PASS_HOURS = 48
 """How soon after a receipt what leaves counts as passed through (catalogue B14)."""
-REACH_DAYS = 30
-"""How far from a sale the other sales of a cycle may lie."""
-LATEST_DAYS = 30
-"""How late a movement may come and still find the others."""
-MAX_LENGTH = 6
-"""Enterprises in a cycle."""
 PPM = 1_000_000
-
-Buckets = dict[int, int]
-"""Amount by hour or day (number since 1970). What happens within one of them is one: so an enterprise that moves the same
-goods a thousand times a day costs no more than one that moves them once, and the order of arrival does not matter."""
 
 
 class FlowsState(msgspec.Struct):
-    """By holder|code|dimension, hours; by code|dimension, seller and buyer, days."""
+    """Amounts by hour or day (number since 1970). What happens within one of them is one: so an enterprise that moves the same
+    goods a thousand times a day costs no more than one that moves them once, and the order of arrival does not matter.
+
+    By holder|code|dimension, hours; by code|dimension, seller and buyer, days.
+    """
 
     receipts: dict[str, Buckets] = {}
     leaving: dict[str, Buckets] = {}
-    sales: dict[str, dict[str, dict[str, Buckets]]] = {}
+    sales: Sales = {}
+    cycles: CyclesState = msgspec.field(default_factory=CyclesState)
 
 
 class Flows(Topic):
@@ -63,7 +58,7 @@ class Flows(Topic):
                 "since_ms": "int",
             },
         ),
-        # Sales of one substance that lead back to their beginning.
+        # Sales of one substance that lead back to their beginning (`topics.cycles`).
         Subject(
             "cycle",
             level=False,
@@ -75,29 +70,63 @@ class Flows(Topic):
     def __init__(self, state: FlowsState, register: Register) -> None:
         self._state = state
         self._register = register
+        self._cycles = Cycles(state.cycles, state.sales)
+        self.gone: list[tuple[str, int]] = []
 
     def apply(self, entry: Input, goods: Sequence[Goods]) -> Iterator[Row]:
         """Receipts and sales; everything else neither comes from nor goes to another party."""
-        came, left = _is_receipt(entry), _leaves(entry)
-        if not came and not left:
+        if not _is_receipt(entry) and not _leaves(entry):
             return
+        yield from self._apply(entry, goods)
+        yield from self._cycles_of(entry, goods)
+
+    def withdraw(self, before: Input, goods: Sequence[Goods], entry: Input) -> Iterable[Row]:
+        """Take a record's amounts out. What passed through is not unsaid: an alert stays, its revision follows."""
+        sold = self._sold(before, goods)
+        self._withdraw(before, goods)
+        return self._told(entry, sold)
+
+    def correct(
+        self, before: Input, before_goods: Sequence[Goods], entry: Input, goods: Sequence[Goods]
+    ) -> Iterator[Row]:
+        """Of cycles only what holds in the end is told."""
+        sold = self._sold(before, before_goods)
+        self._withdraw(before, before_goods)
+        if _is_receipt(entry) or _leaves(entry):
+            yield from self._apply(entry, goods)
+        yield from self._told(entry, [*sold, *self._sold(entry, goods)])
+
+    def _apply(self, entry: Input, goods: Sequence[Goods]) -> Iterator[Row]:
+        came = _is_receipt(entry)
         at_ms = int(plausible_ms(entry.event_ms, entry.received_ms))
-        other = entry.body.get("counterparty", {}).get("uscc", "")
         for goods_key, amount in _amounts(goods).items():
             self._post(entry, goods_key, at_ms, amount)
             if self._is_user(entry.holder):
                 yield from self._passed(entry, goods_key, at_ms // HOUR_MS, amount, came=came)
-            if left and other not in ("", entry.holder):
-                yield from self._cycle(entry, goods_key, at_ms // DAY_MS, amount, other)
 
-    def withdraw(self, before: Input, goods: Sequence[Goods], entry: Input) -> Iterable[Row]:
-        """Take a record's amounts out. What they brought about is not unsaid: an alert stays, its revision follows."""
-        del entry
+    def _withdraw(self, before: Input, goods: Sequence[Goods]) -> None:
         if _is_receipt(before) or _leaves(before):
             at_ms = int(plausible_ms(before.event_ms, before.received_ms))
             for goods_key, amount in _amounts(goods).items():
                 self._post(before, goods_key, at_ms, -amount)
-        return ()
+
+    def _cycles_of(self, entry: Input, goods: Sequence[Goods]) -> Iterable[Row]:
+        sold = self._sold(entry, goods)
+        return self._told(entry, sold) if sold else ()
+
+    def _sold(self, entry: Input, goods: Sequence[Goods]) -> list[tuple[Anchor, list[Anchor] | None]]:
+        """What a record says was sold to another enterprise, and whose cycles that may be part of."""
+        other = entry.body.get("counterparty", {}).get("uscc", "")
+        if not _leaves(entry) or other in ("", entry.holder):
+            return []
+        day = int(plausible_ms(entry.event_ms, entry.received_ms)) // DAY_MS
+        sales = [Anchor(goods_key, entry.holder, other, day) for goods_key in _amounts(goods)]
+        return [(anchor, self._cycles.near(anchor, entry.received_ms)) for anchor in sales]
+
+    def _told(self, entry: Input, sold: Sequence[tuple[Anchor, list[Anchor] | None]]) -> Iterable[Row]:
+        again = [anchor for _, anchors in sold for anchor in anchors or ()]
+        once = [anchor for anchor, anchors in sold if anchors is None]
+        return self._cycles.tell(entry, again, once, self.gone)
 
     def _post(self, entry: Input, goods_key: str, at_ms: int, amount: int) -> None:
         place = f"{entry.holder}|{goods_key}"
@@ -145,29 +174,6 @@ class Flows(Topic):
         roles = set(self._register.profile(holder).roles)
         return "user" in roles and roles.isdisjoint({"producer", "trader", "seller", "dealer", "shop"})
 
-    def _cycle(self, entry: Input, goods_key: str, day: int, amount: int, buyer: str) -> Iterator[Row]:
-        """The shortest way back from the buyer to the seller, if there is one. Each sale on it counts with its greatest
-        day within the reach.
-        """
-        code, dimension = goods_key.split("|")
-        sellers, seller = self._state.sales[goods_key], entry.holder
-        seen = {buyer}
-        ways: list[tuple[tuple[int, ...], tuple[str, ...]]] = [((day, amount), (seller, buyer))]
-        while ways:
-            (moves, path), ways = ways[0], ways[1:]
-            for following, days in sellers.get(path[-1], {}).items():
-                near = [(-sold, abs(d - day), d) for d, sold in days.items() if abs(d - day) <= REACH_DAYS and sold > 0]
-                if not near:
-                    continue
-                sold, _, on = min(near)
-                steps = (*moves, on, -sold)
-                if following == seller:
-                    yield "cycle", common(entry) | _cycle_row(code, dimension, path, steps)
-                    return
-                if len(path) < MAX_LENGTH and following not in seen:
-                    seen.add(following)
-                    ways.append((steps, (*path, following)))
-
     def prune(self, now_ms: int) -> None:
         """Forget what no movement can meet any more."""
         oldest_hour = now_ms // HOUR_MS - PASS_HOURS - 24 * LATEST_DAYS
@@ -181,6 +187,7 @@ class Flows(Topic):
                     del sellers[seller]
             if not sellers:
                 del self._state.sales[goods_key]
+        self._cycles.prune(oldest_day)
 
 
 def _is_receipt(entry: Input) -> bool:
@@ -200,21 +207,6 @@ def _amounts(goods: Sequence[Goods]) -> dict[str, int]:
             key = f"{line.code}|{line.dimension}"
             sums[key] = sums.get(key, 0) + line.amount
     return sums
-
-
-def _cycle_row(code: str, dimension: str, path: tuple[str, ...], steps: Sequence[int]) -> dict[str, Any]:
-    """`steps`: day and amount of each sale in turn."""
-    first = path.index(min(path))
-    days, amounts = steps[::2], steps[1::2]
-    return {
-        "code": code,
-        "dimension": dimension,
-        # Begins with the least name, so that the same cycle has one name wherever it was noticed.
-        "path": ">".join(path[first:] + path[:first]),
-        "length": len(path),
-        "span_ms": (max(days) - min(days)) * DAY_MS,
-        "share_ppm": min(amounts) * PPM // max(*amounts, 1),
-    }
 
 
 def _add(by: dict[str, Buckets], at: str, number: int, amount: int) -> None:
