@@ -319,4 +319,8 @@ def _time(sheet: _Sheet, row: _Row, column: str) -> str:
         sheet.bad(row, column, "is empty")
         return text
     match = _LOCAL_TIME.fullmatch(text)
-    return f"{match[1]}T{match[2]}{match[3] or ':00'}{sheet.utc_offset}" if match else text
+    if match:
+        return f"{match[1]}T{match[2]}{match[3] or ':00'}{sheet.utc_offset}"
+    if "T" not in text:
+        sheet.bad(row, column, "is no time: write it as 2026-11-20 09:30")
+    return text

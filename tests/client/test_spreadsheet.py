@@ -212,3 +212,9 @@ def test_record_file__is_read_with_defaults_and_named_when_wrong():
         assert refused.value.defects[0].startswith("bad.json")
     with pytest.raises(DraftError, match="--site"):
         read_draft(json.dumps(document).encode(), "a.json", defaults={"enterprise": factories.HOLDER, "book": "acid"})
+
+
+@pytest.mark.parametrize("typed", ["20 Nov", "2026/11/20 9:30", "20.11.2026 09:30"])
+def test_row__time_as_people_type_it__says_how_to_write_it(typed):
+    (found,) = defects(f"record,event_time,code,value,unit,direction,reason,store,packaging\nmovement,{typed},7697-37-2,1,KGM,in,purchase,R1,bulk\n".encode())
+    assert "2026-11-20 09:30" in found
