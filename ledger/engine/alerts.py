@@ -258,7 +258,8 @@ class AlertBook:
 
     def settle(self, moment: Moment, to: Effects) -> None:
         """After an entry, when all rules have seen it."""
-        self.inhibition.settle(Cause(moment.index, moment.record_id, moment.now_ms), to.life)
+        if self.inhibition.unsettled:
+            self.inhibition.settle(Cause(moment.index, moment.record_id, moment.now_ms), to.life)
         if to.life.timers:
             self._set_life_timers(to)
 

@@ -6,8 +6,9 @@ Nothing is read but the inputs: no clock, no randomness, no IO. What the fold re
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Mapping
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from ledger.core.record import AUTHORITY_KINDS
 from ledger.engine import lives

@@ -112,6 +112,11 @@ class Inhibition:
             if outcome not in RESOLVED:
                 self._ended.append((rule, episode))
 
+    @property
+    def unsettled(self) -> bool:
+        """Whether an episode ended since `settle`."""
+        return bool(self._ended)
+
     def settle(self, cause: Cause, to: LifeEffects) -> None:
         """After an entry: what was kept down by what ended appears, if the entry did not end it too."""
         for rule, episode in self._ended:

@@ -6,8 +6,7 @@ here would cost more than all the rules. Anything that does not parse is an engi
 
 from __future__ import annotations
 
-from base64 import b64decode, urlsafe_b64decode
-from dataclasses import dataclass, field
+from base64 import urlsafe_b64decode
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -23,9 +22,11 @@ AHEAD_MS = 600_000
 a cut-off beyond every later stock-take by claiming the year 2999."""
 
 
-@dataclass(frozen=True, slots=True)
-class Input:
-    """One entry of the log as the fold sees it. `event_ms` is claimed, `received_ms` is ours."""
+class Input(msgspec.Struct, frozen=True):
+    """One entry of the log as the fold sees it. `event_ms` is claimed, `received_ms` is ours.
+
+    A struct and no dataclass, as the goods lines are: made for every entry, it costs a fifth.
+    """
 
     index: LeafIndex
     record_id: RecordId
@@ -39,7 +40,7 @@ class Input:
     received_ms: UnixMs
     is_authority: bool
     body: dict[str, Any]
-    facts: dict[str, Any] = field(default_factory=dict)
+    facts: dict[str, Any] = {}
     signers: tuple[str, ...] = ()
     """keyids, ascending."""
     before: Input | None = None
@@ -48,8 +49,7 @@ class Input:
     """Of a corrected record: record_id of the correction's own entry."""
 
 
-@dataclass(frozen=True, slots=True)
-class GoodsLine:
+class GoodsLine(msgspec.Struct, frozen=True):
     """One goods line in base units. `amount` is mg, microlitres or pieces by `dimension` (mass, volume, count)."""
 
     goods: str
@@ -66,7 +66,7 @@ class GoodsLine:
     expires: str = ""
     """YYYY-MM-DD, "" where it is not stated."""
     container: str = ""
-    attributes: dict[str, Any] = field(default_factory=dict)
+    attributes: dict[str, Any] = {}
 
 
 def plausible_ms(claimed_ms: int, received_ms: int) -> UnixMs:
@@ -75,7 +75,8 @@ def plausible_ms(claimed_ms: int, received_ms: int) -> UnixMs:
 
 
 class _Dsse(msgspec.Struct):
-    payload: str
+    payload: bytes
+    """Standard base64 with its padding, as the door demands (formats.md section 1)."""
 
 
 class _Payload(msgspec.Struct):
@@ -111,7 +112,7 @@ def parse_input(record: StoredRecord, facts: dict[str, Any] | None = None) -> In
             part = record.envelope.split(b".")[1]
             raw = urlsafe_b64decode(part + b"=" * (-len(part) % 4))
         else:
-            raw = b64decode(_decode_dsse(record.envelope).payload)
+            raw = _decode_dsse(record.envelope).payload
         payload = _decode_payload(raw)
         event_ms = unix_ms(payload.event_time)
     except (ValueError, IndexError) as error:  # msgspec's errors are ValueErrors

@@ -82,9 +82,12 @@ def prune(traces: dict[str, Trace[V]], before_ms: int) -> dict[str, Trace[V]]:
     """The traces without what happened before then."""
     kept: dict[str, Trace[V]] = {}
     for key, trace in traces.items():
+        if trace[0][0] >= before_ms:  # nearly all, every day
+            kept[key] = trace
+            continue
         first = bisect_left(trace, (before_ms, ""), key=_place)
         if first < len(trace):
-            kept[key] = trace[first:] if first else trace
+            kept[key] = trace[first:]
     return kept
 
 

@@ -154,6 +154,11 @@ class Watch:
         if seen is None:
             seen = self._seen[group] = Seen()
         values = [occurrence.subject, *map(occurrence.row.get, self._fields)]
+        if not seen.times or occurrence.time >= seen.times[-1]:
+            seen.times.append(occurrence.time)
+            seen.entries.append(occurrence.entry)
+            seen.rows.append(values)
+            return
         at = bisect_right(seen.times, occurrence.time)
         seen.times.insert(at, occurrence.time)
         seen.entries.insert(at, occurrence.entry)

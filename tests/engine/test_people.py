@@ -1,6 +1,6 @@
 """Persons as facts and checks show them."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from ledger.engine.inputs import parse_input
 from ledger.engine.people import NO_MATCH_STATED, check_of, handlers_of, is_expired, who

@@ -1,6 +1,8 @@
 """The books of one holder, fed to the accountancy by hand."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from ledger.core.times import format_utc
 from ledger.engine.goods import goods_of

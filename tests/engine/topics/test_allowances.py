@@ -1,6 +1,6 @@
 """Purchases charged to licences with quantities: which licence, which day, whatever the order in which they were told."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 import pytest
 from hypothesis import given, settings

@@ -181,7 +181,7 @@ def test_names__pruned_long_after__a_second_name_is_still_noticed_and_the_state_
 
 
 def test_uses__of_a_key__are_forgotten_after_a_week_and_withdrawn_with_their_record():
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     run = Run()
     what = ("movement", {"direction": "out", "reason": "issue", "lines": [line(1)]}, {})

@@ -1,6 +1,6 @@
 """Runs of repacking and dilution: what is compared, what is not, and in which order it may come."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
