@@ -11,7 +11,6 @@ import pytest
 from ledger.cli import tiles
 from ledger.cli.token import make_token
 from tests.faults.load import Load
-from tests.postgres import PostgresMissingError, running_server
 from tests.served import Served
 
 pytestmark = pytest.mark.chain
@@ -19,22 +18,15 @@ pytestmark = pytest.mark.chain
 ROUNDS = 2
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 def served(request, tmp_path_factory):
     """The served program, two enterprises pushing without pause; anchors twice a second."""
     state = tmp_path_factory.mktemp(f"growing-{request.param}") / "s"
     if request.param == "sqlite":
         yield from _loaded(Served(state))
         return
-    try:
-        manager = running_server()
-        server = manager.__enter__()
-    except PostgresMissingError as missing:
-        pytest.skip(str(missing))
-    try:
-        yield from _loaded(Served(state, server.url(server.new_database())))
-    finally:
-        manager.__exit__(None, None, None)
+    server = request.getfixturevalue("postgres")
+    yield from _loaded(Served(state, server.url(server.new_database())))
 
 
 def _loaded(made: Served):

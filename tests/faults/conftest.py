@@ -1,15 +1,11 @@
-"""The seed, and the two kinds of database."""
+"""The seed, and restarts without pauses."""
 
 from __future__ import annotations
 
 import os
 import random
-from collections.abc import Iterator
 
 import pytest
-
-from tests.postgres import PostgresMissingError, PostgresServer, running_server
-
 
 SEED = int(os.environ.get("HAZLEDGER_TEST_SEED", "0")) or random.SystemRandom().randint(1, 10**6)
 
@@ -22,21 +18,6 @@ def seed() -> int:
 
 def pytest_terminal_summary(terminalreporter) -> None:
     terminalreporter.write_line(f"faults were drawn with HAZLEDGER_TEST_SEED={SEED}")
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresServer]:
-    try:
-        manager = running_server()
-        server = manager.__enter__()
-    except PostgresMissingError as missing:
-        if os.environ.get("CI"):
-            pytest.fail(f"CI must test PostgreSQL: {missing}")
-        pytest.skip(str(missing))
-    try:
-        yield server
-    finally:
-        manager.__exit__(None, None, None)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ledger.adapters.store import SqlStores, open_stores
-from tests.postgres import PostgresMissingError, PostgresServer, running_server
+from tests.postgres import PostgresServer
 
 ORIGIN = "ledger.example/test"
 
@@ -42,21 +41,6 @@ class Backend:
     def close(self) -> None:
         for stores in self._opened:
             stores.close()
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresServer]:
-    try:
-        manager = running_server()
-        server = manager.__enter__()
-    except PostgresMissingError as missing:
-        if os.environ.get("CI"):
-            pytest.fail(f"CI must test PostgreSQL: {missing}")
-        pytest.skip(str(missing))
-    try:
-        yield server
-    finally:
-        manager.__exit__(None, None, None)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
