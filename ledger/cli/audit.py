@@ -118,7 +118,11 @@ class _Progress:
 
 
 def _checked(tasks: Iterator[TileTask], jobs: int) -> Iterator[tuple[TileTask, TileResult]]:
-    """Each task with its result, in order; `jobs` processes, few tiles ahead."""
+    """Each task with its result, in order; `jobs` processes, few tiles ahead.
+
+    The rows are those of the transaction that this process holds, so it sends them: a process of tileworkers, which reads
+    its tiles itself, would read what is there by then.
+    """
     if jobs == 1:
         for task in tasks:
             yield task, check_tile(task)
