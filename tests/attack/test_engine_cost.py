@@ -26,8 +26,8 @@ from tests.factories import HOLDER, OTHER_HOLDER, body, knife_line, line
 RULES, CATALOGUE = shipped_rules(), Catalogue.load()
 T0 = unix_ms("2026-03-02T02:00:00Z")
 SECOND, MINUTE, DAY = 1000, 60_000, 86_400_000
-EARLY, LATE = range(100, 130), range(600, 630)
-MOST = 1.5
+EARLY, LATE = range(50, 70), range(300, 320)
+MOST = 1.25
 THIRD = credit_code_for("91320100MA1P0002X")
 PERSON = {"valid": True, "minor": False, "age_from": 18, "person": "ab" * 16}
 AUTHORITY = {"alert_transition", "inspection", "order", "endorse", "refusal", "scrub"}
