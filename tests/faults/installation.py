@@ -21,6 +21,7 @@ from ledger.core.record import record_id_of
 from ledger.engine.rules import RuleSet
 from ledger.evaluate import Evaluator, Platform, shipped_rules
 from ledger.core.submission import SUBMISSION_TYPE
+from ledger.core.tiles import TILE_WIDTH
 from ledger.flow import Directory, Door, checked
 from ledger.model import Enrolment, Role, Signature, UnixMs
 from ledger.watch import watch
@@ -29,8 +30,8 @@ from tests.faults.load import _after_the_count, _cas
 from tests.kit import Book
 from tests.served import NDJSON, ORIGIN, Served
 
-RECORDS = 300
-# One more than a tile holds, so that a full tile stands beside a partial one.
+RECORDS = 150
+# With the alerts that they give more than a tile holds, so that a full tile stands beside a partial one.
 
 
 def fill(served: Served, monkeypatch) -> None:
@@ -62,6 +63,10 @@ def fill(served: Served, monkeypatch) -> None:
     _supervise(served)
     _fold(served, monkeypatch)
     served.wait_for(lambda: _anchored(served), 30, "an anchor over everything")
+    here = served.installation()
+    size = here.stores.log.size()
+    here.stores.close()
+    assert size > TILE_WIDTH and size % TILE_WIDTH > 20, size
 
 
 def _dip(served: Served, key: Book) -> None:

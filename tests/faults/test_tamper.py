@@ -244,7 +244,7 @@ def test_rows__facts_rewritten_to_match__the_tick_says_otherwise(installed, copy
 def test_rows__last_entries_deleted__rolled_back(installed, copy):
     """The end of the log is gone from the database; guard, checkpoints, anchors and the contract all know better."""
     raw = raw_of(copy)
-    raw.execute("log", 'DELETE FROM entry WHERE "index" > 310')
+    raw.execute("log", 'DELETE FROM entry WHERE "index" > (SELECT max("index") - 20 FROM entry)')
     report = _audit(copy, installed.service.rpc_url)
     places = {f.place for f in report.findings if f.code == "size-missing"}
     assert places == {"guard/signed-head", "log.checkpoint", "chain", "anchor.anchor"}
