@@ -15,6 +15,9 @@ from tests.served import Served
 pytestmark = [pytest.mark.chain, pytest.mark.faults]
 
 CLIENTS = 4
+PAUSE_S = 0.2
+"""Of a client between two requests: a place in the code is passed many times a second all the same, and what is checked at
+the end is a third of what clients without a pause make of the same kills."""
 DATABASES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
 
 
@@ -45,7 +48,7 @@ def _run(kind, request, tmp_path, seed, count) -> None:
     orders.mkdir()
     state = tmp_path / "s"
     with Served(state, database, environment={"HAZLEDGER_FAULTS": str(orders)}) as served:
-        load = Load(served.url, served.enterprises(CLIENTS), seed)
+        load = Load(served.url, served.enterprises(CLIENTS), seed, pause_s=PAUSE_S)
         killer = Killer(served, load, orders, seed)
         try:
             for target in plan(seed, count, half=int(kind != "sqlite")):
