@@ -108,9 +108,14 @@ class Fold:
                 original,
                 kind=correction.body["kind"],
                 body=correction.body["body"],
-                facts=self.state.corrected_facts.get(original.record_id, {}),
+                facts=self._facts_of(original, correction),
             )
         return replace(entry, before=original)
+
+    def _facts_of(self, original: Input, correction: Input) -> dict[str, Any]:
+        """The facts of a corrected record as they stand. Those of one corrected once follow from the log."""
+        known = self.state.corrected_facts.get(original.record_id)
+        return known if known is not None else _facts_after(original.facts, correction.facts)
 
     def step(self, entry: Input, to: Effects) -> None:
         """Fold one entry. Entries come in the order of their index, each once; `to` collects what is to be committed."""
@@ -236,8 +241,9 @@ class Fold:
             before=before,
             correction_id=entry.record_id,
         )
+        again = before.record_id in self.state.corrected
         self.state.corrected[before.record_id] = entry.record_id
-        if corrected.facts:
+        if again and corrected.facts:
             self.state.corrected_facts[before.record_id] = corrected.facts
         if corrected.kind in Register.kinds:
             self._register.apply(corrected)

@@ -191,7 +191,7 @@ class FoldState(msgspec.Struct):
     corrected: dict[str, str] = {}
     """record_id of a record that was corrected -> record_id of its newest correction."""
     corrected_facts: dict[str, dict[str, Any]] = {}
-    """record_id of such a record -> its facts as they stand, where it has any."""
+    """record_id of a record that was corrected more than once -> its facts as they stand, where it has any."""
     pruned_ms: int = 0
     pending: dict[str, dict[str, Pending]] = {}
     courses: dict[str, dict[str, Course]] = {}

@@ -84,6 +84,7 @@ class Licences(Topic):
     def __init__(self, state: LicencesState, register: Register) -> None:
         self._state = state
         self._register = register
+        self._by_record: dict[str, str] | None = None
 
     def apply(self, entry: Input, goods: Sequence[Goods]) -> Iterable[Row]:
         """Take in a licence or its endorsement; the rows of a movement."""
@@ -116,7 +117,15 @@ class Licences(Topic):
 
     def holder_of(self, record_id: str) -> str:
         """Who holds the licence of this record; "" where it is not known."""
-        return next((h for h, held in self._state.held.items() if any(x.record_id == record_id for x in held)), "")
+        holder = self._holders().get(record_id, "")
+        # The index still has what a newer licence took the place of.
+        return holder if any(one.record_id == record_id for one in self.held(holder)) else ""
+
+    def _holders(self) -> dict[str, str]:
+        """record_id -> holder of all licences; beside the state, made anew after each day's forgetting."""
+        if self._by_record is None:
+            self._by_record = {one.record_id: holder for holder, held in self._state.held.items() for one in held}
+        return self._by_record
 
     def _fold(self, entry: Input, *, replaces: str) -> None:
         """Take in one licence. An authority's word about the same number stands above the enterprise's."""
@@ -157,9 +166,11 @@ class Licences(Topic):
         if len(declared) > MOST_DECLARED:
             del held[declared[0]]
         self._state.held[holder] = held
+        self._holders()[new.record_id] = holder
 
     def prune(self, now_ms: int) -> None:
         """Forget what ran out so long ago that no movement is told of any more that it could have covered."""
+        self._by_record = None
         oldest = format_utc(UnixMs(now_ms - KEPT_MS))[:10]
         for holder, held in list(self._state.held.items()):
             kept = [one for one in held if one.valid_to >= oldest]
@@ -170,10 +181,9 @@ class Licences(Topic):
 
     def _endorse(self, record_id: str) -> None:
         """An authority confirmed a declared licence."""
-        for held in self._state.held.values():
-            for licence in held:
-                if licence.record_id == record_id:
-                    licence.confirmed = True
+        for licence in self.held(self.holder_of(record_id)):
+            if licence.record_id == record_id:
+                licence.confirmed = True
 
     def _rows(self, entry: Input, goods: Sequence[Goods]) -> Iterator[Row]:
         """One row for each code, need and party of a purchase, a sale, or a production."""
