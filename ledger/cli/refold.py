@@ -13,6 +13,7 @@ from ledger.adapters.store.stores import SqlStores, open_stores
 from ledger.audit import Refold
 from ledger.catalogue import Catalogue
 from ledger.cli.compose import PLATFORM_KEY, Installation
+from ledger.cli.rules.common import folding
 from ledger.core.keys import load_public_key
 from ledger.core.record import record_id_of
 from ledger.core.submission import SUBMISSION_TYPE
@@ -65,12 +66,13 @@ def _refold(
         kept=here.stores.engine.extra,
     )
     state: bytes | None = None
-    for end in sorted({min(cursor or 0, int(here.stores.log.size())), to}):
-        log.end = end
-        while evaluator.evaluate_once():
-            pass
-        if end == cursor:
-            state = evaluator.state()
+    with folding():
+        for end in sorted({min(cursor or 0, int(here.stores.log.size())), to}):
+            log.end = end
+            while evaluator.evaluate_once():
+                pass
+            if end == cursor:
+                state = evaluator.state()
     return stores.tables, state
 
 

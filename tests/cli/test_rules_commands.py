@@ -1,5 +1,6 @@
 """`hazledger rules …` and `hazledger clock` as they are typed, over real stores."""
 
+import gc
 import json
 import re
 from types import SimpleNamespace
@@ -10,6 +11,7 @@ from click.testing import CliRunner
 
 from ledger.adapters.clockpause import ClockPauseFile
 from ledger.cli.main import cli
+from ledger.cli.rules.common import folding
 from ledger.rulesets import shipped_rules, shipped_sources
 from tests.test_evaluate_real import evaluator, log, run  # noqa: F401 - the fixture is used by its name
 
@@ -122,3 +124,11 @@ def test_clock__jump__pauses_until_confirmed(here):
     assert "confirmed" in typed("clock", "--confirm")
     assert not json.loads(typed("clock", "--json"))["paused"]
     assert any(row[3] == "clock-confirm" for row in here.stores.portal.access_log(after=0, limit=100))
+
+
+def test_folding__also_when_it_fails__leaves_the_collector_as_it_was():
+    before, frozen = gc.get_threshold(), gc.get_freeze_count()
+    with pytest.raises(KeyError), folding():
+        assert gc.get_threshold()[0] > before[0] and gc.get_freeze_count() > frozen
+        raise KeyError
+    assert gc.get_threshold() == before and gc.get_freeze_count() == 0

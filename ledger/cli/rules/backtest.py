@@ -15,7 +15,7 @@ import click
 from ledger.adapters.files import write_whole
 from ledger.catalogue import Catalogue
 from ledger.cli.compose import Installation, open_installation, state_option
-from ledger.cli.rules.common import Progress, json_option, lang_option, print_json, read_files
+from ledger.cli.rules.common import Progress, folding, json_option, lang_option, print_json, read_files
 from ledger.core.verification.verdict import EXIT_FAILED, EXIT_OK
 from ledger.errors import ConfigError, RuleError
 from ledger.model import UnixMs
@@ -108,7 +108,7 @@ def backtest_command(
             raise RuleError("nothing was received in this stretch")
         test = BackTest(log, rules, name, catalogue, start=start, end=end)
     bar = Progress(f"backtest {name}", test.end)
-    with _interruptible() as stop:
+    with _interruptible() as stop, folding():
         reached = test.run(bar, stop)
     bar.close()
     if not reached:

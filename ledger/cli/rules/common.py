@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,23 @@ lang_option = click.option(
 files_argument = click.argument(
     "files", nargs=-1, type=click.Path(exists=True, path_type=Path), metavar="[FILE|DIRECTORY]..."
 )
+
+
+@contextmanager
+def folding() -> Iterator[None]:
+    """While a log is folded. Nearly everything that a fold makes stays, so the collector has little to find in it.
+
+    Measured: looking through it all again and again took a quarter to a third of a back-test's time.
+    """
+    before = gc.get_threshold()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
 
 def read_files(paths: Iterable[Path]) -> dict[str, str]:

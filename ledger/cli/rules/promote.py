@@ -9,7 +9,7 @@ import click
 from ledger.adapters.files import write_whole
 from ledger.catalogue import Catalogue
 from ledger.cli.compose import open_installation, state_option
-from ledger.cli.rules.common import Progress, json_option, print_json, read_files
+from ledger.cli.rules.common import Progress, folding, json_option, print_json, read_files
 from ledger.core.verification.verdict import EXIT_FAILED, EXIT_OK
 from ledger.errors import RuleError
 from ledger.model import UnixMs
@@ -54,7 +54,8 @@ def promote_command(context: click.Context, file: Path, *, state: Path | None, c
         rules = load_running(here.exceptions | drafts, here.restricted_sets)
         test = BackTest(log, rules, rule.id, Catalogue.load(), start=start, end=end)
         bar = Progress(f"backtest {rule.id}", end)
-        test.run(bar)
+        with folding():
+            test.run(bar)
         bar.close()
         here.stores.close()
         against = judged(test, Catalogue.load())

@@ -10,7 +10,7 @@ import click
 
 from ledger.catalogue import Catalogue
 from ledger.cli.compose import open_installation, state_option
-from ledger.cli.rules.common import Progress, json_option, print_json
+from ledger.cli.rules.common import Progress, folding, json_option, print_json
 from ledger.core.verification.verdict import EXIT_FAILED, EXIT_OK
 from ledger.follow import Sets
 from ledger.rulebench.replay import Replayed, replay
@@ -47,7 +47,8 @@ def replay_command(context: click.Context, state: Path | None, *, to: int | None
     sets = Sets(here.rules(), store.extra)
     end = min(to or int(store.cursor()), int(store.cursor()))
     bar, filling = Progress("replay", end), Progress("  back-filling new rules", end)
-    done = replay(log, store, sets, Catalogue.load(), to=to, progress=bar, filling=filling)
+    with folding():
+        done = replay(log, store, sets, Catalogue.load(), to=to, progress=bar, filling=filling)
     bar.close()
     here.stores.close()
     if as_json:
