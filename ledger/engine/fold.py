@@ -65,6 +65,7 @@ class Fold:
         for topic in self._topics:
             for kind in topic.kinds:
                 self._by_kind.setdefault(kind, []).append(topic)
+        self._by_reason: dict[str, list[Topic]] = {}
         self._stock = next(topic for topic in topics if isinstance(topic, Stock))
         self._refusals = next((topic for topic in self._topics if isinstance(topic, Refusals)), None)
         self.kinds = frozenset(self._by_kind) | Register.kinds | lives.KINDS | {"tick", "correction", "ruleset"}
@@ -219,11 +220,20 @@ class Fold:
         topics = self._by_kind.get(entry.kind)
         if not topics:
             return
+        if entry.kind == "movement":
+            topics = self._of_reason(entry.body["reason"], topics)
         goods = goods_of(entry.body, self._classifier)
         if goods and entry.kind in _LINE_KINDS:
             to.lines.append((entry, [item.line for item in goods]))
         for topic in topics:
             rows.extend(topic.apply(entry, goods))
+
+    def _of_reason(self, reason: str, topics: list[Topic]) -> list[Topic]:
+        """Those of the movement's topics that listen to movements of this reason; the formats know a dozen."""
+        found = self._by_reason.get(reason)
+        if found is None:
+            found = self._by_reason[reason] = [one for one in topics if one.reasons is None or reason in one.reasons]
+        return found
 
     def _correction(self, entry: Input, to: Effects) -> Iterator[Row]:
         """The record that was corrected, taken out as it stood and taken in as it stands from now on."""

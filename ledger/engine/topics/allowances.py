@@ -81,6 +81,7 @@ class Allowances(Topic):
     """Sees a record after the licences did."""
 
     kinds = frozenset({"movement", "licence", "endorse"})
+    reasons = frozenset({"purchase"})
     subjects = (
         # What one holder bought of one code under the licences now in force, or under the filings.
         Subject(

@@ -25,6 +25,8 @@ class Topic:
     subjects: ClassVar[tuple[Subject, ...]] = ()
     kinds: ClassVar[frozenset[str]] = frozenset()
     """Record kinds that it listens to."""
+    reasons: ClassVar[frozenset[str] | None] = None
+    """Reasons of the movements that it listens to; None: all. Of the others nothing would be remembered or told."""
     gone: list[tuple[str, int]]
     """Of topics that take back what they said: (subject, index of the entry whose rows are no more); emptied by the fold."""
 

@@ -39,6 +39,7 @@ class Combinations(Topic):
     """One row for each set that a purchase adds to, when all of its groups are held or all but one."""
 
     kinds = frozenset({"movement"})
+    reasons = frozenset({"purchase", "sale"})
     subjects = (
         Subject(
             "combination",

@@ -71,6 +71,7 @@ class Filings(Topic):
     """Who has to file what."""
 
     kinds = frozenset({"movement", "filing"})
+    reasons = frozenset({"purchase", "sale", "transfer"})
     subjects = (
         # One party's duty to file a sale or purchase.
         Subject(

@@ -39,6 +39,7 @@ class Flows(Topic):
     """Receipts and sales by substance."""
 
     kinds = frozenset({"movement"})
+    reasons = frozenset({"purchase", "sale", "transfer"})
     subjects = (
         # What left an enterprise within two days after one receipt.
         Subject(

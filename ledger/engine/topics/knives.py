@@ -36,6 +36,7 @@ class Knives(Topic):
     """Rows of sales of knives."""
 
     kinds = frozenset({"movement"})
+    reasons = frozenset({"sale"})
     subjects = (
         # One knife line of a sale. Geometry that is not stated is -1, an age that is not known too.
         Subject(

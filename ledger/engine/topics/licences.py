@@ -74,6 +74,7 @@ class Licences(Topic):
     """What each party to a purchase, sale or production needs and has."""
 
     kinds = frozenset({"licence", "endorse", "movement"})
+    reasons = frozenset({"purchase", "sale", "production"})
     subjects = (
         # What a party to a movement of listed goods needs and has.
         Subject("permit", level=False, fields=_PERMIT),

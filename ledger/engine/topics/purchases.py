@@ -56,6 +56,7 @@ class Purchases(Topic):
     """One row for each substance that a purchase brings."""
 
     kinds = frozenset({"movement"})
+    reasons = frozenset({"purchase", "sale"})
     subjects = (
         # One substance of one purchase, counted once however many records tell of it.
         Subject(
