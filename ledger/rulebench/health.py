@@ -9,7 +9,7 @@ from typing import Any
 from ledger.engine.rules import RuleSet
 from ledger.model import UnixMs
 from ledger.ports import EngineReader, LogReader
-from ledger.rulebench.backtest import REJECTED
+from ledger.rulebench.outcome import REJECTED
 
 SPAN_DAYS = 30
 DAY_MS = 86_400_000

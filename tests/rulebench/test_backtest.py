@@ -12,7 +12,8 @@ from ledger.engine import ruletests
 from ledger.errors import RuleError
 from ledger.model import LeafIndex
 from ledger.ports import LifeRow
-from ledger.rulebench.backtest import BackTest, Expectations, alone, received_span, resumed, stretch, summary
+from ledger.rulebench.backtest import BackTest, alone, received_span, resumed, stretch
+from ledger.rulebench.outcome import Expectations, summary
 from tests.bench.dense import stream
 from tests.engine.helpers import RULES, Classifier
 from tests.fakes_engine import T0

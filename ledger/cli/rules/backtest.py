@@ -19,16 +19,9 @@ from ledger.cli.rules.common import Progress, folding, json_option, lang_option,
 from ledger.core.verification.verdict import EXIT_FAILED, EXIT_OK
 from ledger.errors import ConfigError, RuleError
 from ledger.model import UnixMs
-from ledger.rulebench.backtest import (
-    BackTest,
-    Expectations,
-    Summary,
-    received_span,
-    resumed,
-    stretch,
-    summary,
-)
+from ledger.rulebench.backtest import BackTest, received_span, resumed, stretch
 from ledger.rulebench.drafts import load_running, rules_in
+from ledger.rulebench.outcome import Expectations, Summary, summary
 from ledger.rulesets import RuleSet
 
 EXIT_INTERRUPTED = 3
