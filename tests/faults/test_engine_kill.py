@@ -75,6 +75,7 @@ def _strike(state: Path, rng: random.Random, kills: int, end: int) -> Counter[st
             snapshot_entries=rng.choice([300, 2000, 10_000]),
             to_die_at=at,
         )
+        print(f"  {done.total() + 1}: {place} from entry {at:,}, {life}", flush=True)
         engine = _Engine(state, life)
         if place == "start":
             engine.pass_time(rng.uniform(0.0, 0.5))
@@ -157,7 +158,9 @@ class _Engine:
         """Of SIGKILL, and of nothing else; False when it had come to its end before."""
         self._process.join(DIES_WITHIN_S)
         code = self._process.exitcode
-        assert code in (0, -signal.SIGKILL), code
+        assert code in (0, -signal.SIGKILL), (
+            f"exit code {code}, pid {self._process.pid} at {self._progress.cursor():,}, orders {os.listdir(self._orders)}"
+        )
         self._process.close()
         return code != 0
 
