@@ -30,6 +30,7 @@ from ledger.demo import SIMULATED
 from ledger.demo.world import Item, World
 from ledger.errors import ChainRevertedError, ConfigError, LedgerError, OverloadedError
 from ledger.model import Enrolment, LeafIndex, StoredRecord
+from webapp.passwords import password_matches
 from webapp.services import Services  # noqa: F401 - the web worker needs it; a broken install shows here, at once
 
 ORIGIN = "demo.county.example/haz"
@@ -108,11 +109,14 @@ class Run:
         click.echo(f"  chain      {self.service.rpc_url} (Anvil, a development chain), contracts deployed")
         click.echo(f"  portal     {self.service.url}")
         user = self.here.stores.portal.user(SUPERVISOR)
-        if user is not None and user.must_change and code_path.exists():
-            click.echo(f"  sign in    user {SUPERVISOR}, one-time code {code_path.read_text().strip()}")
+        kept = code_path.read_text().strip() if code_path.exists() else ""
+        # After a reset the code is another than the file's.
+        if user is not None and user.must_change and password_matches(user.password_hash, kept):
+            click.echo(f"  sign in    user {SUPERVISOR}, one-time code {kept}")
         elif user is not None:
             click.echo(
-                f"  sign in    user {SUPERVISOR}, with the password that you chose (forgotten: remove {_short(self.state)})"
+                f"  sign in    user {SUPERVISOR}, with your password, or the code of a reset "
+                f"(lost: hazledger supervisor reset --state {_short(self.state)})"
             )
 
     def open(self) -> None:

@@ -140,7 +140,7 @@ UNITS_EN = {"MGM": "mg", "GRM": "g", "KGM": "kg", "TNE": "t", "MLT": "mL", "LTR"
 
 ACTS_ZH = {
     "alert-step": "处置预警", "order-issued": "下达指令", "order-decided": "审核指令答复", "key-unlocked": "解锁密钥",
-    "sign-in": "登录", "sign-in-failed": "登录失败", "sign-out": "退出", "password-changed": "修改密码", "session-revoked": "结束会话",
+    "sign-in": "登录", "sign-in-failed": "登录失败", "sign-out": "退出", "password-changed": "修改密码", "session-revoked": "结束会话", "account-reset": "重置账户",
     "search": "搜索", "query-records": "查询记录", "query-enterprises": "查询企业", "disclosures": "查看个人信息", "bundle": "下载证据包", "bundle-with-disclosures": "下载含个人信息的证据包",
 }  # fmt: skip
 
