@@ -97,7 +97,7 @@ class Cycles:
         """Judge anchors again, and those `once` of which there are too many; `gone` takes what is no more."""
         state, own = self._state, (entry.before or entry).index
         found = {anchor.name: (anchor, self._find(anchor)) for anchor in again}
-        dirty = {own: None} if entry.before is not None and own in state.by_entry else {}
+        dirty: dict[int, None] = {own: None} if entry.before is not None and own in state.by_entry else {}
         for name, (_, now) in found.items():
             was = state.told.get(name)
             if was is not None and was[1:] != now:
