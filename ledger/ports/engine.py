@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import msgspec
+
 from ledger.model import Alert, LeafIndex, RecordId, UnixMs
 
 
@@ -18,8 +20,7 @@ class OutboxRow:
     envelope: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class TimerRow:
+class TimerRow(msgspec.Struct, frozen=True):
     """Fires at the first tick whose now >= due_ms; ordered by (due_ms, id)."""
 
     id: str
@@ -28,8 +29,7 @@ class TimerRow:
     data: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class StockRow:
+class StockRow(msgspec.Struct, frozen=True):
     """Book stock of one balance key, as the fold has it. `amount` in mg, microlitres or pieces by `dimension`."""
 
     holder: str
@@ -46,8 +46,7 @@ class StockRow:
     event_time_ms: UnixMs
 
 
-@dataclass(frozen=True, slots=True)
-class LineRow:
+class LineRow(msgspec.Struct, frozen=True):
     """One goods line of one record, for lists and filters."""
 
     index: LeafIndex

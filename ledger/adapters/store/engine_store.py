@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+import msgspec
 from sqlalchemy import Column, Connection, Table, bindparam, delete, func, select, tuple_, update
 
 from ledger.adapters.store.database import Database, Insert, chunks
@@ -182,7 +183,8 @@ class EngineStore(EngineReadStore):
             cursor, seq, prev = (0, 0, None) if kept is None else kept[1:4]
             _add_alerts(connection, batch.alerts)
             _add_outbox(connection, batch.outbox)
-            _LINE.run(connection, [_line_row(line) for line in batch.lines])
+            # Lines and stock have their tables' columns, in the same order.
+            _LINE.run(connection, [msgspec.structs.astuple(line) for line in batch.lines])
             if batch.cursor < cursor:
                 return
             if batch.book_seq is not None:
@@ -191,7 +193,7 @@ class EngineStore(EngineReadStore):
             for part in chunks(batch.timers_cleared):
                 connection.execute(delete(timer).where(timer.c.id.in_(part)))
             _TIMER.run(connection, [(t.id, t.due_ms, t.rule, _json(t.data)) for t in batch.timers_set])
-            _STOCK.run(connection, [_stock_row(row) for row in batch.stock])
+            _STOCK.run(connection, [msgspec.structs.astuple(row) for row in batch.stock])
             write_lives(connection, batch)
             _HEALTH.run(connection, [_health_row(row) for row in batch.health])
             _EXTRA.run(connection, [(key, _json(value)) for key, value in batch.extra.items()])
@@ -299,42 +301,6 @@ def _alert(row: Any) -> tuple[int, Alert]:
     )
 
 
-def _line_row(r: LineRow) -> tuple[Any, ...]:
-    return (
-        r.index,
-        r.line,
-        r.holder,
-        r.site,
-        r.book,
-        r.kind,
-        r.direction,
-        r.reason,
-        r.code,
-        r.dimension,
-        r.amount,
-        r.pieces,
-        r.store,
-        r.event_time_ms,
-        r.counterparty,
-    )
-
-
-def _stock_row(r: StockRow) -> tuple[Any, ...]:
-    return (
-        r.holder,
-        r.site,
-        r.book,
-        r.key,
-        r.code,
-        r.dimension,
-        r.amount,
-        r.pieces,
-        r.capacity,
-        r.as_of_index,
-        r.event_time_ms,
-    )
-
-
 def _health_row(r: RuleHealth) -> tuple[Any, ...]:
     return (r.rule, r.version, r.last_index, r.state, r.error, r.evaluations, r.alerts)
 
@@ -344,4 +310,4 @@ def _bytes(record_id: RecordId | None) -> bytes | None:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return msgspec.json.encode(value).decode()

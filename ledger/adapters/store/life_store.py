@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 from sqlalchemy import Connection, case, func, select
 
 from ledger.adapters.store.database import Database, Insert, chunks
@@ -210,4 +211,4 @@ def _order(row: Any) -> OrderRow:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return msgspec.json.encode(value).decode()
