@@ -61,6 +61,7 @@ def run(state: Path, orders: Path, life: Life) -> None:
     with here.stores.exclusive("engine"):
         engine = here.evaluator(RULES, CLASSIFIER)
         engine.recover()
+        progress.say(max(int(engine.status()["cursor"]), 1))
         while engine.evaluate_once() or engine.status()["lag"] or here.stores.engine.outbox_pending(1):
             cursor = int(engine.status()["cursor"])
             progress.say(cursor)
