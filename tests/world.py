@@ -283,7 +283,8 @@ class World:
 
     def state_proof(self, wanted=None):
         state, log_trie, registry_trie, header = self.state()
-        nodes = {}
+        # As a node does, also for an account that is not there.
+        nodes = dict.fromkeys(node for address, _ in wanted or [] for node in state.prove(address))
         for address, trie in ((self.addresses["log"], log_trie), (self.addresses["registry"], registry_trie)):
             nodes |= dict.fromkeys(state.prove(address))
             for slot in dict(wanted or []).get(address, ()):

@@ -207,11 +207,11 @@ def test_bundle__rpc_silent__4(run):
 @pytest.mark.parametrize(
     ("method", "answer", "code"),
     [
-        ("eth_chainId", {"result": "0x1"}, 1),
+        ("eth_chainId", {"result": "0x1"}, 2),
         ("eth_getProof", {"error": {"code": -32601, "message": "method not found"}}, 4),
         ("eth_getProof", {"result": {}}, 4),
         ("eth_getBlockByNumber", {"result": None}, 4),
-        ("eth_getBlockByNumber", {"result": {"hash": "0x12"}}, 1),
+        ("eth_getBlockByNumber", {"result": {"hash": "0x12"}}, 2),
         ("eth_chainId", {"result": "many"}, 4),
     ],
 )

@@ -15,10 +15,10 @@ from ledger.core.trust import TrustFile
 from ledger.core.verification import evidence
 from ledger.core.verification.balance import balance_of
 from ledger.core.verification.chainside import ChainSide
-from ledger.core.verification.checks import check_checkpoint
+from ledger.core.verification.checks import check_checkpoint, check_log_of
 from ledger.core.verification.log import ExpectedRoot, LogAudit, LogReport, StoredTile
 from ledger.core.verification.outcome import Outcome
-from ledger.core.verification.state import ChainView
+from ledger.core.verification.state import ChainView, OtherChainError
 from ledger.core.verification.tile import Place
 from ledger.core.verification.verdict import utc
 from ledger.errors import ChainError, VerificationError
@@ -68,8 +68,14 @@ def plan_audit(
     subject = f"log {trust.origin}" if only is None else f"book {only[0]} {only[1]}/{only[2]}"
     outcome = Outcome(trust.digest, subject)
     side, head = _ask_head(trust, rpc, outcome)
+    note = read_checkpoint()
     try:
-        newest = _opened(read_checkpoint(), trust, NEWEST)
+        check_log_of(note, trust)
+    except VerificationError as error:
+        # Check 8 fails then as well; alone it would not say why.
+        outcome.fail(error)
+    try:
+        newest = _opened(note, trust, NEWEST)
     except VerificationError as error:
         outcome.fail(error)
         return outcome.close("needs check 8")
@@ -161,6 +167,10 @@ def _ask_head(
     try:
         side = ChainSide(rpc, trust)
         size, root, state = side.head()
+    except OtherChainError as error:
+        outcome.misuse = error.detail
+        outcome.skip(10, "needs an endpoint of the trust file's chain; the one you named is of another")
+        return None, None
     except VerificationError as error:
         outcome.fail(error)
         return None, None

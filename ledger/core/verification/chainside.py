@@ -24,7 +24,8 @@ class ChainSide:
         """Take the chain for checkpoints of `size` (None: the newest).
 
         Raises:
-            VerificationError: check 2, the endpoint serves another chain, or none is named for this size.
+            OtherChainError: the endpoint serves another chain.
+            VerificationError: check 2, the trust file names no chain for this size.
             ChainError: it does not answer.
         """
         chain = trust.newest_chain() if size is None else trust.chain_for(size)
@@ -70,6 +71,7 @@ class ChainSide:
     def _state(self, *, gs: Sequence[bytes] = (), sizes: Sequence[int] = (), head: bool = False) -> ChainState:
         wanted = wanted_slots(self.chain, log=self._log, gs=gs, sizes=sizes, head=head)
         state = open_proof(self._rpc.state_proof(wanted), self.chain, self._log)
+        state.check_chain()
         state.check_registry()
         state.check_log()
         return state

@@ -46,17 +46,31 @@ def claimed_checkpoint(note: bytes) -> Checkpoint:
     return Checkpoint.parse(text)
 
 
-def check_trust_applies(trust: TrustFile, claimed: Checkpoint | None, payload: Payload | None) -> TrustedChain | None:
-    """Check 2: checkpoint and payload are of the trust file's log, and it names a chain for the checkpoint's size.
+def check_log_of(note: bytes, trust: TrustFile) -> None:
+    """Check 2 for a note alone: it is of the trust file's log. What is no checkpoint is left to check 8."""
+    try:
+        claimed = claimed_checkpoint(note)
+    except VerificationError:
+        return
+    _check_origin(claimed, trust)
 
-    An argument is None when it could not be read; its own check says so.
-    """
-    if claimed is not None and claimed.origin != trust.origin:
+
+def _check_origin(claimed: Checkpoint, trust: TrustFile) -> None:
+    if claimed.origin != trust.origin:
         raise VerificationError(
             f"the checkpoint is of log {claimed.origin}, the trust file of {trust.origin}; take that log's trust file",
             check=2,
             code="wrong-log",
         )
+
+
+def check_trust_applies(trust: TrustFile, claimed: Checkpoint | None, payload: Payload | None) -> TrustedChain | None:
+    """Check 2: checkpoint and payload are of the trust file's log, and it names a chain for the checkpoint's size.
+
+    An argument is None when it could not be read; its own check says so.
+    """
+    if claimed is not None:
+        _check_origin(claimed, trust)
     if payload is not None and payload.log != trust.origin:
         raise VerificationError(
             f"the record was signed for log {payload.log}, the trust file is of {trust.origin}",

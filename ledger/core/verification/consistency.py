@@ -10,7 +10,7 @@ from ledger.core.checkpoint import Checkpoint
 from ledger.core.merkle import HashReader, consistency_proof, root_from, verify_consistency
 from ledger.core.trust import TrustFile
 from ledger.core.verification import evidence
-from ledger.core.verification.checks import check_checkpoint
+from ledger.core.verification.checks import check_checkpoint, check_log_of
 from ledger.core.verification.outcome import Outcome
 from ledger.errors import VerificationError
 
@@ -26,6 +26,12 @@ def verify_consistency_of(old_note: bytes, new_note: bytes, trust: TrustFile, re
             of one size). It may raise ValueError for a hash that it does not hold.
     """
     outcome = Outcome(trust.digest, "two checkpoints")
+    try:
+        for note in (old_note, new_note):
+            check_log_of(note, trust)
+    except VerificationError as error:
+        # Check 8 fails then as well; alone it would not say why.
+        outcome.fail(error)
     outcome.ok(2, f"log {trust.origin}")
     try:
         old, new = check_checkpoint(old_note, trust), check_checkpoint(new_note, trust)

@@ -21,6 +21,7 @@ from ledger.core.verification.state import (
     ChainState,
     ChainView,
     ContractError,
+    OtherChainError,
     StateProofError,
     check_endpoint,
     open_proof,
@@ -73,6 +74,7 @@ class OnChain:
         self.keys_as_of: KeysAsOf | None = None
         self.meta: Meta | None = None
         self.unreachable = ""
+        self.wrong_endpoint = ""
 
     def judge(self, rpc: ChainView | None) -> None:
         """Write the lines of checks 4, 9 and 10."""
@@ -125,9 +127,7 @@ class OnChain:
         """The newest final block's answer, with check 10 settled; None when there is none."""
         checkpoint = self._claims.checkpoint
         try:
-            if not self._lines.holds(2, check_endpoint, rpc, self._chain):
-                self._lines.skip(10, "needs check 2: the endpoint serves another chain")
-                return None
+            check_endpoint(rpc, self._chain)
             gs = [key.g for key in self._claims.signing or ()]
             sizes = () if checkpoint is None else (checkpoint.size,)
             proof = rpc.state_proof(wanted_slots(self._chain, log=self._log, gs=gs, sizes=sizes))
@@ -135,8 +135,16 @@ class OnChain:
         except ChainError as error:
             self.unreachable = error.detail
             return None
+        except OtherChainError as error:
+            self.wrong_endpoint = error.detail
+            return None
         state = self._lines.attempt(10, open_proof, proof, self._chain, self._log)
         if state is None:
+            return None
+        try:
+            state.check_chain()
+        except OtherChainError as error:
+            self.wrong_endpoint = error.detail
             return None
         self._header_by_rpc(header, at_number, state.header)
         return self._answer(state, checkpoint)
@@ -151,6 +159,8 @@ class OnChain:
             lift = checks.lift_for_header(header, self._chain)
             if self.unreachable:
                 lift = f"the endpoint did not answer ({self.unreachable}); try again or another one"
+            elif self.wrong_endpoint:
+                lift = "needs an endpoint of the trust file's chain; the one you named is of another"
             self._lines.skip(10, lift)
 
     def _header_by_rpc(self, header: Header, at_number: bytes | None, newest: Header) -> None:
@@ -169,8 +179,8 @@ class OnChain:
             self._lines.fail(
                 VerificationError(
                     f"the bundle's header claims to be block {header.number} with hash 0x{header.hash.hex()}; the "
-                    f"endpoint's chain {there}. Either the bundle was altered or the chain was made anew: ask for a "
-                    f"fresh bundle",
+                    f"endpoint's chain {there}. Either the bundle was altered, or the chain was made anew, or "
+                    f"this endpoint is not of the trust file's chain: ask for a fresh bundle, or name another endpoint",
                     check=10,
                     code="not-canonical",
                 )

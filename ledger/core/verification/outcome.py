@@ -14,7 +14,9 @@ from ledger.core.verification.verdict import (
     EXIT_OK,
     EXIT_PENDING,
     EXIT_UNREACHABLE,
+    EXIT_USAGE,
     FAIL,
+    NOT_VERIFIED,
     OK,
     SKIP,
     Check,
@@ -42,6 +44,8 @@ class Outcome:
     evidence: bytes | None = None
     """Equivocation, proven: the evidence file's bytes."""
     evidence_says: str = ""
+    misuse: str = ""
+    """What the caller must name otherwise: an endpoint of another chain, a book that no record is of."""
     unreachable: str = ""
     pending: str = ""
 
@@ -88,16 +92,19 @@ class Outcome:
             return EXIT_EQUIVOCATION
         if self.failed:
             return EXIT_FAILED
+        if self.misuse:
+            return EXIT_USAGE
         if self.unreachable:
             return EXIT_UNREACHABLE
         return EXIT_PENDING if self.pending else EXIT_OK
 
     @property
     def word(self) -> str:
-        """EQUIVOCATION, FAILED, UNREACHABLE, PENDING or OK."""
+        """EQUIVOCATION, FAILED, NOT-VERIFIED, UNREACHABLE, PENDING or OK."""
         words = {
             EXIT_EQUIVOCATION: "EQUIVOCATION",
             EXIT_FAILED: "FAILED",
+            EXIT_USAGE: NOT_VERIFIED,
             EXIT_UNREACHABLE: "UNREACHABLE",
             EXIT_PENDING: "PENDING",
         }
@@ -106,7 +113,12 @@ class Outcome:
     @property
     def verdict_line(self) -> str:
         """The one line that a person reads last."""
-        why = {EXIT_EQUIVOCATION: self.evidence_says, EXIT_UNREACHABLE: self.unreachable, EXIT_PENDING: self.pending}
+        why = {
+            EXIT_EQUIVOCATION: self.evidence_says,
+            EXIT_USAGE: self.misuse,
+            EXIT_UNREACHABLE: self.unreachable,
+            EXIT_PENDING: self.pending,
+        }
         head = f"{self.word}: {self.subject}"
         if self.exit_code in why:
             head += f": {why[self.exit_code]}"

@@ -21,7 +21,7 @@ from ledger.core.verification import evidence
 from ledger.core.verification.chainside import ChainSide
 from ledger.core.verification.checks import check_checkpoint
 from ledger.core.verification.outcome import Outcome
-from ledger.core.verification.state import ChainView
+from ledger.core.verification.state import ChainView, OtherChainError
 from ledger.core.verification.verdict import utc
 from ledger.errors import ChainError, VerificationError
 from ledger.model import UnixMs
@@ -112,6 +112,8 @@ class ReceiptCheck:
                 )
             else:
                 self.outcome.skip(9, f"the contract's head has size {size}; merge-by is not over by the chain's clock")
+        except OtherChainError as error:
+            self.outcome.misuse = error.detail
         except VerificationError as error:
             self.outcome.fail(error)
         except ChainError as error:

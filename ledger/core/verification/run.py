@@ -186,6 +186,7 @@ class _Run:
             record_id=self._record_id,
             index=self._index,
             unreachable="" if onchain is None else onchain.unreachable,
+            wrong_endpoint="" if onchain is None else onchain.wrong_endpoint,
             warnings=tuple(self._warnings),
         )
 

@@ -39,6 +39,14 @@ class ContractError(VerificationError):
     default_code = "wrong-contract"
 
 
+class OtherChainError(VerificationError):
+    """The endpoint is of another chain than the trust file's. That is said of the endpoint that the caller named, and of
+    nothing that is verified: an error of use (exit 2), no failed check.
+    """
+
+    default_code = "wrong-chain"
+
+
 class StateProofError(VerificationError):
     """The trie nodes do not prove what they were sent for: one is missing, altered, or superfluous."""
 
@@ -91,6 +99,23 @@ class ChainState:
         registry = self._chain.key_registry
         storage_root = self._storage_root(registry.address, registry.code_hash, "KeyRegistry", check=4)
         return self._word(storage_root, slots.grant_slot(registry.grants_slot, g), check=4)
+
+    def check_chain(self) -> None:
+        """Not both contracts are proven absent. Development chains may share id and genesis: their contracts tell them
+        apart. OtherChainError(check=2) else; whatever is only missing or altered is left to checks 4 and 9.
+        """
+        addresses = self._chain.checkpoint_log.address, self._chain.key_registry.address
+        try:
+            absent = all(self.nodes.account(self.header.state_root, address) is None for address in addresses)
+        except TrieError:
+            return
+        if absent:
+            raise OtherChainError(
+                f"the endpoint's chain has neither of the trust file's contracts (0x{addresses[0].hex()} and "
+                f"0x{addresses[1].hex()}) at its block {self.header.number}: it is another chain with the same id and "
+                "genesis, or one made anew: name another endpoint",
+                check=2,
+            )
 
     def check_registry(self) -> None:
         """The registry's account stands and runs the code of the trust file; VerificationError(check=4) else."""
@@ -173,14 +198,13 @@ def open_proof(proof: StateProof, chain: TrustedChain, log: bytes) -> ChainState
 
 
 def check_endpoint(rpc: ChainView, chain: TrustedChain) -> None:
-    """Check 2: the endpoint serves the chain of the trust file."""
+    """The endpoint serves the chain of the trust file, by id and genesis; OtherChainError(check=2) else."""
     chain_id, genesis = rpc.chain_id(), rpc.genesis_hash()
     if (chain_id, genesis) != (chain.chain_id, chain.genesis):
-        raise VerificationError(
+        raise OtherChainError(
             f"the endpoint serves chain {chain_id} with genesis 0x{genesis.hex()}; the trust file names chain "
             f"{chain.chain_id} with genesis 0x{chain.genesis.hex()}: name another endpoint",
             check=2,
-            code="wrong-chain",
         )
 
 

@@ -40,6 +40,9 @@ EXIT_PENDING = 3
 EXIT_UNREACHABLE = 4
 EXIT_EQUIVOCATION = 5
 
+NOT_VERIFIED = "NOT-VERIFIED"
+"""The verdict's word where the caller must name something else before anything can be said (exit 2)."""
+
 # What check 1 or 2 says of a file that is well-formed but of a version, or of a reserved part, that is not read here.
 # Nothing in such a file was found wrong, so the exit code is 2 and not 1.
 UNKNOWN_FORMAT_CODES = frozenset({"unknown-format", "jws-not-supported", "timestamps-not-supported"})
@@ -129,6 +132,8 @@ class Verdict:
     index: int | None = None
     unreachable: str = ""
     """Why a source that the caller named did not answer; empty when all did."""
+    wrong_endpoint: str = ""
+    """Why the endpoint that the caller named is of no use here: it is of another chain. Says nothing about the record."""
     warnings: tuple[str, ...] = field(default=())
     """Findings that are not failures, such as a record that was anchored later than its receipt promised."""
 
@@ -139,9 +144,11 @@ class Verdict:
 
     @property
     def outcome(self) -> str:
-        """FAILED, PENDING, or the level's own word."""
+        """FAILED, NOT-VERIFIED (the endpoint is of another chain), PENDING, or the level's own word."""
         if self.failed:
             return "FAILED"
+        if self.wrong_endpoint:
+            return NOT_VERIFIED
         return "PENDING" if self.pending else self.level.label
 
     @property
@@ -156,6 +163,8 @@ class Verdict:
         if failed:
             unknown = all(check.code in UNKNOWN_FORMAT_CODES for check in failed)
             return EXIT_USAGE if unknown else EXIT_FAILED
+        if self.wrong_endpoint:
+            return EXIT_USAGE
         if self.unreachable:
             return EXIT_UNREACHABLE
         return EXIT_PENDING if self.pending else EXIT_OK
@@ -204,6 +213,7 @@ class Verdict:
             "digests": {"notShown": self.digests_not_shown, "of": self.digests},
             "findings": list(self.warnings),
             "unreachable": self.unreachable or None,
+            "wrongEndpoint": self.wrong_endpoint or None,
             "trustFile": self.trust_digest.hex(),
         }
 
@@ -211,6 +221,8 @@ class Verdict:
         if self.failed:
             numbers = ", ".join(str(check.number) for check in self.failed)
             return f"FAILED: check {numbers}. Do not rely on this record"
+        if self.wrong_endpoint:
+            return f"{NOT_VERIFIED}: {self.wrong_endpoint}. No check failed: this says nothing against the record, nor for it"
         if self.pending:
             reached = f"proven so far: {self.level.label}" if self.level else "nothing proven yet"
             lift = "" if self.lift is None else f"; check {self.lift.number} would lift it: {self.lift.detail}"

@@ -10,7 +10,7 @@ import pytest
 from ledger.core.encoding import sha256
 from ledger.core.trust import PinnedBlock
 from ledger.core.verification import Level
-from ledger.core.verification.verdict import EXIT_FAILED, EXIT_PENDING, EXIT_UNREACHABLE
+from ledger.core.verification.verdict import EXIT_FAILED, EXIT_PENDING, EXIT_UNREACHABLE, EXIT_USAGE
 from ledger.model import Role
 from tests.core.verification.bundles import anchored_world, only_failure, statuses, verdict_of
 from tests.world import AUTHORITY, HOLDER, T0_S, World, unreachable
@@ -186,11 +186,34 @@ def test_rpc__another_root_than_the_checkpoints__failed():
 
 
 @pytest.mark.parametrize(("what", "value"), [("chain_id", 1), ("genesis_hash", bytes(32))])
-def test_rpc__another_chain__failed(world, good, what, value):
+def test_rpc__another_chain__said_of_the_endpoint_not_of_the_record(world, good, what, value):
     view = world.view()
     view.lie[what] = value
-    verdict = verdict_of(good, world, rpc=view)
-    assert (2, "wrong-chain") in {(check.number, check.code) for check in verdict.failed}
+    verdict = verdict_of(good, world, trust=world.trust(pinned=()), rpc=view)
+    assert (verdict.outcome, verdict.exit_code, verdict.failed) == ("NOT-VERIFIED", EXIT_USAGE, ())
+    assert "name another endpoint" in verdict.verdict_line and "Do not rely" not in verdict.verdict_line
+    assert statuses(verdict)[10] == "skip" and verdict.to_json()["wrongEndpoint"]
+
+
+def test_rpc__another_chain_with_the_same_genesis__known_by_its_contracts(world, good):
+    # Every development chain of this program has the same id and genesis.
+    other = World()
+    other.addresses = {"log": b"\x33" * 20, "registry": b"\x44" * 20}
+    verdict = verdict_of(good, world, trust=world.trust(pinned=()), rpc=other.view())
+    assert (verdict.exit_code, verdict.failed) == (EXIT_USAGE, ())
+    assert "neither of the trust file's contracts" in verdict.verdict_line
+
+
+def test_rpc__only_one_contract_gone__failed(world, good):
+    other = World()
+    other.addresses = {"log": b"\x33" * 20, "registry": world.addresses["registry"]}
+    assert verdict_of(good, world, rpc=other.view()).exit_code == EXIT_FAILED
+
+
+def test_rpc__another_chain_but_a_check_failed__exit_1(world, good):
+    view = world.view()
+    view.lie["chain_id"] = 1
+    assert verdict_of(replace(good, index=4), world, rpc=view).exit_code == EXIT_FAILED
 
 
 @pytest.mark.parametrize("what", ["chain_id", "state_proof", "block_hash"])

@@ -2,6 +2,7 @@
 
 import os
 import tracemalloc
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +11,14 @@ from ledger.core.merkle import leaf_hash
 from ledger.core.record import record_id_of
 from ledger.core.tiles import tile_path
 from ledger.core.verification.evidence import check_evidence
-from ledger.core.verification.verdict import EXIT_EQUIVOCATION, EXIT_FAILED, EXIT_OK, EXIT_PENDING, EXIT_UNREACHABLE
+from ledger.core.verification.verdict import (
+    EXIT_EQUIVOCATION,
+    EXIT_FAILED,
+    EXIT_OK,
+    EXIT_PENDING,
+    EXIT_UNREACHABLE,
+    EXIT_USAGE,
+)
 from ledger.model import Role
 from tests.core.verification.audits import (
     audited,
@@ -305,11 +313,21 @@ def test_log__endpoint_silent__exit_4(world, files, what):
     assert audited(world, files, rpc=view).exit_code == EXIT_UNREACHABLE
 
 
-def test_log__endpoint_of_another_chain__check_2(world, files):
+def test_log__endpoint_of_another_chain__said_of_the_endpoint_not_of_the_log(world, files):
     view = world.view()
     view.lie["chain_id"] = 5
-    outcome = audited(world, files, rpc=view)
-    assert outcome.lines[2].status == "FAIL"
+    other = World()
+    other.addresses = {"log": b"\x33" * 20, "registry": b"\x44" * 20}
+    for named in (view, other.view()):
+        outcome = audited(world, files, rpc=named)
+        assert (outcome.word, outcome.exit_code, outcome.failed) == ("NOT-VERIFIED", EXIT_USAGE, False)
+        assert "name another endpoint" in outcome.verdict_line
+
+
+def test_log__trust_file_of_another_log__says_so(world, files):
+    outcome = audited(world, files, trust=replace(world.trust(), origin="other.example/log"))
+    assert (outcome.lines[2].code, outcome.exit_code) == ("wrong-log", EXIT_FAILED)
+    assert "take that log's trust file" in outcome.lines[2].detail and outcome.lines[8].status == "FAIL"
 
 
 # --- memory --------------------------------------------------------------------------------------------------------------

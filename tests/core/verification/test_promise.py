@@ -18,6 +18,7 @@ from ledger.core.verification.verdict import (
     EXIT_OK,
     EXIT_PENDING,
     EXIT_UNREACHABLE,
+    EXIT_USAGE,
 )
 from ledger.errors import VerificationError
 from tests.core.verification.audits import reader_of
@@ -172,6 +173,13 @@ def test_receipt__endpoint_silent__exit_4(world):
     assert checked(world, 7, rpc=view).exit_code == EXIT_UNREACHABLE
 
 
+def test_receipt__endpoint_of_another_chain__said_of_the_endpoint(world):
+    view = world.view()
+    view.lie["chain_id"] = 5
+    outcome = checked(world, 7, rpc=view)
+    assert (outcome.word, outcome.exit_code, outcome.failed) == ("NOT-VERIFIED", EXIT_USAGE, False)
+
+
 # --- consistency ---------------------------------------------------------------------------------------------------------
 
 
@@ -180,6 +188,12 @@ def test_consistency__of_one_log__ok_in_either_order(world, reader):
     for pair in ((old, new), (new, old)):
         outcome = verify_consistency_of(*pair, world.trust(), reader)
         assert outcome.exit_code == EXIT_OK, outcome.text()
+
+
+def test_consistency__trust_file_of_another_log__says_so(world, reader):
+    notes = (world.checkpoints[0][2], world.checkpoints[-1][2])
+    outcome = verify_consistency_of(*notes, replace(world.trust(), origin="other.example/log"), reader)
+    assert (outcome.lines[2].code, outcome.exit_code) == ("wrong-log", EXIT_FAILED)
 
 
 def test_consistency__same_root_twice__ok_without_tiles(world):
