@@ -3,6 +3,7 @@
 import json
 from random import Random
 
+import msgspec
 import pytest
 
 from ledger.core.ids import credit_code_for
@@ -261,8 +262,7 @@ def test_evaluate__rule_that_raises__is_an_alert_and_a_health_of_its_own_and_sto
 
 def test_evaluate__unreadable_entry__is_an_alert_and_the_fold_goes_on():
     log = history()
-    entry = log.entries[3]
-    object.__setattr__(entry, "envelope", b"{}")
+    log.entries[3] = msgspec.structs.replace(log.entries[3], envelope=b"{}")
     world = World(log=log)
     world.run()
     assert any(a.rule == "RULE-ERROR" and a.fingerprint == ("ENGINE",) for a in world.store.alert_rows.values())
@@ -290,8 +290,9 @@ def busy(entries: int) -> FakeLog:
     from tests.bench.dense import stream
 
     log = stream(entries)
-    for record in [r for r in log.entries if r.kind == "licence"]:
-        object.__setattr__(record, "kind", "profile")
+    for at, record in enumerate(log.entries):
+        if record.kind == "licence":
+            log.entries[at] = msgspec.structs.replace(record, kind="profile")
     log.write(
         ISSUER, "tick", {"now": T0 + 200 * HOUR, "facts": "0" * 64}, at=T0 + 200 * HOUR, book="ticks", authority=True
     )
