@@ -58,7 +58,7 @@ def verify() -> None:
     Exit codes, the first that applies:
       5  the operator signed two contradicting things (an evidence file was written)
       1  a check failed
-      2  wrong usage, or a file format this program does not read
+      2  wrong usage, another chain's endpoint, no such book, or a file format this program does not read
       4  a source that you named did not answer
       3  pending: nothing is wrong, but the required level is not reached yet
       0  everything required is proven

@@ -347,6 +347,13 @@ def test_book__directory__0_and_balanced(run, folder, world):
     assert "balanced yes" in result.output
 
 
+def test_book__mistyped__2(run, folder, world):
+    words = ("--enterprise", world.enterprise.holder, "--site", "S1", "--book", "acdi")
+    result = run("book", *words, "--tiles", str(folder / "mirror"), "--trust", "trust.json")
+    assert result.exit_code == 2
+    assert "NOT-VERIFIED" in result.output and "OK: book" not in result.output
+
+
 # --- receipt and consistency ---------------------------------------------------------------------------------------------
 
 

@@ -148,7 +148,11 @@ def conclude_book(plan: AuditPlan, report: LogReport, reader: HashReader | None)
     outcome.facts["records"] = count
     outcome.facts["complete up to checkpoint"] = report.size
     if not count:
-        outcome.notes.append("the log holds no record of this book: look at the spelling of enterprise, site and book")
+        # Nothing was found wrong, and nothing was verified: who reads only the exit code must not take it for success.
+        outcome.misuse = outcome.misuse or (
+            f"the log holds no record of this book up to its checkpoint of size {report.size}: look at the spelling of "
+            "enterprise, site and book; who holds a receipt of such a record has `hazledger verify receipt`"
+        )
     elif balance.differences:
         outcome.facts["balanced"] = f"no, {len(balance.differences)} of {balance.compared} balance lines differ"
     elif balance.compared:

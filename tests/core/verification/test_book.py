@@ -4,7 +4,7 @@ import pytest
 
 from ledger.core.record import parse_payload, record_id_of
 from ledger.core.verification.balance import balance_of
-from ledger.core.verification.verdict import EXIT_FAILED, EXIT_OK
+from ledger.core.verification.verdict import EXIT_FAILED, EXIT_OK, EXIT_USAGE
 from tests.core.verification.audits import audited, edit_entry, edit_record, found
 from tests.core.verification.audits import flip_last, with_signature
 from tests.world import HOLDER, OTHER_HOLDER, World, line, stocktake_body
@@ -170,10 +170,18 @@ def test_book__gap__check_3():
     assert found(audited(world, only=BOOK)) == {(index, 3, "book-chain")}
 
 
-def test_book__nothing_of_that_name__says_so():
+def test_book__nothing_of_that_name__no_success():
     outcome = audited(book_of(use("1")), only=(HOLDER, "S1", "base"))
-    assert outcome.facts["records"] == 0
-    assert any("spelling" in note for note in outcome.notes)
+    assert (outcome.facts["records"], outcome.word, outcome.exit_code) == (0, "NOT-VERIFIED", EXIT_USAGE)
+    assert "spelling" in outcome.verdict_line and not outcome.failed
+
+
+def test_book__nothing_of_that_name_in_an_altered_log__failed_all_the_same():
+    world = book_of(use("1"))
+    files = world.mirror()
+    edit_entry(files, len(world.logged), len(world.logged) - 1, lambda entry: entry.replace(b"acid", b"base"))
+    outcome = audited(world, files, only=(HOLDER, "S1", "oil"))
+    assert outcome.exit_code == EXIT_FAILED
 
 
 @pytest.mark.parametrize("rpc", [False, True])
