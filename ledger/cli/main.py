@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import importlib
 import sys
+import tempfile
+import traceback
 
 import click
 
 from ledger.errors import LedgerError
+
+EXIT_INTERNAL = 70
+"""EX_SOFTWARE of sysexits.h: outside the codes of formats.md section 9, none of which a failure of the program may look like."""
 
 _COMMANDS = {
     "init": "ledger.cli.init:init",
@@ -82,7 +87,9 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run; a LedgerError, or a file that cannot be used, becomes one clear line and exit code 2."""
+    """Run; a LedgerError, or a file that cannot be used, becomes one clear line and exit code 2; any other exception one line
+    that says where the traceback is, and EXIT_INTERNAL.
+    """
     try:
         cli(prog_name="hazledger")
     except LedgerError as error:
@@ -93,6 +100,29 @@ def main() -> None:
         where = f"{error.filename}: " if error.filename else ""
         click.echo(f"hazledger: {where}{error.strerror or error}", err=True)
         sys.exit(2)
+    except Exception as error:  # noqa: BLE001 - the interpreter's exit code would be 1, which means "a check failed"
+        click.echo(
+            f"hazledger: this program itself failed, which is no verdict: {type(error).__name__}; "
+            f"please report it with the traceback{_kept(traceback.format_exc())}",
+            err=True,
+        )
+        sys.exit(EXIT_INTERNAL)
+
+
+def _kept(text: str) -> str:
+    """Where the traceback now is: a file of its own (mode 0600), or, where none can be written, behind the message. A process
+    of the service writes all of it to its log.
+    """
+    if sys.argv[1:2] != ["process"]:
+        try:
+            handle, path = tempfile.mkstemp(prefix="hazledger-", suffix=".traceback")
+            with open(handle, "w", encoding="utf-8", errors="backslashreplace") as out:  # noqa: PTH123 - a descriptor
+                out.write(text)
+        except OSError:
+            pass
+        else:
+            return f" in {path}"
+    return f":\n{text}"
 
 
 if __name__ == "__main__":

@@ -62,6 +62,7 @@ def verify() -> None:
       4  a source that you named did not answer
       3  pending: nothing is wrong, but the required level is not reached yet
       0  everything required is proven
+     70  this program itself failed: that is no verdict
     """
 
 
