@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from ledger.errors import ConfigError
@@ -45,17 +46,19 @@ def write_whole(path: Path, data: bytes, *, replace: bool = True, mode: int = 0o
     sync_directory(path.parent)
 
 
-def read_private(path: Path, what: str) -> bytes:
-    """The bytes of a secret file.
+def read_private(path: Path, what: str, check: Callable[[bytes], object] = lambda _: None) -> bytes:
+    """The bytes of a secret file. `check` raises ConfigError for what is no such file at all: then nobody is told to close
+    a file that holds no secret of ours.
 
     Raises:
-        ConfigError: It is not there, or others may read it; says what to do.
+        ConfigError: It is not there, or others may read it; says what to do. And what `check` raises.
     """
     try:
         mode = path.stat().st_mode
         data = path.read_bytes()
     except OSError as error:
         raise ConfigError(f"{what} {path} cannot be read: {error.strerror}") from error
+    check(data)
     if mode & _FOR_OTHERS:
         raise ConfigError(f"{what} {path} is open to others (mode {mode & 0o777:o}): run `chmod 600 {path}`")
     return data

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +122,10 @@ def public_key_of(path: Path) -> bytes:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    data = read_private(path, "the key file")
+    return _parsed(path, read_private(path, "the key file", partial(_parsed, path)))
+
+
+def _parsed(path: Path, data: bytes) -> dict[str, Any]:
     try:
         return _checked(strictjson.loads(data))
     except (MemberError, MalformedRecordError) as error:

@@ -104,6 +104,16 @@ def test_load__others_may_read__refused_with_the_command(path: Path, mode: int) 
         load_signer(path, PASSPHRASE)
 
 
+@pytest.mark.parametrize("data", [b"# hazledger\n", b"kX3d81vZ\n", b"{}", b"\x7fELF\xff", b"[" * 9000])
+def test_show__another_file_open_to_others__is_no_key_file(path: Path, data: bytes) -> None:
+    path.parent.mkdir()
+    path.write_bytes(data)
+    path.chmod(0o644)
+    with pytest.raises(ConfigError, match="is no key file") as refused:
+        public_key_of(path)
+    assert "chmod" not in refused.value.detail
+
+
 def test_file__written__holds_no_secret_in_clear(path: Path) -> None:
     key = PrivateKey.generate("Ed25519")
     store_key(path, key, PASSPHRASE, scrypt_n=N)
