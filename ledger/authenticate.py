@@ -90,7 +90,8 @@ def verify_signatures(envelope: Envelope, signers: tuple[str, ...], directory: G
         grants = directory.by_keyid(signature.keyid)
         if not grants:
             raise SignatureError(
-                f"key {signature.keyid} was never enrolled here; ask the authority to enrol it",
+                f"key {signature.keyid} is not enrolled here: either the authority has not enrolled it, or its grant is "
+                "not final on the chain yet, which takes up to some minutes",
                 code="unknown-key",
                 pointer=f"/signatures/{position}/keyid",
             )

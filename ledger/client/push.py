@@ -246,9 +246,15 @@ def _advice(spooled: Spooled, status: int, code: str, expected: Head | None) -> 
     if status == 409 and code == "book-closed":
         return "the book is final; open a new one whose first stock-take `continues` it"
     if status == 401:
-        return "have the key enrolled by the authority; `hazledger key show FILE` prints what it needs. Then push again"
+        return (
+            "if the authority has enrolled this key, wait until the grant is final on the chain; if not, have it enrolled: "
+            "`hazledger key show FILE` prints what that needs. Then push again"
+        )
     if status == 403:
-        return "ask the authority for a grant for this holder, book and kind. Then push again"
+        return (
+            "ask the authority for a grant for this holder, book and kind; if it was just made, wait until it is final on the "
+            "chain. Then push again"
+        )
     return (
         "mend the source; `hazledger push --set-aside` frees the seq. Then enter it again, and give the other files that it "
         "names to `hazledger push --key …` to sign them again"

@@ -178,6 +178,7 @@ def test_push__unknown_key__says_enrol(here):
         spool.add(record(book))
         (refused,) = here.pusher(spool).push().refused
         assert refused.status == 401 and "enrolled" in refused.advice
+        assert "not final on the chain yet" in refused.detail and "final on the chain" in refused.advice
         assert len(list(spool.waiting())) == 1
 
 

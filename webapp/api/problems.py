@@ -83,7 +83,7 @@ CODES: dict[str, Code] = {
     "not-yet-granted": Code(403, "Grant not in force yet", "授权尚未生效", "The key's grant begins at a later place of the log. Send the same bytes again in a moment.", "该密钥的授权尚未生效，请稍后原样重发。"),
     # --- check 5: signatures (401)
     "bad-signature": Code(401, "Wrong signature", "签名错误", "A signature does not verify over the exact bytes.", "签名与报文的原始字节不符。"),
-    "unknown-key": Code(401, "Unknown key", "未知密钥", "This key was never enrolled here.", "该密钥从未在此登记。"),
+    "unknown-key": Code(401, "Unknown key", "未知密钥", "This key is not enrolled here: it never was, or its grant is not final on the chain yet.", "该密钥尚未在此登记：未曾登记，或其授权在链上尚未最终确认。"),
     "signers-mismatch": Code(401, "Signatures do not match the signers", "签名与签名人不一致", "The signatures are not exactly those of the payload's `signers`, in that order.", "信封中的签名与记录 signers 所列不一致或顺序不同。"),
     # --- check 11: disclosures (422)
     "disclosure": Code(422, "Wrong disclosure", "披露项错误", "A disclosure is not well-formed, not in `_sd`, or repeated.", "披露项格式错误、不在 _sd 中或重复。"),
