@@ -18,8 +18,9 @@ from tests.served import NDJSON
 _COUNTED = datetime(2026, 3, 3, tzinfo=timezone(timedelta(hours=8)))
 SUBMISSION = "application/vnd.hazledger.submission.v1+json"
 BOOKS_PER_CLIENT = 6
-BETWEEN_S = 1200
-"""Between two events of one book, as they are told: were a whole run's of one hour, nearly each would be an alert."""
+BETWEEN_S = 200
+"""Between two events of one enterprise, as they are told: were all of one hour, or told out of order, nearly each would be an
+alert, and the check at the end would fold those."""
 # What may be answered to a valid line while processes die: "not now" (and 502-like breaks, which raise).
 TRY_AGAIN = {503}
 
@@ -69,7 +70,7 @@ class Load:
         books = [Book(key.key, key.holder, site="S1", book=f"b{n}", origin=key.origin) for n in range(BOOKS_PER_CLIENT)]
         for book in books:
             self._push([book.next("stocktake")], rng)
-        shortages = 0
+        shortages = events = 0
         while not self._stop.is_set():
             lines = []
             for _ in range(rng.randint(1, 8)):
@@ -80,7 +81,8 @@ class Load:
                     body = _movement("out", rng, _cas(number, shortages))
                 else:
                     body = _movement(rng.choice(["in", "out"]), rng)
-                lines.append(book.next(body=body, event_time=_after_the_count(book.seq * BETWEEN_S)))
+                events += 1
+                lines.append(book.next(body=body, event_time=_after_the_count(events * BETWEEN_S)))
             self._push(lines, rng)
             self._stop.wait(self.pause_s)
 
