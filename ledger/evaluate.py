@@ -40,7 +40,7 @@ CATCH_UP_BATCH = 500
 CATCH_UP_SECONDS = 0.5
 CATCH_UP_FROM = 200
 """When further behind than this, one commit covers more: nobody sees a second of delay in an hour's backlog. It still ends
-soon: between two, the engine looks whether it has to give way."""
+soon: a process that is told to stop, or that comes to the log's end, is not long busy with what it has taken up."""
 SNAPSHOT_ENTRIES = 10_000
 SNAPSHOT_SECONDS = 60.0
 OUTBOX_BATCH = 100
@@ -100,8 +100,6 @@ class Evaluator:
         self._withheld = False
         """This program's rule set is not announced, because a rule may not become live."""
         self._behind_since_s: float | None = None
-        self.behind = 0
-        """Entries that stood in the log when the last turn began and are still to fold."""
         self._paced_s = float("-inf")
         self._to = Effects()
         self._uncommitted = False
@@ -196,7 +194,7 @@ class Evaluator:
 
     def _fold_some(self, follower: Follower) -> int:
         start = follower.state.next_index
-        behind = self.behind = int(self._log.size()) - start
+        behind = int(self._log.size()) - start
         if behind <= 0:
             return 0
         catching_up = behind > CATCH_UP_FROM
@@ -205,7 +203,6 @@ class Evaluator:
         # The clock only decides where a batch ends, and where it ends changes no table.
         follower.step(records, self._to, lambda: self._clock_s() >= until_s)
         folded = follower.state.next_index - start
-        self.behind = behind - folded
         self._uncommitted = self._uncommitted or folded > 0
         if follower.switched:
             self._keep(follower.rules)
@@ -382,15 +379,8 @@ class Evaluator:
         }
 
 
-def evaluate(
-    evaluator: Evaluator,
-    *,
-    stop: Callable[[], bool],
-    wait: Callable[[float], object],
-    give_way: Callable[[int], object] = lambda _behind: None,
-) -> None:
-    """Evaluate until `stop()`; `wait(seconds)` returns early when the log grew. `give_way(entries still to fold)` is called
-    after each turn that folded some, and returns when the next may begin.
+def evaluate(evaluator: Evaluator, *, stop: Callable[[], bool], wait: Callable[[float], object]) -> None:
+    """Evaluate until `stop()`; `wait(seconds)` returns early when the log grew.
 
     A store or a sequencer that is away is waited for, for ever; every other error ends the process, whose next start
     recovers.
@@ -399,8 +389,6 @@ def evaluate(
         try:
             if evaluator.evaluate_once() == 0:
                 wait(0.2)
-            else:
-                give_way(evaluator.behind)
         except (StoreError, OverloadedError) as error:
             log.warning("evaluate waits: %s", error.detail)
             wait(1.0)

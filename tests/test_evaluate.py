@@ -331,7 +331,7 @@ def test_evaluate__recovered_state__is_the_uninterrupted_one_to_the_byte(monkeyp
     assert state_digest(from_zero.evaluator.recover().state) == state_digest(recovered.recover().state)
 
 
-def test_evaluate__far_behind__turns_end_in_time_and_give_way_with_what_is_left():
+def test_evaluate__far_behind_on_a_slow_machine__turns_end_in_time():
     log = FakeLog()
     log.write(A, "stocktake", stocktake(100, T0 + 1), at=T0 + 1)
     for n in range(700):
@@ -339,21 +339,16 @@ def test_evaluate__far_behind__turns_end_in_time_and_give_way_with_what_is_left(
     world = World(log=log)
 
     def clock_s():
-        world.seconds += 0.01  # the machine is slow: fifty entries in half a second
+        world.seconds += 0.01  # fifty entries in half a second
         return world.seconds
 
     world.evaluator._clock_s = clock_s
-    asked, cursors = [], []
+    cursors = [0]
 
-    def give_way(behind):
-        asked.append(behind)
+    def stop():
         cursors.append(int(world.store.cursor_))
+        return world.store.cursor_ == log.size()
 
-    evaluate(
-        world.evaluator, stop=lambda: world.store.cursor_ == log.size(), wait=lambda _s: None, give_way=give_way
-    )
-    assert len(asked) > 5
-    assert asked[0] > 600
-    # What the engine itself adds while it folds (its rule set, alerts) is not yet counted when the turn begins.
-    assert all(0 <= log.size() - cursor - behind < 10 for behind, cursor in zip(asked, cursors, strict=True))
+    evaluate(world.evaluator, stop=stop, wait=lambda _s: None)
+    assert len(cursors) > 5
     assert max(later - earlier for earlier, later in zip(cursors, cursors[1:], strict=False)) < 100

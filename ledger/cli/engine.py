@@ -13,7 +13,6 @@ from ledger import flow
 from ledger.adapters.keystore.signing import public_key_of
 from ledger.catalogue import Catalogue
 from ledger.cli.compose import PLATFORM_KEY, Installation, wall_clock_ms
-from ledger.cli.givingway import GivingWay
 from ledger.cli.processes import settle_memory
 from ledger.core.keys import load_public_key
 from ledger.core.submission import SUBMISSION_TYPE
@@ -64,7 +63,7 @@ def run(here: Installation, stop: threading.Event) -> None:
             lock.still_held()
             _say(here, evaluator)
 
-        evaluate(evaluator, stop=_until(stop, each_second), wait=_waiter(here, stop), give_way=GivingWay(stop.wait))
+        evaluate(evaluator, stop=_until(stop, each_second), wait=_waiter(here, stop))
     here.stores.close()
 
 
