@@ -221,6 +221,7 @@ def check_audit(state: Path, tiles: Path, rpc: str) -> str:
     assert made.returncode == 0, made.stdout + made.stderr
     done = hazledger("verify", "log", "--tiles", tiles, "--trust", state / "trust.json", "--rpc", rpc, "--jobs", 2)
     assert done.returncode == 0, done.stdout + done.stderr
-    whole = hazledger("audit", "--state", state, "--rpc", rpc, "--jobs", 2)
+    # It folds the whole log once more: of the long loops' logs, a hundred and fifty thousand entries.
+    whole = hazledger("audit", "--state", state, "--rpc", rpc, "--jobs", 2, timeout=1800)
     assert whole.returncode == 0, whole.stdout + whole.stderr
     return "\n".join(text.strip().splitlines()[-1] for text in (done.stdout, whole.stdout))
