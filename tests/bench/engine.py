@@ -14,7 +14,6 @@ from typing import Any
 
 import cel
 
-from ledger import evaluate
 from ledger.adapters.store import open_stores
 from ledger.catalogue import Catalogue
 from ledger.cli.processes import settle_memory
@@ -27,7 +26,7 @@ from ledger.rulebench.replay import replay
 from tests.bench import dense
 from tests.bench.report import Report
 from tests.bench.rules import backtests, by_keys, by_rules
-from tests.fakes_engine import ISSUER, KEYID, FakeAppender, FakeLog, admit
+from tests.fakes_engine import ISSUER, KEYID, FakeAppender, admit
 from tests.scenario import stored
 from tests.scenario.stored import Opened
 

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from ledger.core.keys import PrivateKey, load_public_key
 from tests.bench.report import Report, percentile
 from tests.kit import Book
-from tests.served import NDJSON, ORIGIN, Served
+from tests.served import NDJSON, Served
 
 BATCH = 500
 BOOKS = 8

@@ -3,7 +3,6 @@
 import stat
 import sys
 import tempfile
-from pathlib import Path
 
 import pytest
 

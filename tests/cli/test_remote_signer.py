@@ -10,7 +10,7 @@ from ledger.cli.compose import SUBMITTER_ACCOUNT, Installation
 from ledger.config import FILE_NAME, load
 from ledger.errors import ChainError, ConfigError
 from tests.adapters.chain.conftest import STRANGER, SUBMITTER
-from tests.adapters.chain.signer import signer_url
+from tests.adapters.chain.signer import signer_url  # noqa: F401 - a fixture
 
 FIELDS = {
     "nonce": 3,

@@ -8,7 +8,6 @@ import pytest
 from ledger.client.book import Head
 from ledger.client.spool import Spool, SpoolError
 from tests.client.conftest import record
-from tests.kit import ORIGIN
 
 DIGEST = hashlib.sha256(b"sheet").hexdigest()
 
@@ -169,7 +168,7 @@ def test_import__one_record_out_of_order__takes_none(here):
     with here.spool() as spool:
         spool.begin(here.place, Head())
         book = here.book()
-        good, skipped, bad = record(book), record(book), record(book)
+        good, _, bad = record(book), record(book), record(book)
         with pytest.raises(SpoolError):
             spool.add_all([good, bad], DIGEST)
         assert not list(spool.waiting()) and not spool.imported(DIGEST)

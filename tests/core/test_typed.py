@@ -18,8 +18,7 @@ from ledger.core.record import check_payload, parse_payload
 from ledger.core.schemas import typed
 from ledger.errors import LedgerError
 from ledger.model import PayloadHeader
-from tests import factories
-from tests.factories import ABSENT, DIGEST, ID_A, KEY_A, KEY_B, OTHER_HOLDER, SD, TIME, body, encode, line, payload
+from tests.factories import ABSENT, ID_A, KEY_A, KEY_B, OTHER_HOLDER, SD, TIME, body, encode, line, payload
 
 
 def movement(**members: Any) -> dict[str, Any]:

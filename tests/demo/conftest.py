@@ -6,7 +6,6 @@ import pytest
 
 from ledger.catalogue import Catalogue
 from ledger.core.keys import keyid_of
-from ledger.core.submission import SUBMISSION_TYPE
 from ledger.demo.world import World
 from ledger.errors import LedgerError
 from ledger.evaluate import Evaluator, Platform, shipped_rules

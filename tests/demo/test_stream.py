@@ -1,8 +1,6 @@
 """The world's records: all valid, all taken, gapless, exact; and the same again from the same seed."""
 
-import base64
 import csv
-import json
 from collections import Counter
 from importlib.resources import files
 from itertools import islice

@@ -28,7 +28,7 @@ from ledger.watch import watch
 from tests import factories
 from tests.faults.load import _after_the_count, _cas
 from tests.kit import Book
-from tests.served import NDJSON, ORIGIN, Served
+from tests.served import ORIGIN, Served
 
 RECORDS = 150
 # With the alerts that they give more than a tile holds, so that a full tile stands beside a partial one.

@@ -7,7 +7,7 @@ from ledger.model import LeafIndex
 from ledger.ports import RuleHealth
 from ledger.rulebench.health import DAY_MS, SPAN_DAYS, health
 from tests.fakes_engine import T0
-from tests.test_rule_versions import A, B, MINUTE, World, event, level, rules
+from tests.test_rule_versions import A, B, World, event, level, rules
 
 FRAGILE = level().replace("balance > 100000000", "1000000 / (balance - 50000000) > 0")
 

@@ -45,7 +45,7 @@ from tests.adapters.chain.conftest import (
     grow,
     keyid,
 )
-from tests.adapters.chain.signer import Signer, signer_url
+from tests.adapters.chain.signer import Signer, signer_url  # noqa: F401 - a fixture
 from tests.adapters.chain.test_proofs import walk
 from tests.fakes import MemoryAnchorStore
 

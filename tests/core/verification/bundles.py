@@ -2,7 +2,8 @@
 
 from ledger.core.bundle import encode_bundle
 from ledger.core.verification import Level, verify_bundle
-from tests.world import World, disclosure
+from ledger.model import Role
+from tests.world import HOLDER, World, disclosure
 
 
 def anchored_world(**options):
@@ -15,6 +16,17 @@ def anchored_world(**options):
     world.anchor()
     world.pin()
     return world
+
+
+def two_signed():
+    """A world with one record of two signers, anchored, and its bundle."""
+    world = World()
+    second = world.enrol("second", HOLDER, "S1/", Role.ENTERPRISE)
+    world.append(signers=[world.enterprise, second])
+    world.checkpoint()
+    world.anchor()
+    world.pin()
+    return world, world.bundle(0)
 
 
 def verdict_of(bundle, world, *, require=Level.ANCHORED_DEV, **options):

@@ -18,9 +18,9 @@ from ledger.core.note import NoteSigner
 from ledger.core.trust import Span
 from ledger.core.verification import Level
 from ledger.core.verification.verdict import EXIT_FAILED, EXIT_USAGE
-from ledger.model import Role, Signature
-from tests.core.verification.bundles import anchored_world, only_failure, statuses, verdict_of
-from tests.world import HOLDER, ORIGIN, T0_S, World, disclosure, seeded
+from ledger.model import Signature
+from tests.core.verification.bundles import anchored_world, only_failure, statuses, two_signed, verdict_of
+from tests.world import ORIGIN, T0_S, World, disclosure, seeded
 
 # --- 1 -----------------------------------------------------------------------------------------------------------------
 
@@ -144,16 +144,6 @@ def test_check_5__signed_by_nobody_in_signers__failed(world, good):
     envelope = parse_envelope(encode_envelope(good.envelope.payload, [sig]))
     verdict = verdict_of(replace(good, envelope=envelope), world)
     assert (5, "signers") in {(check.number, check.code) for check in verdict.failed}
-
-
-def two_signed():
-    world = World()
-    second = world.enrol("second", HOLDER, "S1/", Role.ENTERPRISE)
-    world.append(signers=[world.enterprise, second])
-    world.checkpoint()
-    world.anchor()
-    world.pin()
-    return world, world.bundle(0)
 
 
 @pytest.mark.parametrize(

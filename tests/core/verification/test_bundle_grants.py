@@ -10,7 +10,7 @@ import pytest
 from ledger.core.encoding import sha256
 from ledger.core.verification.verdict import EXIT_FAILED
 from ledger.model import Role
-from tests.core.verification.bundles import anchored_world, only_failure, verdict_of
+from tests.core.verification.bundles import anchored_world, only_failure, two_signed, verdict_of
 from tests.world import HOLDER, ORIGIN, OTHER_HOLDER, STRANGER, World, seeded
 
 
@@ -111,13 +111,7 @@ def test_check_4__grant_of_another_holder__failed():
 
 
 def test_check_4__second_signers_key_missing__failed():
-    world = World()
-    second = world.enrol("second", HOLDER, "S1/", Role.ENTERPRISE)
-    world.append(signers=[world.enterprise, second])
-    world.checkpoint()
-    world.anchor()
-    world.pin()
-    bundle = world.bundle(0)
+    world, bundle = two_signed()
     verdict = verdict_of(replace(bundle, keys=bundle.keys[:1]), world)
     assert (4, "wrong-keys") in {(check.number, check.code) for check in verdict.failed}
 

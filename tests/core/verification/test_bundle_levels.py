@@ -10,9 +10,9 @@ from ledger.core.trust import PinnedBlock
 from ledger.core.verification import Level
 from ledger.core.verification.verdict import EXIT_OK, EXIT_PENDING
 from ledger.model import Role
-from tests.core.verification.bundles import anchored_world, statuses, verdict_of
+from tests.core.verification.bundles import anchored_world, statuses, two_signed, verdict_of
 from tests.trie_builder import header_rlp
-from tests.world import HOLDER, T0_S, World
+from tests.world import T0_S, World
 
 # --- levels ------------------------------------------------------------------------------------------------------------
 
@@ -100,13 +100,8 @@ def test_verify_bundle__not_anchored_yet__logged_and_names_check_9():
 
 
 def test_verify_bundle__two_signers__both_checked():
-    world = World()
-    second = world.enrol("second", HOLDER, "S1/", Role.ENTERPRISE)
-    world.append(signers=[world.enterprise, second])
-    world.checkpoint()
-    world.anchor()
-    world.pin()
-    verdict = verdict_of(world.bundle(0), world)
+    world, bundle = two_signed()
+    verdict = verdict_of(bundle, world)
     assert verdict.outcome == "ANCHORED-DEV", verdict.lines()
     assert verdict.checks[3].detail.count("enterprise") == 2
 
