@@ -159,10 +159,20 @@ class _Engine:
         self._process.join(DIES_WITHIN_S)
         code = self._process.exitcode
         assert code in (0, -signal.SIGKILL), (
-            f"exit code {code}, pid {self._process.pid} at {self._progress.cursor():,}, orders {os.listdir(self._orders)}"
+            f"exit code {code}, pid {self._process.pid} at {self._progress.cursor():,}, orders {os.listdir(self._orders)}, "
+            f"{_seen(self._process.pid)}"
         )
         self._process.close()
         return code != 0
+
+
+def _seen(pid: int) -> str:
+    """What the system says of a process that should be dead: a zombie, asleep, gone."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        return "; ".join(line for line in lines if line.startswith(("State", "PPid", "SigQ", "ShdPnd", "SigBlk")))
+    except OSError as error:
+        return str(error)
 
 
 def _entries(raw: Raw) -> list[tuple[str, str]]:
