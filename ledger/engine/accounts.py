@@ -134,13 +134,14 @@ def counted_nothing(record_id: str, index: int, cutoff_ms: int, *, opening: bool
     return Count(record_id, index, cutoff_ms, 0, 0, 0, 0, 0, 0, 0, 0, 0, opening)
 
 
-def recount(account: Account, counted: int, counted_pieces: int) -> None:
+def recount(account: Account, counted: int, counted_pieces: int, errors_ppm: tuple[int, int]) -> None:
     """A correction of the last count: everything since stands on the corrected number."""
     last = account.last
     if last is None:
         return
     amount, pieces = counted - last.counted, counted_pieces - last.counted_pieces
     last.counted, last.counted_pieces = counted, counted_pieces
+    last.random_ppm, last.systematic_ppm = errors_ppm
     account.start += amount
     account.start_pieces += pieces
     account.start_lowest += amount

@@ -13,13 +13,16 @@ from ledger.engine import accounts
 from ledger.engine.goods import Goods
 from ledger.engine.inputs import Input, balance_key, base_amount, plausible_ms, unix_ms
 from ledger.engine.ranges import check_counted, check_moves
-from ledger.engine.state import Account, Book, FoldState, Store, book_key
+from ledger.engine.state import Account, Book, Count, FoldState, Store, book_key
 from ledger.engine.topics.base import Row, common
 from ledger.errors import RuleError
 from ledger.model import UnixMs
 
 TOLERANCE = 100_000
 """Bulk goods: 0.1 kg or 0.1 L (catalogue A01), or twice the scale's resolution where that is more."""
+
+_NOTHING: tuple[int, int, dict[str, int]] = (0, 0, {})
+"""Counted of a key that a stock-take does not list."""
 
 
 class Touched:
@@ -151,10 +154,7 @@ class Books:
             if event_ms <= book.base_ms:
                 # The count saw this move and the book did not; a key that the count did not list was counted as zero.
                 if account.last is None:
-                    opening = book.previous_base_index < 0
-                    account.last = accounts.counted_nothing(
-                        book.base_record, book.base_index, book.base_ms, opening=opening
-                    )
+                    account.last = self._not_counted(book)
                 accounts.post_before_count(account.last, amount, pieces)
                 touched.counts[key] = None
                 touched.balances[key] = None
@@ -194,10 +194,9 @@ class Books:
             self._take_over(entry, book)
         opening = book.base_ms < 0
         self._note_lines(entry, book, goods)
-        measurement = entry.body.get("measurement", {})
-        errors_ppm = (measurement.get("random_ppm", 0), measurement.get("systematic_ppm", 0))
+        errors_ppm = _errors_ppm(entry)
         for key, account in book.accounts.items():
-            amount, pieces, stores = counted.get(key, (0, 0, {}))
+            amount, pieces, stores = counted.get(key, _NOTHING)
             before = account.stores
             accounts.count(
                 account,
@@ -234,19 +233,36 @@ class Books:
             taken.lowest_pieces = taken.start_lowest_pieces = account.total_pieces
             taken.last = account.last
 
-    def recount(self, entry: Input, goods: Sequence[Goods], touched: Touched) -> None:
+    def recount(self, before_goods: Sequence[Goods], entry: Input, goods: Sequence[Goods], touched: Touched) -> None:
         """Put the newest complete stock-take right; an older one, or a partial one, changes no balance any more."""
         book = self.book_of(entry)
         if entry.record_id != book.base_record or not entry.body["complete"]:
             return
-        counted = _sums(goods)
+        was, counted = _sums(before_goods), _sums(goods)
         check_counted(self._state, entry, counted)
         self._note_lines(entry, book, goods)
+        errors_ppm = _errors_ppm(entry)
         for key, account in book.accounts.items():
-            amount, pieces, _ = counted.get(key, (0, 0, {}))
-            accounts.recount(account, amount, pieces)
+            if account.last is None:
+                if key not in counted:
+                    continue  # it came after the count, and neither version of that lists it
+                account.last = self._not_counted(book)
+            amount, pieces, stores = counted.get(key, _NOTHING)
+            accounts.recount(account, amount, pieces, errors_ppm)
+            _, _, stood = was.get(key, _NOTHING)
+            for name in stood | stores:
+                change = stores.get(name, 0) - stood.get(name, 0)
+                if change:
+                    account.stores[name] = account.stores.get(name, 0) + change
+                    self._add_to_store(entry, name, key, change, touched)
             touched.balances[key] = None
             touched.counts[key] = None
+
+    @staticmethod
+    def _not_counted(book: Book) -> Count:
+        """What the newest complete stock-take says of a key that it does not list: zero."""
+        opening = book.previous_base_index < 0
+        return accounts.counted_nothing(book.base_record, book.base_index, book.base_ms, opening=opening)
 
     # --- places ----------------------------------------------------------------------------------------------------
 
@@ -288,6 +304,12 @@ class Books:
 
 def _happened_ms(entry: Input) -> UnixMs:
     return plausible_ms(entry.event_ms, entry.received_ms)
+
+
+def _errors_ppm(entry: Input) -> tuple[int, int]:
+    """Relative random and systematic error that a stock-take states."""
+    measurement = entry.body.get("measurement", {})
+    return measurement.get("random_ppm", 0), measurement.get("systematic_ppm", 0)
 
 
 def _deltas(entry: Input, goods: Sequence[Goods]) -> list[tuple[str, str, int, int]]:

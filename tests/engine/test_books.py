@@ -97,6 +97,40 @@ def test_book__corrected_stocktake__everything_since_stands_on_it():
     assert run.account().last.counted == 100 * KG
 
 
+def test_book__corrected_stocktake_after_a_new_substance_came__counts_what_was_listed_and_no_more():
+    run = Run()
+    counted = run.stocktake(line(10))
+    run.move("in", line(5, code="64-17-5"), at=HOUR)
+    run.correct(counted, line(100), at=2 * HOUR)
+    ethanol = run.account("64-17-5||bulk|mass")
+    assert "ENGINE" not in run.state.health
+    assert (run.account().total, ethanol.total, ethanol.last) == (100 * KG, 5 * KG, None)
+
+
+def test_book__stocktake_corrected_by_a_forgotten_line__has_it():
+    run = Run()
+    counted = run.stocktake(line(10))
+    run.move("out", line(1, code="64-17-5"), at=HOUR)
+    run.correct(counted, line(10), line(3, code="64-17-5"), at=2 * HOUR)
+    ethanol = run.account("64-17-5||bulk|mass")
+    assert "ENGINE" not in run.state.health
+    assert (ethanol.total, ethanol.last.counted, ethanol.last.opening) == (2 * KG, 3 * KG, True)
+    assert run.state.stores["A/S1/R1"].contents == {KEY: 10 * KG, "64-17-5||bulk|mass": 2 * KG}
+
+
+def test_book__stocktake_corrected_to_another_room__the_goods_lie_there():
+    run = Run()
+    counted = run.stocktake(line(10), line(7, store="R2"))
+    run.move("out", line(1), at=HOUR)
+    first = run.correct(counted, line(4), line(9, store="R3"), at=2 * HOUR)
+    stores = {at[-2:]: store.stock["mass"] for at, store in run.state.stores.items()}
+    assert stores == {"R1": 3 * KG, "R2": 0, "R3": 9 * KG}
+    run.correct(first, line(10), line(7, store="R2"), at=3 * HOUR)
+    assert {at[-2:]: store.stock["mass"] for at, store in run.state.stores.items()} == {"R1": 9 * KG, "R2": 7 * KG, "R3": 0}
+    run.stocktake(line(2, store="R2"), at=4 * HOUR)
+    assert {at[-2:]: store.stock["mass"] for at, store in run.state.stores.items()} == {"R1": 0, "R2": 2 * KG, "R3": 0}
+
+
 def test_book__correction_of_what_two_counts_settled__changes_no_balance():
     run = Run()
     run.stocktake(line(100))

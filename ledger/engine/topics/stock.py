@@ -100,7 +100,7 @@ class Stock(Topic):
         if entry.kind == "movement":
             self._books.correct(before, before_goods, entry, goods, touched)
         elif entry.kind == "stocktake":
-            self._books.recount(entry, goods, touched)
+            self._books.recount(before_goods, entry, goods, touched)
         else:
             self._books.place(entry, entry.body, touched)
         return self._rows(entry, touched)
