@@ -45,6 +45,27 @@ HANDLE_MS = {"critical": DAY_MS, "high": 3 * DAY_MS, "medium": 7 * DAY_MS, "low"
 ACK_MS = {"critical": 30 * 60_000, "high": 4 * 3_600_000, "medium": DAY_MS, "low": 3 * DAY_MS}
 """Engineering default: how soon somebody has to have looked, where a rule does not say. `info` has no deadline."""
 
+SEVERITIES = ("critical", "high", "medium", "low", "info")
+TO_DO = (OPEN, OVERDUE, ESCALATED, ACKNOWLEDGED, IN_HAND, REPLY_RECEIVED, VERIFIED)
+"""Where the next step is the supervisor's."""
+NOBODY_DUE_MS = 2**53 - 1
+"""What has no deadline comes after all that have one."""
+_TURNS = dict.fromkeys(TO_DO, 0) | {ORDER_ISSUED: 1, SNOOZED: 2, SUPPRESSED: 2, CLOSED: 3}
+STATUS_RANKS = {status: _TURNS[status] for status in STATUSES}
+SEVERITY_RANKS = {severity: rank for rank, severity in enumerate(SEVERITIES)}
+
+Urgency = tuple[int, int, int, int]
+"""What an alert is sorted by where the most urgent stands first: (whose turn it is, severity, deadline, stream sequence)."""
+
+
+def urgency(status: str, severity: str, due_ms: int | None, seq: int) -> Urgency:
+    """First what waits for the supervisor, then for the enterprise, what rests, what is closed; in each by severity and
+    time left. The store sorts by the same.
+    """
+    rank = SEVERITY_RANKS.get(severity, len(SEVERITY_RANKS))
+    return (STATUS_RANKS[status], rank, NOBODY_DUE_MS if due_ms is None else due_ms, seq)
+
+
 _ONWARD: dict[str, tuple[str, ...]] = {
     OPEN: (ACKNOWLEDGED, IN_HAND, ORDER_ISSUED, CLOSED),
     ACKNOWLEDGED: (IN_HAND, ORDER_ISSUED, VERIFIED, CLOSED),

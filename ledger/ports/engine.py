@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from ledger.core.life import Urgency
 from ledger.model import Alert, LeafIndex, RecordId, UnixMs
 
 
@@ -178,7 +179,9 @@ class QueueFilter:
     after_seq: int | None = None
     """Oldest first above this cursor, instead of newest first."""
     urgent_first: bool = False
-    """By severity and time left, without a cursor."""
+    """By `core.life.urgency`, instead of newest first."""
+    after: Urgency | None = None
+    """With `urgent_first`: only what is less urgent than this cursor."""
 
 
 class EngineReader(Protocol):
@@ -242,6 +245,9 @@ class EngineReader(Protocol):
 
     def status_counts(self) -> dict[str, int]:
         """Episodes by status."""
+
+    def queue_counts(self) -> dict[tuple[str, str], int]:
+        """Episodes by (status, worst severity)."""
 
 
 class EngineStore(EngineReader, Protocol):

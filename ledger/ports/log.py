@@ -111,6 +111,9 @@ class LogReader(Protocol):
     def record(self, index: LeafIndex) -> StoredRecord | None: ...
     def record_by_id(self, record_id: RecordId) -> StoredRecord | None: ...
     def records_by_id(self, record_ids: Sequence[RecordId]) -> dict[RecordId, StoredRecord]: ...
+    def records_named(self, prefix: str, *, limit: int) -> list[StoredRecord]:
+        """Records whose record_id begins so (lower-case hex), by record_id."""
+
     def records(self, start: LeafIndex, limit: int) -> list[StoredRecord]:
         """Entries start, start+1, … in order; at most `limit`."""
 

@@ -57,3 +57,5 @@ class PortalStore(Protocol):
         """Append to the hash-chained access log; the new chain digest, hex."""
 
     def access_log(self, *, after: int, limit: int) -> list[tuple[int, UnixMs, str, str, str, str]]: ...
+    def access_count(self) -> int:
+        """How many rows the access log has; they are numbered from 1, without a gap."""

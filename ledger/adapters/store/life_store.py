@@ -7,23 +7,20 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, case, func, select
+from sqlalchemy import Connection, case, func, select, tuple_
 
 from ledger.adapters.store.database import Database, Insert, chunks
 from ledger.adapters.store.schema.engine import alert as alert_table
 from ledger.adapters.store.schema.engine import life as life_table
 from ledger.adapters.store.schema.engine import order as order_table
 from ledger.adapters.store.schema.engine import step as step_table
+from ledger.core.life import NOBODY_DUE_MS, SEVERITY_RANKS, STATUS_RANKS
 from ledger.model import Alert, LeafIndex, RecordId, UnixMs
 from ledger.ports import EngineBatch, LifeRow, OrderRow, QueueFilter, StepRow
 
 _LIFE = Insert(life_table, upsert=("alert_id",))
 _STEP = Insert(step_table, conflict="ON CONFLICT DO NOTHING")
 _ORDER = Insert(order_table, upsert=("record_id",))
-
-_RANK = {severity: rank for rank, severity in enumerate(("critical", "high", "medium", "low", "info"))}
-FAR_MS = 2**53 - 1
-"""Alerts without a deadline come after all that have one."""
 
 
 def write_lives(connection: Connection, batch: EngineBatch) -> None:
@@ -65,8 +62,15 @@ class LifeReads:
             if value is not None:
                 statement = statement.where(column == value)
         if where.urgent_first:
-            rank = case(_RANK, value=life_table.c.severity, else_=len(_RANK))
-            statement = statement.order_by(rank, func.coalesce(life_table.c.due_ms, FAR_MS), alert_table.c.seq)
+            place = (
+                case(STATUS_RANKS, value=life_table.c.status),
+                case(SEVERITY_RANKS, value=life_table.c.severity, else_=len(SEVERITY_RANKS)),
+                func.coalesce(life_table.c.due_ms, NOBODY_DUE_MS),
+                alert_table.c.seq,
+            )
+            if where.after is not None:
+                statement = statement.where(tuple_(*place) > where.after)
+            statement = statement.order_by(*place)
         elif where.after_seq is not None:
             statement = statement.where(alert_table.c.seq > where.after_seq).order_by(alert_table.c.seq)
         else:
@@ -104,6 +108,11 @@ class LifeReads:
         return {
             r[0]: r[1] for r in self._db.rows(select(life_table.c.status, func.count()).group_by(life_table.c.status))
         }
+
+    def queue_counts(self) -> dict[tuple[str, str], int]:
+        """Episodes by (status, worst severity)."""
+        columns = (life_table.c.status, life_table.c.severity)
+        return {(r[0], r[1]): r[2] for r in self._db.rows(select(*columns, func.count()).group_by(*columns))}
 
 
 def _life_row(r: LifeRow) -> tuple[Any, ...]:

@@ -69,6 +69,13 @@ class LogReadStore:
                 found[stored.record_id] = stored
         return found
 
+    def records_named(self, prefix: str, *, limit: int) -> list[StoredRecord]:
+        """Records whose record_id begins so, by record_id. `prefix`: 1 to 64 lower-case hex digits."""
+        width = 2 * HASH_BYTES
+        least, most = (bytes.fromhex(prefix.ljust(width, fill)) for fill in "0f")
+        named = select(*_RECORD).where(entry.c.record_id >= least, entry.c.record_id <= most)
+        return self._records(named.order_by(entry.c.record_id).limit(max(limit, 0)))
+
     def records(self, start: LeafIndex, limit: int) -> list[StoredRecord]:
         return self._records(
             select(*_RECORD).where(entry.c.index >= start).order_by(entry.c.index).limit(max(limit, 0))

@@ -2,6 +2,7 @@
 
 import pytest
 
+from ledger.core.life import urgency
 from ledger.model import Alert
 from ledger.ports import EngineBatch, LifeRow, OrderRow, QueueFilter, StepRow
 
@@ -71,7 +72,7 @@ def test_lives__of_alerts__a_worse_band_stands_where_its_first_one_does(engine):
         (QueueFilter(holder="B"), [2]),
         (QueueFilter(rule="A01"), [0xAB, 3, 1]),
         (QueueFilter(after_seq=1), [2, 3, 0xAB]),
-        (QueueFilter(urgent_first=True), [2, 3, 1, 0xAB]),
+        (QueueFilter(urgent_first=True), [2, 1, 0xAB, 3]),
         (QueueFilter(statuses=()), []),
     ],
 )
@@ -84,6 +85,22 @@ def test_queue__below_a_cursor__goes_on(engine):
     assert ids(engine.queue(QueueFilter(), before_seq=3, limit=10)) == [2, 1]
 
 
+def test_queue__urgent_first__pages_by_its_own_cursor_and_sorts_as_the_pure_function(engine):
+    seen, after = [], None
+    while page := engine.queue(QueueFilter(urgent_first=True, after=after), limit=1):
+        ((seq, found, life),) = page
+        after = urgency(life.status, life.severity, life.due_ms, seq)
+        seen.append((after, int(found.alert_id, 16)))
+    assert [n for _, n in seen] == [2, 1, 0xAB, 3]
+    assert [place for place, _ in seen] == sorted(place for place, _ in seen)
+
+
+def test_queue_counts__by_status_and_severity(engine):
+    assert engine.queue_counts() == {
+        ("open", "high"): 1, ("overdue", "critical"): 1, ("closed", "critical"): 1, ("suppressed", "low"): 1,
+    }  # fmt: skip
+
+
 def test_life__committed_again__is_the_newest(engine, stores):
     engine.commit(EngineBatch(cursor=11, lives=(life(1, "closed", turn=3),), orders=(order(1, status="withdrawn"),)))
     assert engine.lives([alert(1)])[f"{1:064x}"].turn == 3
@@ -93,7 +110,11 @@ def test_life__committed_again__is_the_newest(engine, stores):
 
 def test_steps__in_order__and_written_once(engine):
     engine.commit(EngineBatch(cursor=11, steps=(step(1, after="closed"), step(3))))
-    assert [(s.n, s.after) for s in engine.steps("a" * 64)] == [(1, "acknowledged"), (2, "acknowledged"), (3, "acknowledged")]
+    assert [(s.n, s.after) for s in engine.steps("a" * 64)] == [
+        (1, "acknowledged"),
+        (2, "acknowledged"),
+        (3, "acknowledged"),
+    ]
     assert engine.steps("a" * 64)[0] == step(1)
 
 

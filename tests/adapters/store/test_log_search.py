@@ -58,6 +58,17 @@ def test_search__any_filter__agrees_with_reading_everything(log):
             assert store.search(where, before=expected[6].index, limit=3) == expected[7:10], where
 
 
+@pytest.mark.parametrize("length", [1, 2, 7, 12, 63, 64])
+def test_records_named__beginning_of_an_id__finds_all_that_begin_so_in_order(log, length):
+    store, records = log
+    for record in records[::97]:
+        prefix = record.record_id[:length]
+        wanted = sorted(r.record_id for r in records if r.record_id.startswith(prefix))
+        assert [r.record_id for r in store.records_named(prefix, limit=400)] == wanted
+        assert [r.record_id for r in store.records_named(prefix, limit=1)] == wanted[:1]
+    assert store.records_named("0" * 64, limit=2) == []
+
+
 def test_search__pages_by_cursor__cover_all_once(log):
     store, records = log
     seen, before = [], None

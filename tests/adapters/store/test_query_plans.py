@@ -41,6 +41,7 @@ def _questions(stores):
     yield lambda: log.record(5)
     yield lambda: log.record_by_id(record_id(5))
     yield lambda: log.records_by_id([record_id(n) for n in range(20)])
+    yield lambda: log.records_named("ab", limit=2)
     yield lambda: log.records(5, 5)
     yield lambda: log.book_head(HOLDER, "S1", "acid")
     yield lambda: log.book_records(HOLDER, "S1", "acid", after_seq=5, limit=5)
