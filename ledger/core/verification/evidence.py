@@ -17,9 +17,9 @@ from ledger.core.grants import log_id
 from ledger.core.members import MemberError, base64_bytes, exact_object, items, text
 from ledger.core.merkle import verify_consistency, verify_inclusion
 from ledger.core.receipt import parse_receipt
-from ledger.core.trie import NodeSet, parse_header
+from ledger.core.trie import Header, NodeSet, parse_header
 from ledger.core.trust import TrustedChain, TrustFile
-from ledger.core.verification.checks import check_checkpoint, check_pinned
+from ledger.core.verification.checks import check_checkpoint, check_pinned, header_names
 from ledger.core.verification.state import ChainState, ChainView
 from ledger.errors import MalformedRecordError, VerificationError
 
@@ -145,20 +145,18 @@ def _check_late_head(receipt_note: bytes, proof: Any, trust: TrustFile, rpc: Cha
         raise _nothing("the header is not later than merge-by", 12)
     return (
         f"the log promised index {receipt.index} by {receipt.merge_by}, and at block {header.number} the contract's head "
-        f"had size {size}" + _header_standing(header.number, header.hash, chain, state, rpc)
+        f"had size {size}" + _header_standing(header, chain, rpc)
     )
 
 
-def _header_standing(
-    number: int, block_hash: bytes, chain: TrustedChain, state: ChainState, rpc: ChainView | None
-) -> str:
-    if check_pinned(state.header, chain):
+def _header_standing(header: Header, chain: TrustedChain, rpc: ChainView | None) -> str:
+    if check_pinned(header, chain):
         return ""
     if rpc is not None:
-        if rpc.block_hash(number) not in (block_hash, state.header.qbft_hash):
-            raise _nothing(f"the header is not block {number} of the endpoint's chain", 10)
+        if rpc.block_hash(header.number) not in header_names(header, chain.kind):
+            raise _nothing(f"the header is not block {header.number} of the endpoint's chain", 10)
         return ""
-    return f"; that 0x{block_hash.hex()} is block {number} remains to be shown by the chain"
+    return f"; that 0x{header.hash.hex()} is block {header.number} remains to be shown by the chain"
 
 
 def _hashes(value: Any) -> tuple[bytes, ...]:

@@ -131,9 +131,10 @@ def test_receipt__head_not_past_its_index_after_merge_by__equivocation_with_evid
     says = check_evidence(outcome.evidence, world.trust())
     assert "remains to be shown" in says
     assert "remains" not in check_evidence(outcome.evidence, world.trust(), rpc=view)
-    view.lie["block_hash"] = bytes(32)
-    with pytest.raises(VerificationError, match="not block"):
-        check_evidence(outcome.evidence, world.trust(), rpc=view)
+    for other in (bytes(32), None):  # another block stands there; the chain has not come so far
+        view.lie["block_hash"] = other
+        with pytest.raises(VerificationError, match="not block"):
+            check_evidence(outcome.evidence, world.trust(), rpc=view)
 
 
 def test_receipt__head_not_past_its_index_before_merge_by__pending(world):
