@@ -52,8 +52,10 @@ def said_by_python(source: str, bindings: Bindings, schema=SCHEMA, parameters=PA
 INTS = st.sampled_from([0, 1, -1, 2, 3, 7, -7, 10, 2**31, 2**62, MOST, LEAST]) | st.integers(LEAST, MOST)
 TEXTS = st.sampled_from(["", "x", "y", "a && b", "危", "'"])
 VALUES = {"int": INTS, "bool": st.booleans(), "str": TEXTS, "list": st.lists(TEXTS, max_size=3)}
-ODD = st.sampled_from([None, True, 1, 2**64, -(2**70), 1.5, "1", b"x", ["x"], ("x",), ["x"] * 300])
-"""What no row should hold. Of what is in a list it is not asked: topics fill it with the catalogue's texts."""
+MEMBERS = st.sampled_from(["x", "y", "", None, True, 1, 2**64, 1.5, b"x", ["x"], ("x",), {"x": 1}, frozenset("x")])
+MIXED = st.lists(MEMBERS, max_size=3)
+ODD = st.sampled_from([None, True, 1, 2**64, -(2**70), 1.5, "1", b"x", ["x"], ("x",), ["x"] * 300]) | MIXED
+"""What no row should hold."""
 
 
 def expressions(kind: str, depth: int) -> st.SearchStrategy[str]:
@@ -147,6 +149,15 @@ def test_condition__generated__raises_where_cel_fails_and_else_says_the_same(sou
         assert expected is RuleError or type(expected) is not bool
 
 
+@settings(max_examples=300, deadline=None)
+@given(tags=MIXED, word=st.sampled_from(["x", "y", ""]), source=st.sampled_from(["'x' in tags", "word in tags", "!('' in tags)"]))
+def test_python__list_of_mixed_types__says_what_cel_says_or_nothing(tags, word, source):
+    bindings = bound({"tags": tags, "word": word})
+    found = said_by_python(source, bindings)
+    assert (found is None) == any(type(member) is not str for member in tags)
+    assert found is None or found is said_by_cel(source, bindings)
+
+
 SHIPPED = [(rule, condition) for rule in RULES for condition in conditions_of(rule)]
 
 
@@ -234,6 +245,8 @@ def test_written__what_is_not_certain_to_be_the_same__is_left_to_cel(source):
         ("word == 'x'", {"word": 1}),
         ("'x' in tags", {"tags": "x"}),
         ("'x' in tags", {"tags": ["x"] * 257}),
+        ("'x' in tags", {"tags": ["x", 1]}),
+        ("'x' in tags", {"tags": [None, "x"]}),
         ("a > 0", {}),
     ],
 )
