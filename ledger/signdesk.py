@@ -9,21 +9,23 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import secrets
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Any, Protocol
 
 from ledger.append import Draft, append
+from ledger.append.checks import check_grants
 from ledger.authenticate import authenticate
 from ledger.core.disclosure import make_disclosure, make_sd
 from ledger.core.dsse import PAYLOAD_TYPE, encode_envelope, pae
 from ledger.core.submission import SUBMISSION_TYPE
 from ledger.core.times import format_utc
 from ledger.errors import DeskError, LedgerError
-from ledger.model import Appended, AuthenticRecord, Signature
+from ledger.model import Appended, AuthenticRecord, LeafIndex, Signature
 from ledger.ports import DeskDraft, GrantDirectory, Signer
 from ledger.receive import receive
 from ledger.sequencer import Sequencer
@@ -34,6 +36,7 @@ CONFIRM_S = 5 * 60.0
 """What asks for the password again takes an unlocking so recent for it."""
 SITE = "desk"
 _SALT = 16
+_EARLIER = re.compile(r"@(0|[1-9][0-9]?)")
 
 
 class KeyFiles(Protocol):
@@ -118,7 +121,7 @@ class SigningDesk:
     def sign_and_append(self, session: str, drafts: Sequence[DeskDraft], *, confirmed: bool) -> list[Appended]:
         """Sign these in the session's name and append them in one group commit, in this order; durable on return.
 
-        A body's value "@n" becomes the record_id of the n-th draft of this call. With `confirmed` the password must have
+        A body's `order` "@n" becomes the record_id of the n-th draft of this call. With `confirmed` the password must have
         been given within CONFIRM_S.
 
         Raises: DeskError, or the LedgerError that refuses one of them: then none was appended.
@@ -130,6 +133,9 @@ class SigningDesk:
             records: list[AuthenticRecord] = []
             for wanted in drafts:
                 records.append(self._record(unlocked, wanted, records, draft))
+            # The one thing that depends on where they will stand: a grant may end between two of them.
+            for at, record in enumerate(records, draft.next_index()):
+                check_grants(record, LeafIndex(at), draft)
             done: list[Appended] = []
             for answer in append(records, draft):
                 if isinstance(answer, LedgerError):
@@ -169,7 +175,7 @@ class SigningDesk:
             "signers": [unlocked.signer.keyid],
             "nonce": base64.urlsafe_b64encode(secrets.token_bytes(18)).decode(),
             "event_time": format_utc(draft.now),
-            "body": {name: _named(value, before) for name, value in wanted.body.items()},
+            "body": _body(wanted.body, before),
         }
         shown = [make_disclosure(name, text, secrets.token_bytes(_SALT)) for name, text in wanted.disclosures]
         if shown:
@@ -188,7 +194,9 @@ class SigningDesk:
         )
 
 
-def _named(value: Any, before: Sequence[AuthenticRecord]) -> Any:
-    if isinstance(value, str) and value.startswith("@"):
-        return before[int(value[1:])].record_id
-    return value
+def _body(body: Mapping[str, Any], before: Sequence[AuthenticRecord]) -> dict[str, Any]:
+    """The body with the order that it names. Other members may be a person's own words, which begin as he likes."""
+    named = _EARLIER.fullmatch(str(body.get("order", "")))
+    if named is None or int(named[1]) >= len(before):
+        return dict(body)  # no order of this call: whether it is a record_id, the schema says
+    return {**body, "order": before[int(named[1])].record_id}

@@ -8,7 +8,9 @@ import pytest
 from ledger.adapters.ipc import SequencerClient, SequencerServer
 from ledger.adapters.keystore.desk import DeskKeyFiles
 from ledger.adapters.keystore.signing import load_signer, rekey
-from ledger.errors import ConfigError, DeskError, GrantError
+from ledger.errors import ConfigError, DeskError, GrantError, PayloadError
+from ledger.model import Role
+from ledger.places import body_of
 from ledger.ports import DeskDraft
 from tests.supervised import NAME, PASSWORD, SESSION, Supervised, a_key
 
@@ -100,6 +102,37 @@ def test_sign__one_that_is_no_record__nothing_of_the_call_is_kept(desk):
             SESSION, [ACK, DeskDraft("alert_transition", "alerts", {"alert": "a" * 64, "from": "open", "to": "closed"})], confirmed=False
         )
     assert desk.log.stores.log.size() == size
+
+
+def test_sign__the_grant_ends_between_two_of_a_call__nothing_of_the_call_is_kept(tmp_path):
+    desk = Supervised(tmp_path)
+    desk.unlock()
+    size = desk.log.stores.log.size()
+    # The revocation's own entry is at `size`, so the key may sign the entry behind it and no other.
+    desk.log.grant(load_signer(tmp_path / "desk" / f"{NAME}.key", PASSWORD), NAME, "", Role.SUPERVISOR, revoked_at=size + 2)
+    with pytest.raises(GrantError) as error:
+        desk.desk.sign_and_append(SESSION, [ACK, ACK], confirmed=False)
+    assert error.value.code == "key-revoked"
+    assert desk.log.stores.log.size() == size + 1
+    assert len(desk.desk.sign_and_append(SESSION, [ACK], confirmed=False)) == 1
+    desk.close()
+
+
+@pytest.mark.parametrize("words", ["@home", "@0", "@", "@99"])
+def test_sign__words_that_begin_like_a_reference__stay_words(desk, words):
+    desk.unlock()
+    body = {"alert": "a" * 64, "from": "open", "to": "closed", "outcome": "referred", "referred_to": words}
+    answers = desk.desk.sign_and_append(SESSION, [ACK, DeskDraft("alert_transition", "alerts", body)], confirmed=False)
+    stored = desk.log.stores.log.record_by_id(answers[1].receipt.record_id)
+    assert body_of(stored)["referred_to"] == words
+
+
+@pytest.mark.parametrize("order", ["@1", "@home", "@-1", "@"])
+def test_sign__order_that_no_earlier_draft_is__refused_by_the_schema(desk, order):
+    desk.unlock()
+    body = {"alert": "a" * 64, "from": "open", "to": "order_issued", "order": order}
+    with pytest.raises(PayloadError):
+        desk.desk.sign_and_append(SESSION, [ACK, DeskDraft("alert_transition", "alerts", body)], confirmed=False)
 
 
 def test_sign__key_not_enrolled__refused_as_anybodys(tmp_path):

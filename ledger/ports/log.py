@@ -191,7 +191,7 @@ class DeskDraft:
     kind: str
     book: str
     body: dict[str, Any]
-    """A value "@n" stands for the record_id of the n-th draft of the same call."""
+    """Its `order` may be "@n": the record_id of the n-th draft of the same call, which stands before this one."""
     disclosures: tuple[tuple[str, str], ...] = ()
     """(JSON pointer, text) of what goes by `_sd`."""
 
