@@ -96,21 +96,21 @@ class Database:
         return None if row is None else row[0]
 
     def upkeep(self, statement: str) -> tuple[Any, ...] | None:
-        """Run one statement outside any transaction (fold the WAL back, VACUUM); its first row, if it has any."""
+        """Run one statement outside any transaction: SQLite's fold of the WAL (its row), PostgreSQL's VACUUM (None)."""
         self._check_process()
         if self._writer is None:
             raise StoreError(f"the {self.store} store is open for reading only", code="read-only")
         with translated(self.store):
+            if not self.is_sqlite:
+                # By SQLAlchemy, which takes the isolation level back whatever happens: a writer left in autocommit
+                # would keep half a batch.
+                with self._writer.connect() as connection:
+                    connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql(statement)
+                return None
             raw = self._writer.raw_connection()
             try:
                 driver: Any = raw.driver_connection
-                if not self.is_sqlite:
-                    driver.autocommit = True
-                cursor = driver.execute(statement)
-                row: tuple[Any, ...] | None = None if cursor.description is None else cursor.fetchone()
-                cursor.close()
-                if not self.is_sqlite:
-                    driver.autocommit = False
+                row: tuple[Any, ...] | None = driver.execute(statement).fetchone()
             finally:
                 raw.close()
         return row

@@ -204,6 +204,33 @@ def test_readonly__every_writing_call__is_refused(reader, make):
         assert error.value.code == "read-only"
 
 
+def test_upkeep__fails__the_writer_still_keeps_all_or_nothing(stores, backend):
+    from sqlalchemy import text
+
+    with pytest.raises(StoreError):
+        stores.log._db.upkeep("PRAGMA no_such_thing(" if backend.is_sqlite else "VACUUM no_such_table")
+    with pytest.raises(ZeroDivisionError), stores.log._db.write() as connection:
+        connection.execute(text("INSERT INTO meta (key, value) VALUES ('a', 'b')"))
+        raise ZeroDivisionError
+    with stores.log._db.read() as connection:
+        assert connection.execute(text("SELECT count(*) FROM meta WHERE key = 'a'")).scalar_one() == 0
+
+
+@only_postgresql
+def test_erasure__upkeep_has_to_give_up__is_kept_and_the_writer_goes_on(backend, make, monkeypatch, caplog):
+    import psycopg
+
+    monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 0.2)
+    log = backend.open().log
+    log.append(batch(make.entries(1, disclosures=(("d1", "secret", ""),))))
+    with psycopg.connect(backend.database.replace("+psycopg", "")) as other:
+        other.execute("LOCK TABLE log.disclosure IN SHARE UPDATE EXCLUSIVE MODE")  # stops VACUUM and nothing else
+        log.append(batch(make.entries(1), erased=("d1",)))
+    assert "may stay" in caplog.text and log.disclosures(record_id(0)) == ()
+    log.append(batch(make.entries(1)))
+    assert log.size() == 3
+
+
 def test_reader_connection__written_through__is_refused_by_the_database(stores):
     from sqlalchemy import text
 
