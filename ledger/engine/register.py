@@ -19,11 +19,13 @@ import msgspec
 from ledger.engine.inputs import Input
 
 DEFAULT_ZONE = "Asia/Shanghai"
+_MACHINES_OWN = "localtime"
 """Of a site without a `place` record."""
 CALENDAR = f"holidays {version('holidays')}"
 """Where working days come from; part of the rule set's digest."""
 _COUNTRY = "CN"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST_BUT_ONE = date.max - timedelta(days=1)
 
 
 class Profile(msgspec.Struct, array_like=True):
@@ -176,9 +178,12 @@ class Register:
         return local_time(self.site(holder, site).zone, at_ms)
 
     def day_end_ms(self, holder: str, site: str, day: str) -> int:
-        """Unix ms of the midnight that ends the local day YYYY-MM-DD."""
+        """Unix ms of the midnight that ends the local day YYYY-MM-DD; of the last day, which means without end, of the one
+        that begins it: no moment lies behind it.
+        """
         zone = _zone(self.site(holder, site).zone)
-        midnight = datetime.combine(date.fromisoformat(day) + timedelta(days=1), datetime.min.time(), zone)
+        following = min(date.fromisoformat(day), _LAST_BUT_ONE) + timedelta(days=1)
+        midnight = datetime.combine(following, datetime.min.time(), zone)
         return (midnight - _EPOCH) // timedelta(milliseconds=1)
 
     def is_open(self, holder: str, site: str, at_ms: int) -> bool | None:
@@ -231,8 +236,9 @@ def _minutes(clock: str) -> int:
 @cache
 def _zone(name: str) -> ZoneInfo:
     try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
+        # What a machine calls its own zone is another one elsewhere: there a replay would find other alerts.
+        return ZoneInfo(DEFAULT_ZONE if name == _MACHINES_OWN else name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # a folder's name is an OSError where tzdata is a package
         return ZoneInfo(DEFAULT_ZONE)  # the schema checks the form of a name, not that there is such a place
 
 

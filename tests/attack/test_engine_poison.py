@@ -166,3 +166,13 @@ def test_engine__a_fault_of_its_own_while_folding__is_the_engines_health_and_no_
     move(log, book, "out", [line("1")])
     assert_others_are_still_warned_of(log)
     assert {h.rule: h.state for h in log.stores.engine.health()}["ENGINE"] == "error"
+
+
+def test_engine__goods_that_never_expire__are_folded_and_warned_of_like_others(log):
+    endless = {"expires": "9999-12-31"}  # "means without end", _common.json
+    book = log.enterprise()
+    stocktake(log, book, [line("100", **endless)])
+    move(log, book, "out", [line("200", **endless)])
+    assert_others_are_still_warned_of(log)
+    assert (book.holder, "A01") in {(a.holder, a.rule) for _, a in log.stores.engine.alerts(limit=1000)}
+    assert {h.rule: h.state for h in log.stores.engine.health()}.get("ENGINE", "ok") == "ok"

@@ -1,5 +1,7 @@
 """What is known of enterprises, sites and persons, and what time it is there."""
 
+from zoneinfo import ZoneInfo
+
 import pytest
 
 from ledger.engine.inputs import unix_ms
@@ -37,8 +39,19 @@ def test_local_time__zone_and_day_roll_over():
     at = unix_ms("2026-03-06T16:30:00Z")
     here = local_time("Asia/Shanghai", at)
     assert (here.day, here.weekday, here.minute, here.is_workday) == ("2026-03-07", 6, 30, False)
-    assert local_time("Nowhere/AtAll", at) == here
+    assert local_time("Nowhere/AtAll", at) == local_time("localtime", at) == here
     assert local_time("UTC", at).day == "2026-03-06"
+
+
+def test_local_time__zone_whose_file_cannot_be_read__counts_as_unknown(monkeypatch):
+    def reading(name):
+        if name == "Asia":
+            raise IsADirectoryError(name)
+        return ZoneInfo(name)
+
+    monkeypatch.setattr("ledger.engine.register.ZoneInfo", reading)
+    at = unix_ms("2026-03-06T16:30:00Z")
+    assert local_time("Asia", at) == local_time("Asia/Shanghai", at)
 
 
 @pytest.mark.parametrize(
@@ -86,3 +99,10 @@ def test_place__corrected__is_what_the_correction_says():
     run.put("correction", {"corrects": first.record_id, "kind": "place", "body": fixed}, at=1000, book="office")
     assert register(run).site("A", "S1").zone == "Asia/Urumqi"
     assert "A" in run.state.register.inside and register(run).is_inside("A") and not register(run).is_inside("B")
+
+
+@pytest.mark.parametrize("zone", ["Asia/Shanghai", "Pacific/Kiritimati", "Pacific/Pago_Pago"])
+def test_day_end__last_day_that_can_be_written__is_the_last_moment_and_no_error(zone):
+    here = placed(zone)
+    ends = [here.day_end_ms("A", "S1", f"9999-12-{day}") for day in (29, 30, 31)]
+    assert ends[0] + 86_400_000 == ends[1] == ends[2]

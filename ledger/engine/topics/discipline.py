@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from ledger.engine.goods import Goods
-from ledger.engine.inputs import Input, balance_key, goods_lines, plausible_ms
+from ledger.engine.inputs import AHEAD_MS, Input, balance_key, goods_lines, plausible_ms
 from ledger.engine.register import Register
 from ledger.engine.statistics.robust import nearest_rank
 from ledger.engine.subjects import COMMON, Subject
@@ -132,13 +132,13 @@ class Discipline(Topic):
         """That something was recorded stays true when it is put right."""
         del goods
         if before.kind == "close" and before.body["final"] and entry.kind == "close" and not entry.body["final"]:
-            self._state.closed_days[_place(before)] = before.body["day"]
+            self._state.closed_days[_place(before)] = self._day(before)
         return ()
 
     # --- daily closes ------------------------------------------------------------------------------------------------
 
     def _closed(self, entry: Input) -> Row:
-        at, day = _place(entry), entry.body["day"]
+        at, day = _place(entry), self._day(entry)
         last = max(self._state.closed_days.get(at, ""), "9999-12-31" if entry.body["final"] else day)
         self._state.closed_days[at] = last
         final = last == "9999-12-31"
@@ -152,6 +152,12 @@ class Discipline(Topic):
                 "final": final,
             },
         )
+
+    def _day(self, entry: Input) -> str:
+        """The day that a close names, but none that has not begun: else one close of a distant day would do for all."""
+        today = self._register.local(entry.holder, entry.site, entry.received_ms + AHEAD_MS).day
+        day: str = entry.body["day"]
+        return min(day, today)
 
     # --- silence -----------------------------------------------------------------------------------------------------
 
