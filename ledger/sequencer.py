@@ -67,6 +67,8 @@ REFUSALS_PER_KEY_AND_HOUR = 60
 RESERVED_FOR_FORKS = 10
 HOUR_MS = 3_600_000
 TICK_EVERY_MS = 60_000
+# Between two ticks a year's opening may lie: its facts are digested so many entries at a time.
+FACTS_AT_ONCE = 4096
 _NOTED = (ConflictError, PayloadError, DisclosureError)
 # Refused, but not the record: it was never looked at, or it stands in the log and only what came beside it is wrong.
 _WITHOUT_NOTE = frozenset({"after-refused-line", "disclosure-repeated"})
@@ -126,6 +128,7 @@ class Sequencer:
         self._jobs: queue.Queue[_Job | None] = queue.Queue(MAX_WAITING_JOBS)
         check_key(store, identity.lookup_key)
         self._state = WriterState.load(store)
+        self._in_doubt = False
         self._check_rollback()
         self._last_tick = self._find_last_tick()
         self._thread = threading.Thread(target=self._commit_loop, name="committer", daemon=True)
@@ -152,17 +155,20 @@ class Sequencer:
         if self._clock_jump() is not None:
             return None
         now = self._clock()
-        last_now, last_index = self._last_tick
-        if now < not_before or now - last_now < TICK_EVERY_MS:
+        if now < not_before or now - self._last_tick[0] < TICK_EVERY_MS:
             return None
-        tick_now = UnixMs(max(last_now + 1, now))
+        said = now
 
         def body(draft: Draft) -> dict[str, Any]:
-            return {"now": tick_now, "facts": self._facts_digest(LeafIndex(last_index + 1), draft)}
+            nonlocal said
+            # Read here, on the committer's side: the last tick may be one whose commit was in doubt.
+            last_now, last_index = self._last_tick
+            said = UnixMs(max(last_now + 1, now))
+            return {"now": said, "facts": self._facts_digest(LeafIndex(last_index + 1), draft)}
 
         appended = self._append_own("tick", "ticks", body)
         fault("tick.after-append")
-        self._last_tick = (tick_now, appended.receipt.index)
+        self._last_tick = (said, appended.receipt.index)
         return appended
 
     def status(self) -> dict[str, Any]:
@@ -289,7 +295,27 @@ class Sequencer:
                 return
 
     def _commit(self, jobs: list[_Job]) -> None:
-        draft = Draft(
+        try:
+            self._settle_doubt()
+            draft = self._draft()
+            for job in jobs:
+                _do(job, draft)
+            fault("append.before-commit")
+            self._in_doubt = True
+            with self._lock:
+                commit(draft)
+            self._in_doubt = False
+            fault("append.after-commit")
+        except Exception as error:  # noqa: BLE001 - whatever it was, every caller must hear it
+            _log.exception("commit failed")
+            failure = error if isinstance(error, LedgerError) else StoreError(f"commit failed: {type(error).__name__}")
+            for job in jobs:
+                job.error = job.error or failure
+        for job in jobs:
+            job.done.set()
+
+    def _draft(self) -> Draft:
+        return Draft(
             state=self._state,
             store=self._store,
             receipt_signer=self._identity.receipt,
@@ -299,26 +325,25 @@ class Sequencer:
             lookup_key=self._identity.lookup_key,
             zone=self._identity.zone,
         )
-        for job in jobs:
-            try:
-                job.result = job.work(draft)
-            except LedgerError as error:
-                job.error = error
-            except Exception as error:  # noqa: BLE001 - one caller's trouble must not take the committer with it
-                _log.exception("a caller's lines raised")
-                job.error = StoreError(f"the log could not take this: {type(error).__name__}")
+
+    def _settle_doubt(self) -> None:
+        """A commit that failed may be on the disk all the same: its connection broke before the answer came. So after a
+        failure the store says where the log stands, before anything is built on it.
+
+        Raises: StoreError, RollbackError (the store that answers now is an older one).
+        """
+        if not self._in_doubt:
+            return
+        state = WriterState.load(self._store)
         try:
-            fault("append.before-commit")
-            with self._lock:
-                commit(draft)
-            fault("append.after-commit")
-        except Exception as error:  # noqa: BLE001 - whatever it was, nothing was kept, and every caller must hear it
-            _log.exception("commit failed; nothing of it was kept")
-            failure = error if isinstance(error, LedgerError) else StoreError(f"commit failed: {type(error).__name__}")
-            for job in jobs:
-                job.error = job.error or failure
-        for job in jobs:
-            job.done.set()
+            check_against(self._guard.read(), self._store, state.head().size, what="the last head this log signed")
+        except RollbackError as error:
+            self._rollback = error.detail
+            raise
+        self._last_tick = self._find_last_tick()
+        with self._lock:
+            self._state = state
+        self._in_doubt = False
 
     def _append(self, records: Sequence[AuthenticRecord], draft: Draft) -> list[Appended | LedgerError]:
         answers = append(records, draft)
@@ -419,12 +444,30 @@ class Sequencer:
 
     def _facts_digest(self, start: LeafIndex, draft: Draft) -> str:
         """SHA-256 over `index SP facts` of every facts row from `start` to just before this entry."""
-        facts = self._store.facts(start, LeafIndex(self._state.frontier.size))
-        facts |= {e.record.index: e.facts for e in draft.entries if e.facts is not None}
-        digest = hashlib.sha256()
-        for index, row in sorted(facts.items()):
+        digest, end = hashlib.sha256(), self._state.frontier.size
+
+        def take(index: LeafIndex, row: dict[str, Any]) -> None:
             digest.update(f"{index} {json.dumps(row, sort_keys=True, separators=(',', ':'))}\n".encode())
+
+        for first in range(start, end, FACTS_AT_ONCE):
+            rows = self._store.facts(LeafIndex(first), LeafIndex(min(first + FACTS_AT_ONCE, end)))
+            for index in sorted(rows):
+                take(index, rows[index])
+        for entry in draft.entries:
+            if entry.facts is not None:
+                take(entry.record.index, entry.facts)
         return digest.hexdigest()
+
+
+def _do(job: _Job, draft: Draft) -> None:
+    """One caller's lines onto the draft. His trouble must not take the committer with it."""
+    try:
+        job.result = job.work(draft)
+    except LedgerError as error:
+        job.error = error
+    except Exception as error:  # noqa: BLE001 - as above
+        _log.exception("a caller's lines raised")
+        job.error = StoreError(f"the log could not take this: {type(error).__name__}")
 
 
 class _Own:

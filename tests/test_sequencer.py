@@ -283,6 +283,82 @@ def test_append__store_fails__nothing_kept_and_the_next_goes_in(log, monkeypatch
     log.submit(book.sign(payload))
 
 
+def broken_after(log, patch):
+    """The next commit reaches the disk, and its answer never comes: the connection broke in between."""
+    real = log.stores.log.append
+
+    def append(batch):
+        real(batch)
+        raise StoreError("server closed the connection unexpectedly")
+
+    patch.setattr(log.stores.log, "append", append)
+
+
+def test_append__commit_kept_but_its_answer_lost__repeat_gets_the_receipt_and_the_log_goes_on(log, monkeypatch):
+    book = log.enterprise()
+    log.submit(book.next("stocktake"))
+    envelope = book.next()
+    with monkeypatch.context() as patch:
+        broken_after(log, patch)
+        with pytest.raises(StoreError):
+            log.submit(envelope)
+    again = log.submit(envelope)
+    assert again.repeat
+    after = log.submit(book.next())
+    assert after.receipt.index == again.receipt.index + 1
+    head = log.sequencer._state.head()
+    assert recompute_root(log.stores.log, head.size, trusted=0) == head.root
+
+
+def test_append__older_database_answers_after_a_failure__refuses_and_says_so(log, monkeypatch):
+    """A cluster fell over to a replica that lacks what was signed."""
+    book = log.enterprise()
+    log.submit(book.next("stocktake"))
+    log.sequencer.checkpoint_once()
+    size = log.stores.log.size()
+    with monkeypatch.context() as patch:
+        broken_after(log, patch)
+        with pytest.raises(StoreError):
+            log.submit(book.next())
+    log.guard.head = TreeHead(TreeSize(size + 100), b"\x01" * 32)
+    with pytest.raises(RollbackError, match="older backup"):
+        log.submit(book.next())
+    assert log.sequencer.status()["rollback"]
+
+
+def test_tick__the_last_ones_answer_was_lost__digests_the_facts_since_that_one(log, monkeypatch):
+    with monkeypatch.context() as patch:
+        broken_after(log, patch)
+        with pytest.raises(StoreError):
+            log.sequencer.tick(0)
+    lost = log.stores.log.size() - 1
+    asked = []
+    facts = log.stores.log.facts
+    monkeypatch.setattr(log.stores.log, "facts", lambda start, end: asked.append(start) or facts(start, end))
+    log.submit(log.enterprise().next("stocktake"))
+    log.clock.now += 60_001
+    assert log.sequencer.tick(0) is not None
+    assert asked == [lost + 1]
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 3, 100])
+def test_tick__facts_in_pages__the_same_digest(log, monkeypatch, at_once):
+    import hashlib
+    import json
+
+    monkeypatch.setattr("ledger.sequencer.FACTS_AT_ONCE", at_once)
+    book = log.enterprise()
+    log.batch([book.next("stocktake"), *(book.next() for _ in range(6))])
+    rows = {1: {"b": 1, "a": 2}, 3: {"c": "é"}, 4: {}}
+    monkeypatch.setattr(
+        log.stores.log, "facts", lambda start, end: {i: row for i, row in rows.items() if start <= i < end}
+    )
+    tick = log.sequencer.tick(0)
+    wanted = "".join(f"{i} {json.dumps(row, sort_keys=True, separators=(',', ':'))}\n" for i, row in rows.items())
+    body = document_of(log.stores.log.record_by_id(tick.receipt.record_id).envelope)["body"]
+    assert body["facts"] == hashlib.sha256(wanted.encode()).hexdigest()
+
+
 def test_restart__frontier_is_rebuilt_from_tiles__same_head(log, tmp_path):
     book = log.enterprise()
     log.batch([book.next("stocktake")])
