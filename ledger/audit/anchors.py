@@ -129,6 +129,7 @@ class AnchorTables:
                 name.differs("proof", "its proof is missing", code="row-missing")
                 return
             stored = open_proof(proof, chain, self._log).anchored_root(row["size"])
+            meta = unpack_meta(stored.meta)
         except LedgerError as error:
             name.differs("proof", error.detail, code=error.code, check=getattr(error, "check", None))
             return
@@ -139,7 +140,6 @@ class AnchorTables:
             name.differs("proof", "it proves that the contract holds no root of this size")
             return
         name.compare("root", row["root"], stored.root)
-        meta = unpack_meta(stored.meta)
         name.compare("anchored_at_s", row["anchored_at_s"], meta.timestamp_s)
         name.compare("block_timestamp_s", row["block_timestamp_s"], meta.timestamp_s)
         name.compare("block_number", row["block_number"], meta.block)

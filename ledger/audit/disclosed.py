@@ -13,8 +13,9 @@ from datetime import tzinfo
 from typing import Any
 
 from ledger.audit.report import Report, Row
-from ledger.core.disclosure import digest_of, parse_disclosure
+from ledger.core.disclosure import parse_disclosure
 from ledger.core.facts import facts_of, linked_value, lookup_of
+from ledger.errors import DisclosureError
 from ledger.model import Disclosure
 from ledger.ports import TableReader
 
@@ -39,11 +40,11 @@ class DisclosedTables:
             self._disclosed += 1
             record_id = rows[row["index"] - first]["record_id"].hex()
             name = Row(self._report, "log.disclosure", row["digest"], 11, row["index"], record_id)
+            disclosure = _parsed(row["text"])
             # The text is personal data: no finding repeats it.
-            if digest_of(row["text"]) != row["digest"]:
-                name.differs("text", "the string does not have this digest")
+            if disclosure is None or disclosure.digest != row["digest"]:
+                name.differs("text", "the string is no disclosure, or does not have this digest")
             else:
-                disclosure = parse_disclosure(row["text"])
                 held.setdefault(row["index"], {})[disclosure.name] = disclosure, row["lookup"]
                 self._lookup(name, disclosure, row["lookup"])
             if row["digest"] not in listed.get(row["index"], frozenset()):
@@ -116,3 +117,10 @@ class DisclosedTables:
         name.differs("facts", f"{pointer}: another surrogate stands in `lookup`")
         place = Row(self._report, "log.lookup", lookup, 11, name.index, name.record_id)
         place.differs("surrogate", f"the facts of index {name.index} state another")
+
+
+def _parsed(text: str) -> Disclosure | None:
+    try:
+        return parse_disclosure(text)
+    except DisclosureError:
+        return None

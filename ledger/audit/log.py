@@ -51,6 +51,8 @@ class LogTables:
         self._records = RecordTables(tables, trust, report, DisclosedTables(tables, report, zone, lookup_key))
         self._levels: list[list[bytes]] = []
         self._tiles = 0
+        self._stored: dict[int, Iterator[dict[str, Any]]] = {}
+        self._reached: dict[int, dict[str, Any] | None] = {}
         self._books: dict[tuple[str, str, str], list[Any]] = {}
         self._grants: dict[str, dict[str, Any]] = {}
 
@@ -191,13 +193,13 @@ class LogTables:
         root = _fold(hashes)
         span = TILE_WIDTH ** (level + 1)
         name = Row(self._report, "log.tile", f"level {level} n {n}", 7, n * span)
-        stored = [row for row in self._tables.rows("log", "tile", by="n", start=n, end=n + 1) if row["level"] == level]
-        if not stored:
+        stored = self._stored_tile(level, n)
+        if stored is None:
             name.differs("", f"missing: the tile over entries {n * span} to {(n + 1) * span - 1}", code="row-missing")
         else:
             self._tiles += 1
-            name.compare("root", stored[0]["root"], root)
-            kept = stored[0]["hashes"]
+            name.compare("root", stored["root"], root)
+            kept = stored["hashes"]
             wrong = [at for at, value in enumerate(hashes) if kept[32 * at : 32 * at + 32] != value]
             if wrong or len(kept) != 32 * TILE_WIDTH:
                 first = (n * TILE_WIDTH + (wrong[0] if wrong else 0)) * TILE_WIDTH**level
@@ -208,6 +210,17 @@ class LogTables:
         if len(self._levels[level]) == TILE_WIDTH:
             row, self._levels[level] = self._levels[level], []
             self._tile(level + 1, n // TILE_WIDTH, row)
+
+    def _stored_tile(self, level: int, n: int) -> dict[str, Any] | None:
+        """The row of this tile. A level's tiles are complete one after another, so its rows are read once, in that order."""
+        if level not in self._stored:
+            self._stored[level] = self._tables.rows("log", "tile", by="level", start=level, end=level + 1)
+            self._reached[level] = next(self._stored[level], None)
+        row = self._reached[level]
+        while row is not None and row["n"] < n:
+            row = next(self._stored[level], None)
+        self._reached[level] = row
+        return row if row is not None and row["n"] == n else None
 
     def _checkpoint(self, row: dict[str, Any]) -> None:
         """A stored checkpoint: its note is signed and says what the columns say; its root the fold compares."""

@@ -14,7 +14,7 @@ from ledger.core.keys import load_public_key
 from ledger.core.merkle import leaf_hash
 from ledger.core.note import open_note
 from ledger.core.receipt import parse_receipt
-from ledger.core.record import record_id_of
+from ledger.core.record import parse_payload, record_id_of
 from ledger.core.trust import TrustFile
 from ledger.errors import VerificationError
 from ledger.model import Payload
@@ -64,10 +64,8 @@ class RecordTables:
         self._disclosed.finish(size)
         self._compare_erased()
         report.saw("log.refused", self._refused)
-        strays = self._tables.count("log", "refused") - self._refused
-        if strays:
-            for row in self._tables.rows("log", "refused"):
-                self._stray_refusal(row)
+        if self._tables.count("log", "refused") != self._refused:
+            self._stray_refusals()
 
     def _receipt(self, index: int, row: dict[str, Any]) -> None:
         name = Row(self._report, "log.entry", f"index {index}", 12, index, row["record_id"].hex())
@@ -87,7 +85,7 @@ class RecordTables:
         """A tick carries the digest of the facts rows since the last one."""
         digest = hashlib.sha256()
         for facts in self._tables.rows("log", "facts", by="index", start=self._facts_from, end=index):
-            text = json.dumps(json.loads(facts["facts"]), sort_keys=True, separators=(",", ":"))
+            text = _sorted(facts["facts"])
             digest.update(f"{facts['index']} {text}\n".encode())
         if digest.hexdigest() != body["facts"]:
             name = Row(
@@ -162,13 +160,30 @@ class RecordTables:
         except VerificationError as error:
             name.differs("envelope", error.detail, code=error.code, check=error.check)
 
-    def _stray_refusal(self, row: dict[str, Any]) -> None:
-        """Only when counts differ: which rows no refusal entry names."""
-        named = any(
-            json.loads(parse_envelope(entry["envelope"]).payload)["body"]["record_id"] == row["record_id"].hex()
+    def _stray_refusals(self) -> None:
+        """Only when counts differ: which rows no refusal entry names that can still be read."""
+        named = {
+            _refused_by(entry["envelope"])
             for entry in self._tables.rows("log", "entry", by="kind", start="refusal", end="refusal\x01")
-        )
-        if not named:
-            Row(self._report, "log.refused", row["record_id"].hex(), 3).differs(
-                "record_id", "no refusal entry names it", code="extra-row"
-            )
+        }
+        for row in self._tables.rows("log", "refused"):
+            if row["record_id"].hex() not in named:
+                Row(self._report, "log.refused", row["record_id"].hex(), 3).differs(
+                    "record_id", "no refusal entry names it", code="extra-row"
+                )
+
+
+def _refused_by(envelope: bytes) -> str:
+    """The record_id that a refusal names; empty for one that is damaged, which the verifier says."""
+    try:
+        return str(parse_payload(parse_envelope(envelope).payload).body.get("record_id", ""))
+    except VerificationError:
+        return ""
+
+
+def _sorted(facts: str) -> str:
+    """A facts row as ticks digest it; what is no JSON as it stands, so that the digest differs."""
+    try:
+        return json.dumps(json.loads(facts), sort_keys=True, separators=(",", ":"))
+    except ValueError:
+        return facts
