@@ -115,6 +115,9 @@ class Config:
             return self.passphrase_file.read_text(encoding="utf-8").rstrip("\n")
         except OSError as error:
             raise ConfigError(f"cannot read the passphrase file {self.passphrase_file}: {error.strerror}") from error
+        except UnicodeDecodeError:
+            # `from None`: that error holds the file's bytes.
+            raise ConfigError(f"cannot read the passphrase file {self.passphrase_file}: this is no UTF-8") from None
 
 
 _DEFAULTS: dict[str, dict[str, Any]] = {
@@ -181,12 +184,15 @@ def load(state_dir: Path, environ: Mapping[str, str] = os.environ) -> Config:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"there is no installation in {state_dir}; make one with `hazledger init`") from None
-    except (OSError, tomllib.TOMLDecodeError) as error:
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: {error}") from error
     wrong = [f"unknown section [{name}]" for name in document if name not in _DEFAULTS]
     values: dict[str, dict[str, Any]] = {}
     for section, defaults in _DEFAULTS.items():
         given = document.get(section, {})
+        if not isinstance(given, dict):
+            wrong.append(f"{section} is a section, [{section}], and no setting")
+            given = {}
         wrong += [f"unknown setting [{section}] {name}" for name in given if name not in defaults]
         values[section] = {}
         for name, default in defaults.items():
@@ -290,4 +296,6 @@ def _checked(value: Any, default: Any) -> Any:
     expected = (int, float) if isinstance(default, float) else type(default)
     if not isinstance(value, expected) or (isinstance(value, bool) and not isinstance(default, bool)):
         raise ValueError(f"expects {type(default).__name__}, not {value!r}")  # noqa: TRY004 - collected by the caller
+    if isinstance(value, list) and not all(isinstance(item, str) for item in value):
+        raise ValueError(f"expects texts, not {value!r}")
     return value

@@ -79,6 +79,28 @@ def test_load__several_things_wrong__all_named_together(tmp_path):
         assert name in said, name
 
 
+def test_load__sections_that_are_none__named_like_the_rest(tmp_path):
+    with pytest.raises(ConfigError) as caught:
+        load(write(tmp_path, 'log = 1\nhttp = [8080]\n[chain]\nendpoints = [8545]\n'), {})
+    for name in ("[log]", "[http]", "[log] origin", "[chain] endpoints"):
+        assert name in caught.value.detail, name
+
+
+def test_load__not_utf8__names_the_file(tmp_path):
+    (tmp_path / "hazledger.toml").write_bytes(b'[log]\norigin = "\xff"\n')
+    with pytest.raises(ConfigError, match=r"hazledger\.toml"):
+        load(tmp_path, {})
+
+
+def test_passphrase__not_utf8__names_the_file_and_shows_nothing_of_it(tmp_path):
+    config = load(write(tmp_path), {})
+    config.passphrase_file.parent.mkdir()
+    config.passphrase_file.write_bytes(b"open sesame \xff")
+    with pytest.raises(ConfigError, match="no UTF-8") as caught:
+        config.passphrase()
+    assert caught.value.__cause__ is None and "sesame" not in str(caught.value)
+
+
 def test_load__no_installation__says_init(tmp_path):
     with pytest.raises(ConfigError, match="hazledger init"):
         load(tmp_path, {})
