@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -60,8 +61,11 @@ def mirror(here: Installation, directory: Path) -> int:
         count, level = count // TILE_WIDTH, level + 1
     # The newest first: whoever reads the mirror now finds no older checkpoint that is beyond it.
     _write(directory / "checkpoint", checkpoint.note)
-    for known in _checkpoints(here, size):
-        _write(directory / "checkpoints" / f"{known[0]:015d}", known[1])
+    for anchored in _anchored(here, size):
+        path = directory / "checkpoints" / f"{anchored:015d}"
+        known = None if path.exists() else log.checkpoint(anchored)
+        if known is not None:
+            _write(path, known.note)
     return size
 
 
@@ -75,15 +79,12 @@ def _write_bundles(here: Installation, directory: Path, start: int, width: int) 
     _write(records, encode_record_bundle([row.envelope for row in rows]))
 
 
-def _checkpoints(here: Installation, size: int) -> list[tuple[int, bytes]]:
-    """Every anchored one up to `size`; the store gives its anchors a page at a time, and has newer ones meanwhile."""
-    found: list[tuple[int, bytes]] = []
+def _anchored(here: Installation, size: int) -> Iterator[TreeSize]:
+    """Every anchored size up to `size`; the store gives its anchors a page at a time, and has newer ones meanwhile."""
     after = TreeSize(0)
     while page := here.stores.anchor.anchors(after=after, limit=_ANCHORS_AT_ONCE):
         after = page[-1].size
-        checkpoints = (here.stores.log.checkpoint(anchor.size) for anchor in page if anchor.size <= size)
-        found += [(int(c.size), c.note) for c in checkpoints if c is not None]
-    return found
+        yield from (anchor.size for anchor in page if anchor.size <= size)
 
 
 def _write(path: Path, data: bytes) -> None:
