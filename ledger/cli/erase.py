@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from calendar import monthrange
-from datetime import UTC, date, datetime
+from datetime import date, datetime, tzinfo
 from pathlib import Path
 
 import click
@@ -45,8 +45,9 @@ def erase(record_id: str, basis: str, state: Path | None, *, early: bool, yes: b
     if not texts:
         click.echo("nothing to erase: no disclosures are held for this record")
         return
-    received, end = _day(record.received), _end(_day(record.received), period)
-    if _day(wall_clock_ms()) < end and not early:
+    received = _day(record.received, here.zone())
+    end = _end(received, period)
+    if _day(wall_clock_ms(), here.zone()) < end and not early:
         click.echo(
             f"refused: this record, received {received}, is to be kept until {end} by {basis} ({period.text} "
             f"{period.unit}; {period.source}). If a court or the person's right demands it earlier, say --early",
@@ -74,5 +75,6 @@ def _end(start: date, period: LegalParameter) -> date:
     return date(year, month, min(start.day, monthrange(year, month)[1]))
 
 
-def _day(ms: UnixMs) -> date:
-    return datetime.fromtimestamp(ms / 1000, UTC).date()
+def _day(ms: UnixMs, zone: tzinfo) -> date:
+    """The county's: by UTC a period would end up to a day early or late."""
+    return datetime.fromtimestamp(ms / 1000, zone).date()

@@ -8,7 +8,8 @@ import re
 import stat
 import subprocess
 import sys
-from datetime import date
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -186,6 +187,11 @@ def test_bundle_trust_pin_tiles__one_record__verifies_three_ways(run, served, tm
 )
 def test_erase__period_of_the_catalogue__ends_on_the_calendar_day(basis, start, end):
     assert erase._end(start, erase._period(basis)) == end
+
+
+def test_erase__received_after_midnight_of_the_county__counted_from_that_day():
+    late = int(datetime(2026, 11, 20, 16, 30, tzinfo=UTC).timestamp() * 1000)
+    assert erase._day(late, ZoneInfo("Asia/Shanghai")) == date(2026, 11, 21)
 
 
 def test_erase__every_period_of_the_catalogue__has_a_unit_that_is_counted():
