@@ -437,7 +437,7 @@ def _until(text: str, option: str = "--until") -> str:
         return format_utc(UnixMs(wall_clock_ms() + int(found[1]) * _UNIT_MS[found[2]]))
     try:
         parse_instant(text)
-    except ValueError:
+    except (ValueError, TypeError):  # a time that names no zone is none: whose would it be?
         raise click.BadParameter("say 12h, 3d, or a time as 2026-12-01T08:00:00+08:00", param_hint=option) from None
     return text
 
