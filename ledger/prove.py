@@ -15,9 +15,9 @@ from ledger.core.grants import covers, in_force, log_id
 from ledger.core.merkle import inclusion_proof
 from ledger.core.record import parse_payload
 from ledger.core.tiles import TileReader, width_at
-from ledger.core.trust import TrustFile
-from ledger.core.verification import select_nodes
-from ledger.errors import ChainError, ChainMismatchError, GrantError, NotFoundError, StoreError
+from ledger.core.trust import TrustedChain, TrustFile
+from ledger.core.verification import open_proof, select_nodes
+from ledger.errors import ChainError, ChainMismatchError, GrantError, NotFoundError, StoreError, VerificationError
 from ledger.model import Grant, LeafIndex, Payload, RecordId, StateProof, TreeSize
 from ledger.ports import AnchorStore, Chain, LogReader, StoredCheckpoint
 
@@ -33,7 +33,8 @@ def prove(
 ) -> bytes:
     """The bundle's bytes. `disclosures` says whether strings of personal data go along.
 
-    Raises: NotFoundError (no such record, or no checkpoint covers it yet), StoreError (no chain state is at hand).
+    Raises: NotFoundError (no such record, or no checkpoint covers it yet), StoreError (the chain is gone, and no state kept of
+    it has the signers' grants), GrantError (the log carries no grant for a signer: run `hazledger verify log`).
     """
     stored = log.record_by_id(record_id)
     if stored is None:
@@ -41,12 +42,13 @@ def prove(
     checkpoint, anchored = _covering_checkpoint(stored.index, log, anchors)
     envelope = parse_envelope(stored.envelope)
     payload = parse_payload(envelope.payload)
-    grants = [_grant_in_force(keyid, payload, stored.index, log.grants()) for keyid in payload.signers]
+    known = log.grants()
+    grants = [_grant_in_force(keyid, payload, stored.index, known) for keyid in payload.signers]
     trusted = trust.chain_for(checkpoint.size)
     if trusted is None:
         raise StoreError(f"the trust file names no chain for size {checkpoint.size}")
     gs = [bytes.fromhex(grant.g) for grant in grants]
-    state = _state(checkpoint.size if anchored else None, gs, anchors, chain)
+    state = _state(checkpoint.size if anchored else None, gs, anchors, chain, trusted, log_id(trust.origin))
     reader = TileReader(lambda level, n: log.hash_tile(level, n, width_at(level, n, checkpoint.size)))
     return encode_bundle(
         Bundle(
@@ -94,7 +96,15 @@ def _grant_in_force(keyid: str, payload: Payload, index: LeafIndex, grants: Sequ
     return next((g for g in candidates if in_force(g, index)), candidates[0])
 
 
-def _state(size: TreeSize | None, gs: Sequence[bytes], anchors: AnchorStore, chain: Chain | None) -> StateProof:
+def _state(
+    size: TreeSize | None,
+    gs: Sequence[bytes],
+    anchors: AnchorStore,
+    chain: Chain | None,
+    trusted: TrustedChain,
+    log: bytes,
+) -> StateProof:
+    """The chain's own, whatever it says; else what was kept at an anchor, where that has the grants."""
     reason = "no chain endpoint is configured"
     if chain is not None:
         try:
@@ -109,4 +119,12 @@ def _state(size: TreeSize | None, gs: Sequence[bytes], anchors: AnchorStore, cha
         kept = anchors.stored_proof(latest.size) if latest else None
     if kept is None:
         raise StoreError(f"no chain state at hand to prove the signer's grant: {reason}; try again")
+    try:
+        state = open_proof(kept, trusted, log)
+        reaches = all(any(state.grant_word(g)) for g in gs)
+    except VerificationError:
+        reaches = False
+    if not reaches:
+        # Of before the grant. A bundle made of it would fail, and that says nothing against the record.
+        raise StoreError(f"the chain state kept here is older than the signer's grant: {reason}; try again")
     return kept
