@@ -6,6 +6,7 @@ The .po file is read as it is (some tens of milliseconds per worker), so there i
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -60,7 +61,7 @@ def ngettext(one: str, many: str, count: int, **values: object) -> str:
     return str(_ngettext(one, many, count, **values))
 
 
-def pick(texts: dict[str, str] | None) -> str:
+def pick(texts: Mapping[str, str] | None) -> str:
     """The sentence of this request's language from a {"zh", "en"} pair; the other one before none."""
     if not texts:
         return ""

@@ -6,7 +6,7 @@ through `submit` and `submit_batch`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -134,6 +134,8 @@ class Services:
     """{"zh": …, "en": …}: said on every page where data is simulated, and from what; None when nothing is."""
     verify_arguments: str = ""
     """What follows `--trust trust.json` in the command shown on a record's page, e.g. `--rpc http://127.0.0.1:8545`."""
+    rule_titles: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """{"zh": …, "en": …} by rule id."""
     timezone: str = "Asia/Shanghai"
     """IANA name; all times on pages are shown in it."""
     https: bool = False

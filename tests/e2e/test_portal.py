@@ -142,6 +142,36 @@ def test_live_alert__while_the_list_is_open__is_announced_and_shown_on_asking(si
     assert seen.trouble == []
 
 
+def test_live_alert__more_urgent_than_what_stands_there__comes_first_and_is_marked(site, watch):
+    seen = live(watch, site)
+    site.desk.alert(severity="critical", en="Sodium cyanide is gone")
+    seen.page.click("#fresh")
+    until(seen.page, "document.querySelectorAll('#rows tr').length === 2")
+    assert "Sodium cyanide" in seen.page.inner_text("#rows tr:nth-child(1)")
+    assert seen.page.evaluate("[...document.querySelectorAll('#rows tr')].map(r => r.className)") == ["new", ""]
+    assert seen.page.inner_text("#tabs a[aria-current] .tally") == "2"
+    assert seen.page.evaluate("document.activeElement.id") == "scroll", "who reads by keyboard stands at the list"
+    assert seen.trouble == []
+
+
+def test_live_alert__behind_the_first_page_in_this_order__is_said(site, watch):
+    for _ in range(50):
+        site.desk.alert(severity="critical")
+    seen = live(watch, site)
+    site.desk.alert(severity="low")
+    seen.page.click("#fresh")
+    until(seen.page, "document.getElementById('below').textContent !== ''")
+    assert seen.page.inner_text("#below").startswith("1 of the new ones")
+    assert seen.page.locator("#rows tr").count() == 50
+
+
+def test_live_alert__while_closed_ones_are_shown__is_not_announced(site, watch):
+    seen = live(watch, site, "/alerts?state=closed")
+    site.desk.alert()
+    seen.page.wait_for_timeout(600)
+    assert seen.page.is_hidden("#fresh")
+
+
 def test_live_list__browser_of_another_zone__tells_the_county_s_time(site, watch):
     seen = watch(zone="America/New_York").sign_in()
     seen.open("/alerts")

@@ -9,9 +9,10 @@ from ledger.core.encoding import b64_encode
 from ledger.core.merkle import Frontier
 from ledger.errors import NotFoundError
 from ledger.model import Alert, Anchor, BlockRef, Finding, StateProof, TreeHead, UnixMs
-from ledger.ports import EngineBatch, LineRow, StockRow
+from ledger.ports import EngineBatch, LifeRow, LineRow, StockRow
 from ledger.flow import submit, submit_batch
 from ledger.core.record import parse_payload
+from ledger.ruletitles import rule_titles
 from tests import kit
 from webapp import create_app
 from webapp.auth import new_token
@@ -78,6 +79,7 @@ class Desk:
             "clock": self.clock,
             "secret_key": b"k" * 32,
             "sessions_of": self._sessions_of,
+            "rule_titles": rule_titles(),
             "poll_ms": 20,
             "notice": {"zh": "出入库流水由程序模拟生成。", "en": "The movement stream is simulated."},
         }
@@ -127,7 +129,8 @@ class Desk:
 
     # --- the engine's tables
 
-    def alert(self, *, severity="high", holder=None, rule="A01", zh="库存为负", en="Negative stock", **more):
+    def alert(self, *, severity="high", holder=None, rule="A01", zh="库存为负", en="Negative stock", life=None, **more):
+        """An alert and where it stands: open, or what `life` says."""
         self.alerts += 1
         alert = Alert(
             alert_id=f"{self.alerts:064x}",
@@ -146,7 +149,11 @@ class Desk:
             late=False,
             **more,
         )
-        self.stores.engine.commit(EngineBatch(cursor=self.stores.log.size(), alerts=(alert,)))
+        stands = {"status": "open", "stage": "open", "turn": 0, "severity": severity, "due_ms": None, "until_ms": None,
+                  "handle_due_ms": None, "handled_ms": None, "closed_ms": None, "outcome": "", "order_id": "",
+                  "recovered": False, "data": {}} | (life or {})  # fmt: skip
+        row = LifeRow(alert_id=alert.alert_id, **stands)
+        self.stores.engine.commit(EngineBatch(cursor=self.stores.log.size(), alerts=(alert,), lives=(row,)))
         return alert
 
     def line(self, index, code="7697-37-2", holder=None, **more):

@@ -7,33 +7,131 @@ import pytest
 from tests.webapp.pages import profile, rows_of, text_of
 
 
-def test_alerts__list__newest_first_with_the_place_where_live_begins(desk, browser):
-    for _ in range(3):
-        desk.alert()
-    html = browser.get("/alerts").get_data(as_text=True)
-    assert re.findall(r'data-seq="(\d+)"', html) == ["3", "2", "1"]
-    assert 'data-stream="/api/v1/stream?after=3"' in html
+HOUR = 3_600_000
 
 
-def test_alerts__new_rows__only_what_came_after_and_fits_the_filter(desk, browser):
-    desk.alert(severity="high")
-    desk.alert(severity="low")
-    desk.alert(severity="high", holder=desk.other.holder)
-    html = browser.get("/alerts/rows?after=1").get_data(as_text=True)
-    assert re.findall(r'data-seq="(\d+)"', html) == ["3", "2"]
-    html = browser.get(f"/alerts/rows?after=0&severity=high&holder={desk.acid.holder}").get_data(as_text=True)
-    assert re.findall(r'data-seq="(\d+)"', html) == ["1"]
+def listed(browser, path="/alerts"):
+    answer = browser.get(path)
+    assert answer.status_code == 200
+    return [int(n) for n in re.findall(r'data-seq="(\d+)"', answer.get_data(as_text=True))]
 
 
-def test_alerts__many__page_by_cursor(desk, browser):
-    for _ in range(60):
-        desk.alert()
-    first = browser.get("/alerts").get_data(as_text=True)
-    following = re.search(r'href="([^"]+)" rel="next"', first)[1].replace("&amp;", "&")
-    second = browser.get(following).get_data(as_text=True)
-    seen = re.findall(r'data-seq="(\d+)"', first + second)
-    assert seen == [str(n) for n in range(60, 0, -1)]
-    assert "data-stream" not in second, "an old page is not live"
+def queue(desk):
+    """Seven alerts whose order by time tells nothing of their urgency."""
+    now = desk.clock()
+    desk.alert(severity="low", life={"due_ms": now + HOUR})
+    desk.alert(severity="critical", life={"status": "closed", "stage": "closed", "outcome": "no_violation"})
+    desk.alert(severity="critical", life={"due_ms": now + 2 * HOUR})
+    desk.alert(severity="critical", rule="B12", life={"status": "overdue", "due_ms": now - HOUR})
+    desk.alert(severity="high", holder=desk.other.holder, life={"status": "in_hand", "stage": "in_hand", "due_ms": now})
+    desk.alert(severity="critical", life={"status": "order_issued", "stage": "order_issued", "due_ms": now - HOUR})
+    desk.alert(severity="low", rule="B12")
+
+
+def test_alerts__list__what_wants_handling_first_by_severity_and_time_left(desk, browser):
+    queue(desk)
+    assert listed(browser) == [4, 3, 5, 1, 7]
+    text = text_of(browser.get("/alerts"))
+    assert "Alerts: To be handled. Most urgent first: by severity, then by time left. as of" in text
+    assert "1 hour late" in text and "2 hours left" in text
+    assert 'data-stream="/api/v1/stream?after=7"' in browser.get("/alerts").get_data(as_text=True)
+
+
+@pytest.mark.parametrize(
+    ("query", "wanted"),
+    [
+        ("state=all", [4, 3, 5, 1, 7, 6, 2]),
+        ("state=all&sort=newest", [7, 6, 5, 4, 3, 2, 1]),
+        ("sort=newest", [7, 5, 4, 3, 1]),
+        ("state=new", [3, 1, 7]),
+        ("state=in_hand", [5]),
+        ("state=waiting", [6]),
+        ("state=overdue", [4]),
+        ("state=closed", [2]),
+        ("state=resting", []),
+        ("severity=critical", [4, 3]),
+        ("rule=B12", [4, 7]),
+        ("rule=B12&severity=low&state=all&sort=newest", [7]),
+        ("severity=high&state=all", [5]),
+    ],
+)
+def test_alerts__filters_in_the_url__narrow_the_list(desk, browser, query, wanted):
+    queue(desk)
+    assert listed(browser, f"/alerts?{query}") == wanted
+
+
+def test_alerts__of_one_enterprise__and_the_sentence_says_all_that_is_chosen(desk, browser):
+    queue(desk)
+    profile(desk, desk.other, "江北试剂", "North Reagents")
+    path = f"/alerts?holder={desk.other.holder}&severity=high&rule=A01&state=in_hand"
+    assert listed(browser, path) == [5]
+    assert "Alerts: In hand, severity high, rule A01 Negative book stock, of North Reagents." in text_of(browser.get(path))
+
+
+def test_alerts__filter_not_understood__is_named_and_left_out(desk, browser):
+    queue(desk)
+    path = "/alerts?severity=urgent&state=gone&sort=up&rule=%3Cb%3E&holder=..&after=1.2"
+    assert listed(browser, path) == [4, 3, 5, 1, 7]
+    assert "Not understood and left out: state, severity, rule, holder, sort, after" in text_of(browser.get(path))
+    for after in ("x", "9" * 30, "0.0.0.0.0", "-1", "0.0.%00.1", "1.1.1.9999999999999999"):
+        assert browser.get(f"/alerts?after={after}").status_code == 200
+
+
+def test_alerts__tabs__count_what_they_open_with_the_chosen_severity(desk, browser):
+    queue(desk)
+    html = browser.get("/alerts?severity=critical").get_data(as_text=True)
+    for state, count in (("new", 1), ("overdue", 1), ("waiting", 1), ("closed", 1), ("all", 4), ("resting", 0)):
+        link = re.search(rf'href="([^"]*state={state}[^"]*)"[^>]*>[^<]*<span class="tally">(\d+)<', html)
+        assert int(link[2]) == count, state
+        assert len(listed(browser, link[1].replace("&amp;", "&"))) == count, state
+    assert "tally" not in browser.get("/alerts?rule=A01").get_data(as_text=True), "a number that its link does not show"
+
+
+def test_overview__each_number_of_alerts__is_what_its_link_lists(desk, browser):
+    queue(desk)
+    html = browser.get("/").get_data(as_text=True)
+    numbers = re.findall(r'href="(/alerts\?severity=\w+)"><span class="count">(\d+)<', html)
+    assert [int(n) for _, n in numbers] == [2, 1, 0, 2, 0]
+    states = re.findall(r'href="(/alerts\?state=\w+)">[^<:]+: (\d+)<', html)
+    assert [int(n) for _, n in states] == [1, 1, 1, 0, 1]
+    for link, count in numbers + states:
+        assert len(listed(browser, link)) == int(count), link
+    assert listed(browser, "/") == [4, 3, 5, 1, 7], "the most urgent ones stand on the first page"
+
+
+def test_overview__nothing_waits__says_so_and_leads_on(desk, browser):
+    desk.alert(life={"status": "closed", "stage": "closed"})
+    assert "Nothing waits to be handled. All alerts" in text_of(browser.get("/"))
+    assert "Nothing waits to be handled. All alerts" in text_of(browser.get("/alerts"))
+
+
+@pytest.mark.parametrize("sort", ["urgent", "newest"])
+def test_alerts__many__page_by_cursor(desk, browser, sort):
+    for n in range(120):
+        desk.alert(severity=("low", "critical", "high")[n % 3], life={"due_ms": desk.clock() + n % 7 * HOUR})
+    seen, path, pages = [], f"/alerts?sort={sort}", 0
+    while path:
+        html = browser.get(path).get_data(as_text=True)
+        assert ("data-stream" in html) == (pages == 0), "only the first page is live"
+        seen += [int(n) for n in re.findall(r'data-seq="(\d+)"', html)]
+        following = re.search(r'href="([^"]+)" rel="next"', html)
+        path, pages = following and following[1].replace("&amp;", "&"), pages + 1
+    assert pages == 3 and len(seen) == 120 == len(set(seen))
+    if sort == "newest":
+        assert seen == list(range(120, 0, -1))
+    else:
+        rank = {0: 2, 1: 0, 2: 1}
+        assert seen == sorted(seen, key=lambda n: (rank[(n - 1) % 3], (n - 1) % 7, n))
+
+
+@pytest.mark.parametrize(("language", "title"), [("en", "Negative book stock"), ("zh", "账面库存为负")])
+def test_rule_ids__on_every_page__have_their_title_beside_them(desk, language, title):
+    alert = desk.alert()
+    browser = desk.supervisor(language)
+    for path in ("/", "/alerts", f"/alerts/{alert.alert_id}", f"/enterprises/{desk.acid.holder}"):
+        assert re.search(rf">A01</span> {title}<|A01 {title}", browser.get(path).get_data(as_text=True)), path
+    unknown = desk.alert(rule="Z9")
+    assert "Z9" in text_of(browser.get(f"/alerts/{unknown.alert_id}"))
 
 
 def test_alert__its_page__reason_inputs_and_entries_behind(desk, browser):
@@ -107,7 +205,7 @@ def test_alert_reason__codes__have_their_names_beside_them_in_the_reader_s_langu
         "en": f"Book stock of Nitric acid (7697-37-2) is negative; other end North Reagents ({desk.other.holder}); "
         "unknown 64-17-5, batch 7697-37-2-9",
     }[language]
-    for path in ("/", "/alerts", f"/alerts/{alert.alert_id}", f"/enterprises/{desk.acid.holder}", "/alerts/rows?after=0"):
+    for path in ("/", "/alerts", f"/alerts/{alert.alert_id}", f"/enterprises/{desk.acid.holder}"):
         assert expected in browser.get(path).get_data(as_text=True), path
 
 

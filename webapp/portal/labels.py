@@ -56,6 +56,17 @@ ALERT_STATES = {
     "overdue": _l("overdue"),
     "escalated": _l("escalated"),
 }
+ALERT_VIEWS = {
+    "todo": _l("To be handled"),
+    "new": _l("New"),
+    "in_hand": _l("In hand"),
+    "waiting": _l("Waiting for the enterprise"),
+    "overdue": _l("Overdue or escalated"),
+    "resting": _l("Put aside"),
+    "closed": _l("Closed"),
+    "all": _l("All"),
+}
+ALERT_SORTS = {"urgent": _l("most urgent first"), "newest": _l("newest first")}
 OUTCOMES = {
     "violation_confirmed": _l("violation confirmed"),
     "no_violation": _l("no violation"),

@@ -67,6 +67,18 @@ def reason(alert: Alert) -> str:
     return named(pick(alert.reason)) or alert.rule
 
 
+def rule_title(rule: str) -> str:
+    """What a rule is called in this request's language; nothing for one that this program does not ship."""
+    return pick(services().rule_titles.get(rule))
+
+
+def left(due_ms: int, now_ms: int) -> str:
+    """How long until a deadline, or since it."""
+    if due_ms >= now_ms:
+        return _("%(span)s left", span=age(due_ms - now_ms))
+    return _("%(span)s late", span=age(now_ms - due_ms))
+
+
 def _with_name(found: re.Match[str]) -> str:
     code = found[0]
     name = substance(code) if "-" in code else name_of(code)
@@ -101,7 +113,10 @@ FILTERS = {
     "named": named,
     "about": about,
     "reason": reason,
+    "moment": moment,
     "number": number,
+    "rule_title": rule_title,
+    "left": left,
     "short": short,
     "member": member,
     "value": value,

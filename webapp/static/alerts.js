@@ -8,8 +8,8 @@
   if (!live || !("EventSource" in window)) return;
   const text = live.dataset;
   const at = (id) => document.getElementById(id);
-  const [state, heard, pause, fresh, stale, signedOut] =
-    ["state", "heard", "pause", "fresh", "stale", "signed-out"].map(at);
+  const [state, heard, pause, fresh, below, stale, signedOut] =
+    ["state", "heard", "pause", "fresh", "below", "stale", "signed-out"].map(at);
   const title = document.title;
   const shownAfter = { seq: Number(text.after) };
   const waiting = new Set();
@@ -39,7 +39,7 @@
   }
 
   function wanted(alert) {
-    return (!text.severity || alert.severity === text.severity) && (!text.holder || alert.holder === text.holder);
+    return !text.deaf && ["severity", "holder", "rule"].every((name) => !text[name] || alert[name] === text[name]);
   }
 
   const stream = new EventSource(text.stream);
@@ -69,24 +69,24 @@
 
   pause.addEventListener("click", () => { paused = !paused; draw(); });
 
+  // The list in its own order as it is now, from the same address: what is new stands where its urgency puts it.
   fresh.addEventListener("click", async () => {
-    const url = new URL(text.rows, location.href);
-    url.searchParams.set("after", String(shownAfter.seq));
-    const answer = await fetch(url, { credentials: "same-origin", redirect: "manual" });
+    const answer = await fetch(location.href, { credentials: "same-origin", redirect: "manual" });
     if (!answer.ok) { location.reload(); return; }
-    const rows = new DOMParser().parseFromString(await answer.text(), "text/html").querySelectorAll("tbody tr");
-    if (rows.length === 0) { location.reload(); return; }
-    const body = at("rows");
-    [...rows].reverse().forEach((row) => {
-      row.classList.add("new");
-      body.prepend(document.adoptNode(row));
-      shownAfter.seq = Math.max(shownAfter.seq, Number(row.dataset.seq));
-    });
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const now = page.getElementById("live");
+    if (!now) { location.reload(); return; }
+    for (const id of ["tabs", "sentence", "list"]) at(id).replaceWith(document.adoptNode(page.getElementById(id)));
+    let shown = 0;
+    for (const row of document.querySelectorAll("#rows tr")) {
+      if (Number(row.dataset.seq) > shownAfter.seq) { row.classList.add("new"); shown += 1; }
+    }
+    const came = waiting.size;
+    shownAfter.seq = Number(now.dataset.after);
     for (const seq of waiting) if (seq <= shownAfter.seq) waiting.delete(seq);
-    at("empty").hidden = true;
-    at("list").hidden = false;
+    below.textContent = came > shown ? text.textBelow.replace("{n}", String(came - shown)) : "";
     draw();
-    at("list").focus();
+    at("scroll")?.focus();
   });
 
   draw();

@@ -2,33 +2,157 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ledger.core.encoding import is_hex_32
+from ledger.core.life import (
+    ACKNOWLEDGED,
+    CLOSED,
+    ESCALATED,
+    IN_HAND,
+    OPEN,
+    ORDER_ISSUED,
+    OVERDUE,
+    REPLY_RECEIVED,
+    SEVERITIES,
+    SNOOZED,
+    STATUSES,
+    SUPPRESSED,
+    TO_DO,
+    VERIFIED,
+    urgency,
+)
 from ledger.model import Alert, LeafIndex, RecordId, StoredRecord
-from ledger.ports import RecordFilter
+from ledger.ports import LifeRow, QueueFilter, RecordFilter
 from webapp.context import services
+from webapp.i18n import gettext as _
+from webapp.portal.labels import ALERT_SORTS, ALERT_VIEWS
+from webapp.portal.labels import SEVERITIES as SEVERITY_WORDS
+from webapp.portal.names import name_of
+from webapp.portal.presenting import rule_title
 
 PAGE = 50
-MAX_ROWS = 200
-"""New rows fetched at once by the live list."""
 MAX_BEHIND = 50
 AROUND = 6
 
 
+VIEWS: dict[str, tuple[str, ...]] = {
+    "todo": TO_DO,
+    "new": (OPEN,),
+    "in_hand": (ACKNOWLEDGED, IN_HAND, REPLY_RECEIVED, VERIFIED),
+    "waiting": (ORDER_ISSUED,),
+    "overdue": (OVERDUE, ESCALATED),
+    "resting": (SNOOZED, SUPPRESSED),
+    "closed": (CLOSED,),
+    "all": STATUSES,
+}
+"""Tabs of the list and the states that each holds."""
+FIRST_VIEW, FIRST_SORT = "todo", "urgent"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_NUMBER = re.compile(r"(0|[1-9][0-9]{0,15})")
+
+Row = tuple[int, Alert, LifeRow]
+"""(stream sequence of the episode's first alert, that alert, where the episode stands)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What the list is narrowed to and how it is sorted, as it stands in the URL. `wrong` names what was not understood."""
+
+    state: str = FIRST_VIEW
+    severity: str = ""
+    rule: str = ""
+    holder: str = ""
+    sort: str = FIRST_SORT
+    after: str = ""
+    """The cursor: with the most urgent first an `Urgency` with dots between, with the newest first a sequence."""
+    wrong: tuple[str, ...] = ()
+
+    def arguments(self, **changes: str | None) -> dict[str, str]:
+        """What the URL of a changed list says, without what goes without saying; the cursor only when it is given."""
+        given = {
+            "state": self.state if self.state != FIRST_VIEW else "",
+            "severity": self.severity,
+            "rule": self.rule,
+            "holder": self.holder,
+            "sort": self.sort if self.sort != FIRST_SORT else "",
+        }
+        return {name: value for name, value in (given | changes).items() if value}
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Rows newest first, (sequence, alert); `next_before` is the cursor of the following page."""
+    """One page of episodes; `following` is the cursor of the next one, "" at the end."""
 
-    rows: list[tuple[int, Alert]]
-    next_before: int | None
+    rows: list[Row]
+    following: str
 
 
-def page_of(severity: str | None, holder: str | None, before: int | None) -> Page:
-    rows = services().engine.newest_alerts(before_seq=before, holder=holder, severity=severity, limit=PAGE + 1)
-    return Page(_standing(rows[:PAGE]), rows[PAGE - 1][0] if len(rows) > PAGE else None)
+def read_filters(arguments: Mapping[str, str]) -> Filters:
+    """Filters out of a query string; what is not of its form is left out and named in `wrong`."""
+    rules: dict[str, Callable[[str], bool]] = {
+        "state": VIEWS.__contains__,
+        "severity": SEVERITIES.__contains__,
+        "rule": lambda v: bool(_NAME.fullmatch(v)),
+        "holder": lambda v: bool(_NAME.fullmatch(v)),
+        "sort": ALERT_SORTS.__contains__,
+    }
+    given = {name: arguments.get(name, "").strip() for name in rules}
+    good = {name: value for name, value in given.items() if value and rules[name](value)}
+    filters = Filters(**good, wrong=(), after=arguments.get("after", ""))
+    wrong = [name for name, value in given.items() if value and name not in good]
+    if filters.after and _cursor(filters) is None:
+        filters = replace(filters, after="")
+        wrong.append("after")
+    return replace(filters, wrong=tuple(wrong))
+
+
+def sentence(filters: Filters) -> str:
+    """The filters and the order as a sentence, so that a print-out says what it shows."""
+    clauses = [str(ALERT_VIEWS[filters.state])]
+    if filters.severity:
+        clauses.append(_("severity %(word)s", word=SEVERITY_WORDS[filters.severity]))
+    if filters.rule:
+        clauses.append(_("rule %(rule)s", rule=f"{filters.rule} {rule_title(filters.rule)}".rstrip()))
+    if filters.holder:
+        clauses.append(_("of %(holder)s", holder=name_of(filters.holder)))
+    order = (
+        _("Newest first, by when they were raised.")
+        if filters.sort == "newest"
+        else _("Most urgent first: by severity, then by time left.")
+        if filters.state != "all"
+        else _(
+            "What waits for you first, then for the enterprise, then what rests or is closed; in each by severity and time left."
+        )
+    )
+    return _("Alerts: %(clauses)s.", clauses=_(", ").join(clauses)) + " " + order
+
+
+def page_of(filters: Filters) -> Page:
+    """At most PAGE episodes behind the cursor."""
+    where = QueueFilter(
+        statuses=VIEWS[filters.state],
+        severities=(filters.severity,) if filters.severity else None,
+        holder=filters.holder or None,
+        rule=filters.rule or None,
+        urgent_first=filters.sort == "urgent",
+    )
+    cursor = _cursor(filters)
+    before = None
+    if cursor is not None and len(cursor) == len(_URGENCY):
+        where = replace(where, after=cursor)
+    elif cursor is not None:
+        before = cursor[0]
+    rows = services().engine.queue(where, before_seq=before, limit=PAGE + 1)
+    return Page(rows[:PAGE], _following(filters, rows[PAGE - 1]) if len(rows) > PAGE else "")
+
+
+def count(counts: Mapping[tuple[str, str], int], view: str, severity: str = "") -> int:
+    """How many episodes a view holds, of one severity or of all."""
+    return sum(n for (status, worst), n in counts.items() if status in VIEWS[view] and severity in ("", worst))
 
 
 def newest_sequence() -> int:
@@ -37,19 +161,29 @@ def newest_sequence() -> int:
     return rows[0][0] if rows else 0
 
 
-def after(sequence: int, severity: str | None, holder: str | None) -> list[tuple[int, Alert]]:
-    """Alerts after a sequence, newest first."""
-    rows = services().engine.alerts(after_seq=sequence, holder=holder, limit=MAX_ROWS)
-    return _standing([row for row in reversed(rows) if severity in (None, row[1].severity)])
+def most_urgent(limit: int, *, holder: str | None = None, statuses: tuple[str, ...] | None = TO_DO) -> list[Row]:
+    """Episodes, most urgent first."""
+    return services().engine.queue(QueueFilter(statuses, holder=holder, urgent_first=True), limit=limit)
 
 
-def _standing(rows: list[tuple[int, Alert]]) -> list[tuple[int, Alert]]:
-    """The same rows, each with the status at which it stands now."""
-    lives = services().engine.lives([alert for _, alert in rows])
-    return [
-        (seq, replace(alert, status=lives[alert.alert_id].status) if alert.alert_id in lives else alert)
-        for seq, alert in rows
-    ]
+_URGENCY = ("turn", "severity", "due_ms", "seq")
+
+
+def _cursor(filters: Filters) -> Any:
+    """The numbers of the cursor, as many as its sort order has; None for none, or what is no cursor."""
+    parts = filters.after.split(".")
+    if len(parts) != (len(_URGENCY) if filters.sort == "urgent" else 1):
+        return None
+    if not all(_NUMBER.fullmatch(part) for part in parts):
+        return None
+    return tuple(int(part) for part in parts)
+
+
+def _following(filters: Filters, last: Row) -> str:
+    seq, _, life = last
+    if filters.sort == "newest":
+        return str(seq)
+    return ".".join(str(part) for part in urgency(life.status, life.severity, life.due_ms, seq))
 
 
 def behind(alert: Alert) -> list[StoredRecord]:

@@ -1,4 +1,4 @@
-"""Pages: the live list of alerts, its new rows, and one alert."""
+"""Pages: the live list of alerts, and one alert."""
 
 from __future__ import annotations
 
@@ -6,17 +6,15 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from ledger.core.encoding import is_hex_32
-from ledger.core.life import possible
+from ledger.core.life import OPEN, possible
 from ledger.errors import DeskError, LedgerError, NotFoundError, StaleError, TransitionError
 from ledger.handling import standing_of
 from ledger.model import Alert, RecordId
-from webapp.api.alerts import MAX_SEQ, name_parameter, number_parameter
 from webapp.api.problems import problem_of
 from webapp.context import services
 from webapp.desk import key_is_open
 from webapp.portal.access import session_here, signed_in
 from webapp.portal.alerts import acts, queries
-from webapp.portal.labels import SEVERITIES
 from webapp.portal.levels import levels_of
 
 blueprint = Blueprint("alerts", __name__, template_folder="templates")
@@ -25,28 +23,22 @@ blueprint = Blueprint("alerts", __name__, template_folder="templates")
 @blueprint.get("/alerts")
 @signed_in
 def index() -> ResponseReturnValue:
-    """The list; a script on the page listens to /api/v1/stream from `live_after` on."""
-    severity, holder = _filters()
-    before = number_parameter("before", MAX_SEQ, MAX_SEQ) if "before" in request.args else None
+    """The list. The URL is the whole state; a script on the first page listens to /api/v1/stream from `live_after` on."""
+    filters = queries.read_filters(request.args)
     # Read before the rows: an alert that comes between is then announced twice rather than never.
     live_after = queries.newest_sequence()
+    narrowed = bool(filters.rule or filters.holder)
     return render_template(
         "alerts/index.html",
-        page=queries.page_of(severity, holder, before),
+        page=queries.page_of(filters),
         live_after=live_after,
-        severity=severity,
-        holder=holder,
-        is_first=before is None,
-    )
-
-
-@blueprint.get("/alerts/rows")
-@signed_in
-def rows() -> ResponseReturnValue:
-    """Table rows of the alerts after `after`, newest first, for the live list."""
-    severity, holder = _filters()
-    return render_template(
-        "alerts/rows.html", rows=queries.after(number_parameter("after", 0, MAX_SEQ), severity, holder)
+        filters=filters,
+        sentence=queries.sentence(filters),
+        counts=None if narrowed else services().engine.queue_counts(),
+        count=queries.count,
+        holders=[h for h in services().log.holders() if len(h) == 18],
+        rules=services().rule_titles,
+        hears_new=OPEN in queries.VIEWS[filters.state],
     )
 
 
@@ -100,10 +92,3 @@ def _page(alert: Alert, error: LedgerError | None) -> ResponseReturnValue:
         acts=acts,
     )
     return page, type(error).status if error else 200
-
-
-def _filters() -> tuple[str | None, str | None]:
-    severity = request.args.get("severity")
-    return severity if severity in SEVERITIES else None, name_parameter("holder") if request.args.get(
-        "holder"
-    ) else None

@@ -6,16 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ledger.core.ids import check_credit_code
-from ledger.model import Alert, Grant, StoredRecord
+from ledger.model import Grant, StoredRecord
 from ledger.ports import LineRow, RecordFilter, StockRow
 from webapp.context import services
+from webapp.portal.alerts.queries import Row as AlertRow
+from webapp.portal.alerts.queries import most_urgent
 from webapp.portal.names import all_names
 
 PAGE = 50
 MOVEMENTS = 30
 ALERTS = 20
 COUNT_TO = 10
-"""Alerts of one enterprise are counted no further; the list says "9+", and the number is a link to all of them."""
+"""Alerts of one enterprise that wait are counted no further; the list says "9+", and the number is a link to all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class Enterprise:
     last: StoredRecord | None
     stock: Sequence[StockRow]
     movements: Sequence[LineRow]
-    alerts: Sequence[tuple[int, Alert]]
+    alerts: Sequence[AlertRow]
     grants: Sequence[Grant]
 
 
@@ -71,7 +73,7 @@ def rows(holders: Sequence[str]) -> list[Row]:
             holder=holder,
             last=last_upload(holder),
             substances=len({row.code for row in services().engine.stock(holder=holder) if row.amount}),
-            alerts=len(services().engine.newest_alerts(holder=holder, limit=COUNT_TO)),
+            alerts=len(most_urgent(COUNT_TO, holder=holder)),
         )
         for holder in holders
     ]
@@ -89,6 +91,6 @@ def enterprise(holder: str) -> Enterprise:
         last=last_upload(holder),
         stock=sorted(engine.stock(holder=holder), key=lambda row: (row.site, row.book, row.code, row.key)),
         movements=engine.lines(holder=holder, limit=MOVEMENTS),
-        alerts=engine.newest_alerts(holder=holder, limit=ALERTS),
+        alerts=most_urgent(ALERTS, holder=holder, statuses=None),
         grants=[grant for grant in services().log.grants() if grant.holder == holder],
     )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ledger.model import Alert, Anchor, LeafIndex, UnixMs
+from ledger.model import Anchor, LeafIndex, UnixMs
 from ledger.ports import StoredCheckpoint
 from webapp.context import services
+from webapp.portal.alerts.queries import Row, most_urgent
 from webapp.portal.enterprises.queries import enterprises
 
-NEWEST = 8
+URGENT = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,14 +20,17 @@ class Overview:
     enterprises: int
     size: int
     last_received: UnixMs
-    alerts: dict[str, int]
+    alerts: dict[tuple[str, str], int]
+    """Episodes by (state, severity)."""
+    handled: tuple[int, int]
+    """(handled in time, all due)."""
     engine_cursor: LeafIndex
     checkpoint: StoredCheckpoint | None
     anchor: Anchor | None
     to_checkpoint: int
     to_anchor: int
     to_engine: int
-    newest: list[tuple[int, Alert]]
+    urgent: list[Row]
 
 
 def overview() -> Overview:
@@ -37,7 +41,8 @@ def overview() -> Overview:
         enterprises=len(enterprises()),
         size=size,
         last_received=log.last_received(),
-        alerts=engine.alert_counts(),
+        alerts=engine.queue_counts(),
+        handled=engine.handling(services().clock()),
         engine_cursor=cursor,
         checkpoint=checkpoint,
         anchor=anchor,
@@ -45,5 +50,5 @@ def overview() -> Overview:
         to_checkpoint=max(0, size - (checkpoint.size if checkpoint else 0)),
         to_anchor=max(0, size - (anchor.size if anchor else 0)),
         to_engine=max(0, size - cursor),
-        newest=engine.newest_alerts(limit=NEWEST),
+        urgent=most_urgent(URGENT),
     )
