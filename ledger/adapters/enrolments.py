@@ -36,7 +36,7 @@ def save_enrolment(directory: Path, origin: str, enrolment: Enrolment) -> Path:
 
 
 class EnrolmentDirectory:
-    """Reads the directory; a file is read once and again only when the directory has changed."""
+    """Reads the directory; a file that can be used is read once and never looked at again."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory

@@ -7,7 +7,7 @@ two anchors. Where the program mines, even the block numbers come out as before;
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
@@ -80,10 +80,7 @@ class Replay:
         self._standing = None
 
     def _make_good(self) -> bool:
-        entries = self._note_mined(self._entries())
-        senders = {entry.transaction.sender for entry in entries}
-        counts = {sender: self._rpc.transaction_count(sender) for sender in senders}
-        lacking = [e for e in entries if e.transaction.nonce >= counts[e.transaction.sender]]
+        lacking = list(self._lacking())
         # What nobody saw in a block is the next round's to decide; only what stood on the chain is put back.
         stood = sorted((e for e in lacking if e.block is not None), key=lambda e: e.place)
         if self._settings.program_mines:
@@ -93,21 +90,24 @@ class Replay:
                 self._again([entry])
         return bool(stood)
 
-    def _entries(self) -> list[_Entry]:
-        return [
-            _Entry(seq, kind, raw, tx_hash, block, read_transaction(raw))
-            for seq, kind, raw, tx_hash, block in self._journal.journal()
-        ]
+    def _lacking(self) -> Iterator[_Entry]:
+        """What the chain does not have. One at a time: a journal of years has a line a minute, and most of them stand."""
+        counts: dict[bytes, int] = {}
+        for seq, kind, raw, tx_hash, block in self._journal.journal():
+            entry = self._noted(_Entry(seq, kind, raw, tx_hash, block, read_transaction(raw)))
+            sender = entry.transaction.sender
+            if sender not in counts:
+                counts[sender] = self._rpc.transaction_count(sender)
+            if entry.transaction.nonce >= counts[sender]:
+                yield entry
 
-    def _note_mined(self, entries: Iterable[_Entry]) -> list[_Entry]:
+    def _noted(self, entry: _Entry) -> _Entry:
         """A process may have died between sending and noting the block; the chain knows."""
-        noted = []
-        for entry in entries:
-            found = mined(self._blocks, entry.tx_hash) if entry.block is None else None
-            if found is not None:
-                self._journal.journal_mined(entry.tx_hash, found.block)
-            noted.append(entry if found is None else replace(entry, block=found.block.number))
-        return noted
+        found = mined(self._blocks, entry.tx_hash) if entry.block is None else None
+        if found is None:
+            return entry
+        self._journal.journal_mined(entry.tx_hash, found.block)
+        return replace(entry, block=found.block.number)
 
     def _in_their_blocks(self, stood: Sequence[_Entry], unseen: Sequence[_Entry]) -> None:
         """Mine again the very blocks that are gone, by number, on a chain that only we mine.

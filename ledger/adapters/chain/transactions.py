@@ -217,7 +217,9 @@ class Sender:
             self._sleep(self._settings.poll_s)
 
     def _why(self, call: Call, result: Mined) -> ChainRevertedError:
-        """A failed transaction's reason: the same call on the block before it, which most nodes can still do."""
+        """A failed transaction's reason: the same call on what its block left, which most nodes can still do. On the block
+        before it the call may well succeed: what stood in its way came in the same block.
+        """
         try:
             read_call(self.rpc, call, sender=self.address, block=result.block.number)
         except ChainRevertedError as error:
