@@ -53,6 +53,18 @@ def test_unlock__wrong__says_which_and_opens_nothing(desk, name, password, code)
     assert refused(lambda: desk.desk.sign_and_append(SESSION, [ACK], confirmed=False)) == "key-locked"
 
 
+@pytest.mark.parametrize("wrong", ["open to others", "torn"])
+def test_unlock__right_password_but_the_file_is_no_good__is_not_said_of_the_password(desk, tmp_path, wrong):
+    path = tmp_path / "desk" / f"{NAME}.key"
+    if wrong == "torn":
+        path.write_bytes(path.read_bytes()[:40])
+    else:
+        path.chmod(0o644)
+    with pytest.raises(DeskError, match="cannot be used") as error:
+        desk.desk.unlock(SESSION, NAME, PASSWORD)
+    assert error.value.code == "no-supervisor-key"
+
+
 def test_idle__a_quarter_of_an_hour__is_wiped_unless_somebody_is_there(desk):
     desk.unlock()
     desk.seconds.now += 14 * 60

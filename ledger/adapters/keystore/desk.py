@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from ledger.adapters.keystore.sealing import WrongPassphraseError
 from ledger.adapters.keystore.signing import FileSigner, load_signer, rekey
 from ledger.errors import ConfigError, DeskError
 
@@ -30,7 +31,7 @@ class DeskKeyFiles:
         try:
             return load_signer(path, password)
         except ConfigError as error:
-            raise DeskError(f"the password does not open the key of {name}", code="key-wrong-password") from error
+            raise _refused(name, error) from error
 
     def rekey(self, name: str, old: str, new: str) -> None:
         """The same key under another password. DeskError as `open`."""
@@ -38,7 +39,7 @@ class DeskKeyFiles:
         try:
             rekey(path, old, new)
         except ConfigError as error:
-            raise DeskError(f"the password does not open the key of {name}", code="key-wrong-password") from error
+            raise _refused(name, error) from error
 
     def _there(self, name: str) -> Path:
         path = self.path(name)
@@ -49,3 +50,10 @@ class DeskKeyFiles:
                 code="no-supervisor-key",
             )
         return path
+
+
+def _refused(name: str, error: ConfigError) -> DeskError:
+    """A file that is open to others, or torn, is no matter of the password: who is told so would try it in vain."""
+    if isinstance(error, WrongPassphraseError):
+        return DeskError(f"the password does not open the key of {name}", code="key-wrong-password")
+    return DeskError(f"the key of {name} cannot be used: {error.detail}", code="no-supervisor-key")

@@ -29,6 +29,10 @@ _SALT, _NONCE = 16, 12
 SEALED_MEMBERS = frozenset({"kdf", "cipher", "secret"})
 
 
+class WrongPassphraseError(ConfigError):
+    """The passphrase does not open the file, or the file was changed: nobody can tell which. Check the passphrase first."""
+
+
 def seal(secret: bytes, bound: bytes, passphrase: str, *, scrypt_n: int = SCRYPT_N) -> dict[str, Any]:
     """The SEALED_MEMBERS of a file: `secret` encrypted, `bound` authenticated beside it. The passphrase is not empty."""
     salt, nonce = os.urandom(_SALT), os.urandom(_NONCE)
@@ -60,14 +64,14 @@ def check_sealed(document: dict[str, Any]) -> None:
 def unseal(path: Path, document: dict[str, Any], bound: bytes, passphrase: str, *, if_lost: str) -> bytes:
     """The secret again, of members that `check_sealed` has passed.
 
-    Raises: ConfigError naming `path`, when the passphrase is wrong or anything was changed; `if_lost` says what then.
+    Raises: WrongPassphraseError naming `path`, also when anything was changed; `if_lost` says what then.
     """
     kdf = document["kdf"]
     stretched = _stretch(passphrase, b64_decode(kdf["salt"]), kdf["n"], kdf["r"], kdf["p"])
     try:
         return AESGCM(stretched).decrypt(b64_decode(document["cipher"]["nonce"]), b64_decode(document["secret"]), bound)
     except InvalidTag:
-        raise ConfigError(
+        raise WrongPassphraseError(
             f"{path}: wrong passphrase, or the file was changed. Check the file that names the passphrase; without it "
             f"the key is lost: {if_lost}"
         ) from None
