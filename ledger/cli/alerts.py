@@ -105,7 +105,15 @@ def list_(
     limit: int,
     as_json: bool,
 ) -> None:
-    """What waits, with the handling rate and both its numbers."""
+    """What waits, with the handling rate and both its numbers.
+
+    \b
+    Exit code: 0 shown, 2 usage or settings.
+
+    \b
+    Example:
+      hazledger alerts list --urgent --severity critical --severity high
+    """
     engine = open_installation(state).stores.engine
     wanted = status or tuple(word for word in STATUSES if word != "closed")
     where = QueueFilter(wanted, severity or None, holder, rule, urgent_first=urgent)
@@ -130,7 +138,15 @@ def list_(
 @click.argument("alert")
 @json_option
 def show(state: Path | None, alert: str, *, as_json: bool) -> None:
-    """Where ALERT stands, what can be done next, and all that happened to it."""
+    """Where ALERT stands, what can be done next, and all that happened to it.
+
+    \b
+    Exit code: 0 shown, 2 usage, settings, or no such alert.
+
+    \b
+    Example:
+      hazledger alerts show 3f1c22ab
+    """
     engine = open_installation(state).stores.engine
     found = _find(engine, alert)
     life = engine.lives([found]).get(found.alert_id)
@@ -166,7 +182,15 @@ def show(state: Path | None, alert: str, *, as_json: bool) -> None:
 @alerts_argument
 @acting
 def ack(**given: Any) -> None:
-    """Acknowledge ALERT...: somebody has looked."""
+    """Acknowledge ALERT...: somebody has looked.
+
+    \b
+    Exit code: 0 done, 1 a step was refused (and why), 2 usage, settings, or the key cannot be opened.
+
+    \b
+    Example:
+      hazledger alerts ack 3f1c22ab 77d0e41c --text 'looked at, calling the works'
+    """
     _act(given, Act("acknowledged", text=given["text"]))
 
 
@@ -175,7 +199,15 @@ def ack(**given: Any) -> None:
 @click.option("--department", help="A code word.")
 @acting
 def take(department: str | None, **given: Any) -> None:
-    """Take ALERT... in hand."""
+    """Take ALERT... in hand.
+
+    \b
+    Exit code: 0 done, 1 a step was refused (and why), 2 usage, settings, or the key cannot be opened.
+
+    \b
+    Example:
+      hazledger alerts take 3f1c22ab --department chemicals
+    """
     _act(given, Act("in_hand", department=department, text=given["text"]))
 
 
@@ -184,7 +216,15 @@ def take(department: str | None, **given: Any) -> None:
 @click.option("--department", help="To whom, a code word.")
 @acting
 def escalate(department: str | None, **given: Any) -> None:
-    """Escalate ALERT... to whoever stands above."""
+    """Escalate ALERT... to whoever stands above.
+
+    \b
+    Exit code: 0 done, 1 a step was refused (and why), 2 usage, settings, or the key cannot be opened.
+
+    \b
+    Example:
+      hazledger alerts escalate 3f1c22ab --department brigade
+    """
     _act(given, Act("escalated", department=department, text=given["text"]))
 
 
@@ -196,7 +236,15 @@ def escalate(department: str | None, **given: Any) -> None:
               help="A file; its SHA-256 is signed, the file stays with you. Repeatable.")  # fmt: skip
 @acting
 def verify(reply: str | None, inspection: str | None, evidence: tuple[Path, ...], **given: Any) -> None:
-    """Say that what ALERT... is about was put right, and by what that was seen."""
+    """Say that what ALERT... is about was put right, and by what that was seen.
+
+    \b
+    Exit code: 0 done, 1 a step was refused (and why), 2 usage, settings, or the key cannot be opened.
+
+    \b
+    Example:
+      hazledger alerts verify 3f1c22ab --evidence photo.jpg
+    """
     _act(given, Act("verified", reply=reply, inspection=inspection, evidence=_evidence(evidence), text=given["text"]))
 
 
@@ -212,7 +260,15 @@ def verify(reply: str | None, inspection: str | None, evidence: tuple[Path, ...]
 def close(
     outcome: str, referred_to: str | None, duplicate_of: str | None, evidence: tuple[Path, ...], **given: Any
 ) -> None:
-    """Close ALERT... with an outcome. There is no way back: what comes again is a new alert, linked to this one."""
+    """Close ALERT... with an outcome. There is no way back: what comes again is a new alert, linked to this one.
+
+    \b
+    Exit code: 0 done, 1 a step was refused (and why), 2 usage, settings, or the key cannot be opened.
+
+    \b
+    Example:
+      hazledger alerts close 3f1c22ab --outcome violation_confirmed
+    """
     if duplicate_of is not None:
         duplicate_of = _find(open_installation(given["state"]).stores.engine, duplicate_of).alert_id
     act = Act("closed", outcome=outcome, referred_to=referred_to, duplicate_of=duplicate_of,
@@ -226,7 +282,15 @@ def close(
 @click.option("--reason", required=True, help="A code word, e.g. awaiting-lab.")
 @acting
 def snooze(until: str, reason: str, **given: Any) -> None:
-    """Put ALERT... aside; each returns by itself, and early when it gets worse."""
+    """Put ALERT... aside; each returns by itself, and early when it gets worse.
+
+    \b
+    Exit code: 0 done, 1 a step was refused (and why), 2 usage, settings, or the key cannot be opened.
+
+    \b
+    Example:
+      hazledger alerts snooze 3f1c22ab --until 3d --reason awaiting-lab
+    """
     _act(given, Act("snoozed", reason=reason, until=_until(until), text=given["text"]))
 
 
@@ -235,7 +299,15 @@ def snooze(until: str, reason: str, **given: Any) -> None:
 @click.option("--until", required=True, help="At most 7 days, as for snooze.")
 @acting
 def silence(until: str, **given: Any) -> None:
-    """Suppress ALERT... and what comes of the same rule and object, for a test or repair. Recorded and counted."""
+    """Suppress ALERT... and what comes of the same rule and object, for a test or repair. Recorded and counted.
+
+    \b
+    Exit code: 0 done, 1 a step was refused (and why), 2 usage, settings, or the key cannot be opened.
+
+    \b
+    Example:
+      hazledger alerts silence 3f1c22ab --until 12h
+    """
     _act(given, Act("suppressed", reason=SILENCE, until=_until(until), text=given["text"]))
 
 
@@ -245,7 +317,15 @@ def silence(until: str, **given: Any) -> None:
 @click.option("--reason", required=True, help="A code word, e.g. known-meter-drift.")
 @acting
 def except_(until: str, reason: str, **given: Any) -> None:
-    """Make an exception: suppress ALERT... and what comes of the same rule and object. Recorded, counted, visible."""
+    """Make an exception: suppress ALERT... and what comes of the same rule and object. Recorded, counted, visible.
+
+    \b
+    Exit code: 0 done, 1 a step was refused (and why), 2 usage, settings, or the key cannot be opened.
+
+    \b
+    Example:
+      hazledger alerts except 3f1c22ab --until 90d --reason known-meter-drift
+    """
     if reason == SILENCE:
         raise click.BadParameter("that is what `hazledger alerts silence` is for", param_hint="--reason")
     _act(given, Act("suppressed", reason=reason, until=_until(until), text=given["text"]))
@@ -255,7 +335,15 @@ def except_(until: str, reason: str, **given: Any) -> None:
 @alerts_argument
 @acting
 def release(**given: Any) -> None:
-    """Take ALERT... out of a snooze or an exception, as they were before."""
+    """Take ALERT... out of a snooze or an exception, as they were before.
+
+    \b
+    Exit code: 0 done, 1 a step was refused (and why), 2 usage, settings, or the key cannot be opened.
+
+    \b
+    Example:
+      hazledger alerts release 3f1c22ab
+    """
     here = open_installation(given["state"])
     stages = set()
     for text in given["alert"]:
@@ -274,7 +362,15 @@ def release(**given: Any) -> None:
 @click.option("--number", help="Its number; without it one is made.")
 @acting
 def order(measure: str, due: str | None, type_: str, number: str | None, **given: Any) -> None:
-    """Issue one order about ALERT..., all of one site, and put each under it."""
+    """Issue one order about ALERT..., all of one site, and put each under it.
+
+    \b
+    Exit code: 0 done, 1 a step was refused (and why), 2 usage, settings, or the key cannot be opened.
+
+    \b
+    Example:
+      hazledger alerts order 3f1c22ab --measure mend-stock --due 3d
+    """
     due_ms = None if due is None else parse_instant(_until(due, "--due"))
     new = NewOrder(measure, due_ms, type_, number, given["text"])
     with _signing(given) as (handler, session, wanted):
@@ -291,6 +387,13 @@ def decide(order: str, decision: str, due: str | None, **given: Any) -> None:
     """Judge the reply to ORDER, extend it, or take it back. Its alerts move accordingly.
 
     ORDER is its number or the beginning of its id, as `hazledger alerts orders` shows them.
+
+    \b
+    Exit code: 0 done, 1 a step was refused (and why), 2 usage, settings, or the key cannot be opened.
+
+    \b
+    Example:
+      hazledger alerts decide 20261121-3f1c22 accepted
     """
     given["alert"] = ()
     due_ms = None if due is None else parse_instant(_until(due, "--due"))
@@ -306,7 +409,15 @@ def decide(order: str, decision: str, due: str | None, **given: Any) -> None:
 @click.option("--all", "every", is_flag=True, help="Also those that are over.")
 @json_option
 def orders(state: Path | None, holder: str | None, *, every: bool, as_json: bool) -> None:
-    """Orders, newest first."""
+    """Orders, newest first.
+
+    \b
+    Exit code: 0 shown, 2 usage or settings.
+
+    \b
+    Example:
+      hazledger alerts orders --all
+    """
     rows = open_installation(state).stores.engine.orders(holder=holder, open_only=not every, limit=_ORDERS)
     if as_json:
         _print({"orders": [asdict(row) for row in rows]})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,9 @@ from ledger.model import NEVER, Enrolment, Role, TreeSize
 if TYPE_CHECKING:
     from ledger.adapters.chain.authority import EvmAuthority
 
+MIN_PREFIX = 6
+_SHOWN = 16
+_MOST_NAMED = 3
 _ROLES = {role.name.lower(): role for role in Role}
 
 
@@ -43,7 +47,15 @@ def authority() -> None:
 @click.option("--scope", default="", help='What the key may sign for: "site/book", "site/", or nothing for all.')
 @click.option("--role", type=click.Choice(list(_ROLES)), default="enterprise", show_default=True)
 def enrol(state: Path | None, key: str, holder: str, scope: str, role: str) -> None:
-    """Grant KEY the right to sign for HOLDER; usable within seconds of being final on the chain."""
+    """Grant KEY the right to sign for HOLDER; usable within seconds of being final on the chain.
+
+    \b
+    Exit code: 0 granted, 1 this grant stands on the chain already, 2 usage, settings, or the chain refuses.
+
+    \b
+    Example:
+      hazledger authority enrol --key acme.key --holder 91320100MA1P00001W --scope S1/
+    """
     spki = _spki(key)
     # What the registry has once taken stands there for ever, and the log could not carry it.
     _checked("--holder", check_credit_code if role == "enterprise" else check_issuer, holder)
@@ -66,14 +78,17 @@ def enrol(state: Path | None, key: str, holder: str, scope: str, role: str) -> N
 @click.argument("grant")
 @click.option("--at", type=int, default=None, help="Tree size from which it no longer counts [default: now].")
 def revoke(state: Path | None, grant: str, at: int | None) -> None:
-    """End GRANT (64 hex digits, see `authority list`). What was logged at or above --at no longer counts."""
+    """End GRANT, named by its 64 hex digits or by the first six or more (`authority list` shows them). What was logged at or
+    above --at no longer counts.
+
+    Exit code: 0 ended, 2 usage, settings, or the contract refuses.
+
+    \b
+    Example:
+      hazledger authority revoke 6465b35a
+    """
     here = open_installation(state)
-    try:
-        g = bytes.fromhex(grant)
-    except ValueError:
-        g = b""
-    if len(g) != 32:
-        raise click.BadParameter("64 hex digits, as `hazledger authority list` prints them", param_hint="GRANT")
+    g = _grant(here, grant)
     size = TreeSize(at) if at is not None else here.stores.log.size()
     try:
         _authority(here).revoke(g, size)
@@ -81,18 +96,26 @@ def revoke(state: Path | None, grant: str, at: int | None) -> None:
         raise ConfigError(
             f"the contract refuses: {error.reason}; no such grant, or it ended earlier already"
         ) from error
-    click.echo(f"revoked {grant} at size {size}")
+    click.echo(f"revoked {g.hex()} at size {size}")
 
 
 @authority.command("list")
 @state_option
 def list_(state: Path | None) -> None:
-    """All grants that the platform knows of: GRANT, role, holder, scope, key, and from where to where they count."""
+    """All grants that the platform knows of: GRANT, role, holder, scope, key, and from where to where they count.
+
+    \b
+    Exit code: 0 shown, 2 usage or settings.
+
+    \b
+    Example:
+      hazledger authority list --state /srv/hazledger
+    """
     here = open_installation(state)
     enrolments = here.enrolments.all()
     mirrored = {grant.g: grant for grant in here.stores.log.grants()}
     for e in enrolments:
-        g = grant_id(here.config.origin, e.keyid, e.holder, e.scope, int(e.role)).hex()
+        g = _grant_id(here, e)
         known = mirrored.get(g)
         span = "not final on the chain yet"
         if known is not None:
@@ -102,6 +125,34 @@ def list_(state: Path | None) -> None:
             f"{g}  {e.role.name.lower():<10}  {e.holder:<18}  {e.scope or 'all':<12}  key {e.keyid[:16]}…  {span}"
         )
     click.echo(f"{len(enrolments)} grants", err=True)
+
+
+def _grant(here: Installation, text: str) -> bytes:
+    """The grant of these 64 hex digits, or the only one that the platform knows of and that begins so.
+
+    A whole id is believed: the chain may hold a grant whose words this platform has lost.
+    """
+    text = text.strip().lower()
+    if not re.fullmatch(rf"[0-9a-f]{{{MIN_PREFIX},64}}", text):
+        raise click.BadParameter(
+            f"{MIN_PREFIX} to 64 hex digits, as `hazledger authority list` prints them", param_hint="GRANT"
+        )
+    if len(text) == 64:
+        return bytes.fromhex(text)
+    ids = {_grant_id(here, e) for e in here.enrolments.all()} | {grant.g for grant in here.stores.log.grants()}
+    found = sorted(g for g in ids if g.startswith(text))
+    if len(found) == 1:
+        return bytes.fromhex(found[0])
+    if not found:
+        raise click.BadParameter(
+            f"no grant begins with {text}; `hazledger authority list` shows them", param_hint="GRANT"
+        )
+    named = ", ".join(f"{g[:_SHOWN]}…" for g in found[:_MOST_NAMED]) + (", …" if len(found) > _MOST_NAMED else "")
+    raise click.BadParameter(f"{len(found)} grants begin with {text}: {named}; give more digits", param_hint="GRANT")
+
+
+def _grant_id(here: Installation, e: Enrolment) -> str:
+    return grant_id(here.config.origin, e.keyid, e.holder, e.scope, int(e.role)).hex()
 
 
 def _authority(here: Installation) -> EvmAuthority:

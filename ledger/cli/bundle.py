@@ -23,7 +23,15 @@ from ledger.model import RecordId
 )
 @click.option("--disclosures/--no-disclosures", default=False, help="Put the disclosed personal data into it.")
 def bundle(record_id: str, state: Path | None, out: Path | None, *, disclosures: bool) -> None:
-    """Write the one file that proves the record RECORD_ID, verified before it is written."""
+    """Write the one file that proves the record RECORD_ID, verified before it is written.
+
+    \b
+    Exit code: 0 written and verified, 1 written, but our own verifier finds a failure in it, 2 usage, settings, or no such record.
+
+    \b
+    Example:
+      hazledger bundle 8fc2c91e6720887aee7ebaa54d4d46adb540844c4d845641d6f0ceab2fad14c8 --out record.hzb.json
+    """
     here = open_installation(state)
     data, verdict = flow.bundle(
         RecordId(record_id),

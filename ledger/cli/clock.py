@@ -26,7 +26,7 @@ def clock_command(context: click.Context, state: Path | None, *, confirm: bool, 
     confirm. It stands in the access log.
 
     \b
-    Exit code: 0 ticks run, 1 they pause.
+    Exit code: 0 ticks run, 1 they pause, 2 usage or settings.
     \b
     Example:
       hazledger clock --confirm

@@ -57,6 +57,14 @@ def demo(state: Path, seconds: float, rate: float, port: int, facilities: int | 
 
     Starts Anvil, deploys the contracts, enrols enterprises, starts portal, engine and anchor worker on SQLite, pushes
     real inventory declarations (US EPA RMP data) and a simulated stream of movements. A second start resumes.
+
+    \b
+    Exit code: 0 stopped as asked (with --headless: everything was shown to work), 1 with --headless: something was not shown,
+    2 usage, or it cannot start.
+
+    \b
+    Example:
+      hazledger demo --state /tmp/demo --port 8480
     """
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S")
     stop = threading.Event()

@@ -35,6 +35,10 @@ def erase(record_id: str, basis: str, state: Path | None, *, early: bool, yes: b
 
     \b
     Exit code: 0 erased, or nothing to erase; 1 refused, or you said no; 2 usage, or no such record.
+
+    \b
+    Example:
+      hazledger erase 8fc2c91e6720887aee7ebaa54d4d46adb540844c4d845641d6f0ceab2fad14c8 --basis cn591.retention.sales
     """
     period = _period(basis)
     here = open_installation(state)

@@ -102,6 +102,8 @@ def init(
               hazledger serve --state /srv/hazledger
 
     Broken off, it goes on when it is run again. An installation that is there already keeps its settings and keys.
+
+    Exit code: 0 the installation is there, 2 usage, or what stands in the way.
     """
     # Checked before anything is written: both stand in every entry and can never be changed.
     try:

@@ -48,7 +48,9 @@ def new(out: Path, algorithm: str, passphrase_file: Path | None) -> None:
     Without the passphrase the key is lost: then make a new one and have it enrolled.
 
     \b
-    Example:  hazledger key new --out acme.key --passphrase-file /etc/acme/passphrase
+    Example:  hazledger key new --out acme.key --passphrase-file passphrase
+
+    Exit code: 0 made, 2 usage, or the file is there already.
     """
     signer = create_key(out, algorithm, read_passphrase(passphrase_file, f"Passphrase for {out}", confirm=True))
     click.echo(f"made {out} ({signer.algorithm})")
@@ -62,6 +64,8 @@ def show(file: Path) -> None:
 
     \b
     Example:  hazledger key show acme.key
+
+    Exit code: 0 shown, 2 usage, or no key file.
     """
     _show(public_key_of(file))
 

@@ -37,6 +37,13 @@ def serve(state: Path | None, only: tuple[str, ...]) -> None:
     """Start and watch the processes: web, sequencer, engine, anchor (and Anvil, when it is embedded).
 
     Ctrl-C or SIGTERM stops them in order. One that dies is started again; nothing acknowledged is ever lost by that.
+
+    \b
+    Exit code: 0 stopped as asked, 2 usage or settings, or a process that does not start.
+
+    \b
+    Example:
+      hazledger serve --state /srv/hazledger
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s serve %(levelname)s %(message)s", datefmt="%H:%M:%S")
     config = load(state or state_dir_from_environment())

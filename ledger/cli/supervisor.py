@@ -54,6 +54,8 @@ def reset(state: Path | None, name: str) -> None:
 
     \b
     Example:  hazledger supervisor reset --state /srv/hazledger
+
+    Exit code: 0 done, 2 usage, settings, or no such account.
     """
     made = renew(open_installation(state), name)
     click.echo(f"supervisor's account: user name {name}, one-time code {made.code} (shown only now)")

@@ -26,6 +26,8 @@ def tiles(directory: Path, state: Path | None) -> None:
     \b
     hazledger tiles /mnt/mirror
     hazledger verify log --tiles /mnt/mirror --trust trust.json
+
+    Exit code: 0 copied, 2 usage or settings.
     """
     here = open_installation(state)
     try:

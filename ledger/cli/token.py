@@ -30,7 +30,15 @@ def token() -> None:
 @click.option("--holder", default=None, help="Credit code; needed for an enterprise, which sees only its own records.")
 @click.option("--days", type=click.IntRange(1, 3650), default=365, show_default=True, help="Days until it expires.")
 def new(state: Path | None, role: Role, holder: str | None, days: int) -> None:
-    """Make a token and print it, once."""
+    """Make a token and print it, once.
+
+    \b
+    Exit code: 0 made, 2 usage or settings.
+
+    \b
+    Example:
+      hazledger token new --role auditor --days 30 > auditor.token
+    """
     if (role == "enterprise") != (holder is not None):
         raise click.UsageError("--holder goes with --role enterprise, and is needed there")
     if holder is not None:
@@ -52,7 +60,15 @@ def make_token(here: Installation, role: Role, holder: str | None, days: int) ->
 @token.command("list")
 @state_option
 def list_(state: Path | None) -> None:
-    """All tokens, with their ids and ends; never the tokens themselves."""
+    """All tokens, with their ids and ends; never the tokens themselves.
+
+    \b
+    Exit code: 0 shown, 2 usage or settings.
+
+    \b
+    Example:
+      hazledger token list
+    """
     here = open_installation(state)
     for row in here.stores.portal.tokens():
         end = datetime.fromtimestamp(row.expires_ms / 1000, UTC)
@@ -64,7 +80,15 @@ def list_(state: Path | None) -> None:
 @state_option
 @click.argument("token_id")
 def revoke(state: Path | None, token_id: str) -> None:
-    """End a token at once, by its id from `token list`."""
+    """End a token at once, by its id from `token list`.
+
+    \b
+    Exit code: 0 it is over, 2 usage, settings, or no such token.
+
+    \b
+    Example:
+      hazledger token revoke 3f1c22ab
+    """
     here = open_installation(state)
     if token_id not in {row.token_id for row in here.stores.portal.tokens()}:
         raise click.BadParameter("no such token; see `hazledger token list`", param_hint="TOKEN_ID")

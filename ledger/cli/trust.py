@@ -29,7 +29,15 @@ def trust() -> None:
 @trust.command()
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 def show(file: Path) -> None:
-    """What FILE makes a verifier believe, and its SHA-256, to compare with the printed one."""
+    """What FILE makes a verifier believe, and its SHA-256, to compare with the printed one.
+
+    \b
+    Exit code: 0 shown, 2 usage, or no trust file.
+
+    \b
+    Example:
+      hazledger trust show county/trust.json
+    """
     data = file.read_bytes()
     trusted = parse_trust(data)
     click.echo(f"trust file {file}, SHA-256 {trusted.digest.hex()}")
@@ -67,7 +75,15 @@ def show(file: Path) -> None:
     "--out", type=click.Path(path_type=Path, dir_okay=False), default=None, help="Write here [default: FILE itself]."
 )
 def pin(file: Path, rpc: str, block: int | None, bundle: Path | None, out: Path | None) -> None:
-    """Put a block's hash, as the endpoint has it, into FILE. Bundles under that block then verify with --offline."""
+    """Put a block's hash, as the endpoint has it, into FILE. Bundles under that block then verify with --offline.
+
+    \b
+    Exit code: 0 pinned, 2 usage, another chain, or the endpoint did not answer.
+
+    \b
+    Example:
+      hazledger trust pin trust.json --rpc http://127.0.0.1:8545 --bundle 3f9a….hzb.json
+    """
     if (block is None) == (bundle is None):
         raise click.UsageError("say which block: either --block NUMBER or --bundle FILE")
     trusted = parse_trust(file.read_bytes())

@@ -113,6 +113,10 @@ def bundle_command(
           --rpc http://127.0.0.1:8545 --require ANCHORED-DEV
     Example, on a machine without network, the block pinned by the authority:
       hazledger verify bundle 3f9a….hzb.json --trust trust.json --offline
+
+    \b
+    Exit codes as `hazledger verify --help` lists them: 0 proven, 3 pending, 1 a check failed, 5 the operator contradicts itself,
+    2 usage, 4 a source did not answer.
     """
     if rpc and offline:
         raise click.UsageError("--rpc and --offline exclude each other")

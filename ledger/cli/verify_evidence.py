@@ -65,6 +65,10 @@ def receipt_command(
     Example:
       hazledger verify receipt 3f9a….receipt --trust trust.json --envelope sent.json \\
           --tiles https://ledger.example --rpc http://127.0.0.1:8545
+
+    \b
+    Exit codes as `hazledger verify --help` lists them: 0 proven, 3 pending, 1 a check failed, 5 the operator contradicts itself,
+    2 usage, 4 a source did not answer.
     """
     trust = read_trust(context, trust_path)
     check = ReceiptCheck(read_at_most(file, MAX_NOTE_BYTES), trust)
@@ -113,6 +117,10 @@ def consistency_command(
       curl -so new.checkpoint https://ledger.example/checkpoint
       hazledger verify consistency old.checkpoint new.checkpoint \\
           --trust trust.json --tiles https://ledger.example
+
+    \b
+    Exit codes as `hazledger verify --help` lists them: 0 proven, 3 pending, 1 a check failed, 5 the operator contradicts itself,
+    2 usage, 4 a source did not answer.
     """
     trust = read_trust(context, trust_path)
     notes = (read_at_most(old, MAX_NOTE_BYTES), read_at_most(new, MAX_NOTE_BYTES))

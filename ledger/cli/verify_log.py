@@ -84,6 +84,10 @@ def log_command(
       hazledger verify log --tiles ./mirror --trust trust.json
       hazledger verify log --tiles https://ledger.example --token-file token \\
           --trust trust.json --rpc http://127.0.0.1:8545
+
+    \b
+    Exit codes as `hazledger verify --help` lists them: 0 proven, 3 pending, 1 a check failed, 5 the operator contradicts itself,
+    2 usage, 4 a source did not answer.
     """
     trust = read_trust(context, trust_path)
     plan, source = _planned(context, trust, where, rpc, depth, within_s, token_file, only=None)
@@ -131,6 +135,10 @@ def book_command(
     Example:
       hazledger verify book --enterprise 91310000MA1FL0001R --site S1 --book acid \\
           --tiles ./mirror --trust trust.json
+
+    \b
+    Exit codes as `hazledger verify --help` lists them: 0 proven, 3 pending, 1 a check failed, 5 the operator contradicts itself,
+    2 usage, 4 a source did not answer.
     """
     trust = read_trust(context, trust_path)
     plan, source = _planned(context, trust, where, rpc, depth, within_s, token_file, only=(holder, site, book))

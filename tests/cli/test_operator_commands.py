@@ -103,7 +103,7 @@ def test_authority__enrol_list_revoke__the_platform_follows_the_chain(run, serve
     served.wait_for(lambda: g in {grant.g for grant in log.grants()}, 20, "the grant")
     assert holder in run("authority", "list")
     assert "already" in run("authority", "enrol", "--key", str(tmp_path / "acme.key"), "--holder", holder, status=1)
-    run("authority", "revoke", g)
+    assert f"revoked {g} at size" in run("authority", "revoke", g[:12].upper())
     served.wait_for(lambda: {x.g: x for x in log.grants()}[g].revoked_at < 2**48 - 1, 20, "the revocation")
     assert re.search(rf"{g}.*index 0 to \d+|{g}.*index \d+ to \d+", run("authority", "list"))
 
@@ -120,6 +120,7 @@ def test_authority__bad_input__says_what_to_do(run, served):
     assert "--holder" in run("authority", "enrol", "--key", "b.key", "--holder", "Wang", "--role", "supervisor", status=2)
     assert sorted(served.config.enrolments_dir.iterdir()) == before
     assert "64 hex" in run("authority", "revoke", "xyz", status=2)
+    assert "no grant begins with 00112233" in run("authority", "revoke", "00112233", status=2)
     assert "contract refuses" in run("authority", "revoke", "00" * 32, status=2)
 
 

@@ -33,7 +33,10 @@ def health_command(context: click.Context, state: Path | None, *, as_json: bool,
     for an hour. Beside the rules: OUTBOX (alerts reach the log), CLOCK (`hazledger clock`), LAG, COST, ENGINE.
 
     \b
-    Exit code: 0 all well, 1 something is in error.
+    Exit code: 0 all well, 1 something is in error, 2 usage or settings.
+    \b
+    Example:
+      hazledger rules health --state /srv/hazledger
     """
     here = open_installation(state)
     log, engine = here.stores.log, here.stores.engine
