@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import secrets
 import threading
+import unicodedata
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -24,6 +25,9 @@ MAX_LENGTH = 128
 MIN_DIFFERENT = 6
 ONE_TIME_CODE_ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 """32 signs nobody confuses: 20 of them are 100 bits."""
+CODE_GROUPS, CODE_GROUP = 4, 5
+_BETWEEN = frozenset(" \t\n\r-_.\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u30fc\u00ad")
+"""What a person or a word processor puts between the groups of a code."""
 AT_ONCE = 2
 """One Argon2id run holds 64 MiB (RFC 9106, second recommended option); more at once would let sign-ins eat the memory."""
 
@@ -59,7 +63,7 @@ def weakness_of(password: str, *, username: str, old: str) -> Weakness | None:
         return "short"
     if len(password) > MAX_LENGTH:
         return "long"
-    if password == old:
+    if password == old or one_time_code(password) == old:
         return "same"
     if username.casefold() in folded:
         return "name"
@@ -72,8 +76,19 @@ def weakness_of(password: str, *, username: str, old: str) -> Weakness | None:
 
 def new_account(username: str) -> tuple[User, str]:
     """(the account, its one-time code). The code is shown once; the first sign-in forces a new password."""
-    code = "-".join("".join(secrets.choice(ONE_TIME_CODE_ALPHABET) for _ in range(5)) for _ in range(4))
+    groups = ("".join(secrets.choice(ONE_TIME_CODE_ALPHABET) for _ in range(CODE_GROUP)) for _ in range(CODE_GROUPS))
+    code = "-".join(groups)
     return User(username=username, password_hash=hash_password(code), must_change=True), code
+
+
+def one_time_code(typed: str) -> str | None:
+    """The code as `new_account` writes it, of what a person types from a printed sheet: in any case, with blanks, other
+    dashes or none, also in full width. None for what is no code.
+    """
+    signs = "".join(sign for sign in unicodedata.normalize("NFKC", typed).upper() if sign not in _BETWEEN)
+    if len(signs) != CODE_GROUPS * CODE_GROUP or not set(signs) <= set(ONE_TIME_CODE_ALPHABET):
+        return None
+    return "-".join(signs[at : at + CODE_GROUP] for at in range(0, len(signs), CODE_GROUP))
 
 
 @cache

@@ -58,6 +58,65 @@ def test_first_sign_in__new_password_chosen__opens_all_and_the_code_is_dead(desk
     assert sign_in(desk.client(), "supervisor", PASSWORD).status_code == 302
 
 
+FORMS = {
+    "small": str.lower,
+    "without dashes": lambda code: code.replace("-", ""),
+    "small, with blanks": lambda code: f" {code.lower().replace('-', ' ')} ",
+    "a word processor's dashes": lambda code: code.replace("-", "\u2013"),
+    "full width": lambda code: "".join(chr(ord(sign) + 0xFEE0) for sign in code),
+}
+
+
+class KeyDesk:
+    """Notes with what the supervisor's key would be opened and put under a new password."""
+
+    def __init__(self):
+        self.unlocked, self.rekeyed = [], []
+
+    def unlock(self, session, name, password):
+        self.unlocked.append(password)
+
+    def rekey(self, name, old, new):
+        self.rekeyed.append((old, new))
+
+    def lock(self, session): ...
+
+    def touch(self, session):
+        return True
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_one_time_code__typed_in_another_form__opens_and_so_does_the_key(tmp_path, form):
+    keys = KeyDesk()
+    desk = Desk(tmp_path, desk=keys)
+    account, code = new_account("supervisor")
+    desk.stores.portal.save_user(account)
+    typed, browser = FORMS[form](code), desk.client()
+    assert sign_in(browser, "supervisor", typed).headers["Location"] == "/password"
+    assert choose_password(browser, typed, PASSWORD).headers["Location"] == "/"
+    assert keys.unlocked == [code, PASSWORD] and keys.rekeyed == [(code, PASSWORD)]
+    desk.close()
+
+
+@pytest.mark.parametrize("bend", [lambda c: c[:-1], lambda c: c + "A", lambda c: c[:-1] + "0", lambda c: "", lambda c: c[::-1]])
+def test_one_time_code__not_the_code__opens_nothing(desk, code, bend):
+    assert sign_in(desk.client(), "supervisor", bend(code)).status_code == 401
+
+
+def test_password__that_looks_like_a_code__is_taken_as_it_is_typed(desk, code):
+    browser, password = desk.client(), "bettermetervesselkey"
+    sign_in(browser, "supervisor", code)
+    choose_password(browser, code, password)
+    assert sign_in(desk.client(), "supervisor", password).status_code == 302
+    assert sign_in(desk.client(), "supervisor", password.upper()).status_code == 401
+
+
+def test_new_password__the_code_in_another_form__refused(desk, code):
+    browser = desk.client()
+    sign_in(browser, "supervisor", code)
+    assert choose_password(browser, code, code.lower()).status_code == 422
+
+
 def test_argon2id__real_cost__is_at_least_what_rfc_9106_recommends_for_little_memory():
     from argon2 import Type
 

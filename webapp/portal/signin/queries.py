@@ -13,12 +13,18 @@ from ledger.ports import User
 from webapp.auth import IDLE_MS, LIFETIME_MS, SESSION_COOKIE, Session
 from webapp.context import services
 from webapp.desk import change_password, close_key, open_key
-from webapp.passwords import hash_password, password_matches
+from webapp.passwords import hash_password, one_time_code, password_matches
 from webapp.portal.signin.throttle import client_of, count_before_trying
 from webapp.security import hash_secret, new_secret
 from webapp.services import SessionRow
 
 USERNAME = re.compile(r"[a-z][a-z0-9._-]{0,31}")
+
+
+def meant(username: str, typed: str) -> str:
+    """What was typed as a password; where the account still waits for its one-time code, that code in its own form."""
+    user = services().portal.user(username) if USERNAME.fullmatch(username) else None
+    return (one_time_code(typed) or typed) if user is not None and user.must_change else typed
 
 
 def authenticate(username: str, password: str) -> User | None:

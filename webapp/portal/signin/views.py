@@ -36,9 +36,10 @@ def sign_in() -> ResponseReturnValue:
     if not csrf_holds(_pre_cookie(), request.form.get("csrf")):
         return _form(target, _("The form was too old. Please try again."), 400)
     username = request.form.get("username", "").strip().lower()
+    typed = queries.meant(username, request.form.get("password", ""))
     now = services().clock()
     try:
-        user = queries.authenticate(username, request.form.get("password", ""))
+        user = queries.authenticate(username, typed)
     except HttpError as error:
         return _form(target, _wait_text(error), 429, retry_after=error.wait_s)
     # Something typed as a name may be a password by mistake: only what looks like a name is written down.
@@ -51,7 +52,7 @@ def sign_in() -> ResponseReturnValue:
     old = current_session()
     if old is not None:
         queries.end_session(response, old)
-    queries.begin_session(response, user.username, request.form.get("password", ""))
+    queries.begin_session(response, user.username, typed)
     remember_device(response, user.username)
     response.delete_cookie(PRE_COOKIE, path="/sign-in", httponly=True, samesite="Strict")
     return response
@@ -66,7 +67,8 @@ def _password_page() -> ResponseReturnValue:
     session = session_here()
     if request.method == "GET":
         return render_template("signin/password.html", error="", min_length=MIN_LENGTH)
-    old, new = request.form.get("old", ""), request.form.get("new", "")
+    old = queries.meant(session.username, request.form.get("old", ""))
+    new = request.form.get("new", "")
     error = ""
     try:
         confirmed = queries.confirm_password(session, old)
