@@ -14,6 +14,7 @@ from ledger.cli.init import SUPERVISOR
 from ledger.core.grants import grant_id
 from ledger.core.keys import load_public_key
 from ledger.errors import ConfigError, DeskError, OverloadedError, StoreError
+from ledger.model import NEVER, Role
 from webapp.passwords import new_account
 
 _KEYID_SHOWN = 16
@@ -28,7 +29,7 @@ class NewAccess:
     old_key: Path | None
     """Where the old key file lies now; None when there was none."""
     old_grants: tuple[str, ...]
-    """Grants of the old key that the platform knows of, hex."""
+    """Grants of earlier keys of this name that nobody has ended, hex."""
     wiped: bool
     """False when the sequencer did not answer, so that nobody can tell whether it still holds the old key open."""
 
@@ -67,7 +68,7 @@ def reset(state: Path | None, name: str) -> None:
     click.echo("a new signing key was made under the code. It signs nothing before the authority has enrolled it:")
     click.echo(f"  hazledger authority enrol --key {made.key} --holder {name} --role supervisor")
     if made.old_grants:
-        click.echo("and has ended the old one, with which somebody who knows the password could still sign:")
+        click.echo("and has ended the earlier ones, with which somebody who knows their password could still sign:")
     for g in made.old_grants:
         click.echo(f"  hazledger authority revoke {g}")
 
@@ -84,30 +85,39 @@ def renew(here: Installation, name: str) -> NewAccess:
     portal.log_access("cli:operator", "account-reset", name, wall_clock_ms())
     account, code = new_account(name)
     path = here.desk_keys.path(name)
-    old_key, old_grants = _set_aside(here, path)
+    old_key = _set_aside(path)
     make_directory(path.parent, 0o700)
-    create_key(path, "Ed25519", code)
+    new = create_key(path, "Ed25519", code)
     wiped = _wipe(here, name, code)
     portal.save_user(account)
     portal.revoke_sessions_of(name)
+    old_grants = _still_granted(here, name, but=new.keyid)
     here.stores.close()
     return NewAccess(code, path, old_key, old_grants, wiped)
 
 
-def _set_aside(here: Installation, path: Path) -> tuple[Path | None, tuple[str, ...]]:
+def _set_aside(path: Path) -> Path | None:
     """Move the old key file away and never delete it: the password may be remembered, the code found."""
     if not path.exists():
-        return None, ()
+        return None
     keyid = load_public_key(public_key_of(path)).keyid
     aside = path.with_name(f"{path.stem}.{keyid[:_KEYID_SHOWN]}.key.old")
     path.rename(aside)
     sync_directory(path.parent)
-    grants = (
+    return aside
+
+
+def _still_granted(here: Installation, name: str, *, but: str) -> tuple[str, ...]:
+    """What the authority enrolled for this name and has not ended. Not asked of the key file that lay here: a reset that was
+    broken off has moved it away already, and its grant still counts.
+    """
+    ended = {grant.g for grant in here.stores.log.grants() if grant.revoked_at != NEVER}
+    granted = (
         grant_id(here.config.origin, e.keyid, e.holder, e.scope, int(e.role)).hex()
         for e in here.enrolments.all()
-        if e.keyid == keyid
+        if e.holder == name and e.role is Role.SUPERVISOR and e.keyid != but
     )
-    return aside, tuple(grants)
+    return tuple(g for g in granted if g not in ended)
 
 
 def _wipe(here: Installation, name: str, code: str) -> bool:

@@ -71,6 +71,21 @@ def test_reset__signing_key__a_new_one_under_the_code_and_the_old_one_set_aside(
     assert f"authority revoke {grant_id(ORIGIN, desk.old.keyid, NAME, '', int(Role.SUPERVISOR)).hex()}" in said
 
 
+def revoking(said):
+    return set(re.findall(r"authority revoke ([0-9a-f]{64})", said))
+
+
+def test_reset__broken_off_and_made_again__still_says_which_grant_is_to_be_ended(desk, monkeypatch):
+    grant = grant_id(ORIGIN, desk.old.keyid, NAME, "", int(Role.SUPERVISOR)).hex()
+    with monkeypatch.context() as patch:
+        patch.setattr(commands, "create_key", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            commands.renew(desk.here, NAME)
+    assert revoking(reset()) == {grant} == revoking(reset())
+    desk.log.grant(desk.old, NAME, role=Role.SUPERVISOR, revoked_at=desk.log.stores.log.size())
+    assert revoking(reset()) == set()
+
+
 def test_reset__key_was_open__the_sequencer_forgets_it(desk):
     desk.desk.unlock(SESSION, NAME, PASSWORD)
     assert "did not answer" not in reset()
