@@ -6,37 +6,26 @@ transaction and wakes the callers. So an fsync is shared by whoever comes while 
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import logging
 import queue
-import secrets
 import threading
-from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import Any
 
 from ledger.append import Draft, WriterState, append, commit
+from ledger.append.own import own_payload
+from ledger.append.refusals import Refusals
 from ledger.authenticate import authenticate
 from ledger.checkpoint import checkpoint
 from ledger.clockwatch import ClockWatch
 from ledger.core.dsse import PAYLOAD_TYPE, encode_envelope, pae
 from ledger.core.note import NoteSigner
 from ledger.core.submission import SUBMISSION_TYPE
-from ledger.core.times import format_utc
-from ledger.errors import (
-    ChainError,
-    ConflictError,
-    DisclosureError,
-    LedgerError,
-    OverloadedError,
-    PayloadError,
-    RollbackError,
-    StoreError,
-)
+from ledger.errors import ChainError, LedgerError, OverloadedError, RollbackError, StoreError
 from ledger.faults import fault
 from ledger.model import (
     NEVER,
@@ -50,7 +39,7 @@ from ledger.model import (
     TreeSize,
     UnixMs,
 )
-from ledger.ports import HeadGuard, LogWriter, Refused, Signer, StoredCheckpoint
+from ledger.ports import HeadGuard, LogWriter, Signer, StoredCheckpoint
 from ledger.receive import receive
 from ledger.roots import check_against
 from ledger.surrogates import check_key
@@ -62,16 +51,10 @@ PLATFORM_SITE = "platform"
 MAX_WAITING_JOBS = 256
 # One group commit takes at most this many lines, so that a flood cannot hold the first caller for seconds.
 MAX_LINES_PER_COMMIT = 2000
-REFUSALS_PER_KEY_AND_HOUR = 60
-# Of these so many are kept free for forks: nobody can spend his hour on harmless refusals and then fork unseen.
-RESERVED_FOR_FORKS = 10
 HOUR_MS = 3_600_000
 TICK_EVERY_MS = 60_000
 # Between two ticks a year's opening may lie: its facts are digested so many entries at a time.
 FACTS_AT_ONCE = 4096
-_NOTED = (ConflictError, PayloadError, DisclosureError)
-# Refused, but not the record: it was never looked at, or it stands in the log and only what came beside it is wrong.
-_WITHOUT_NOTE = frozenset({"after-refused-line", "disclosure-repeated"})
 
 
 @dataclass(frozen=True)
@@ -122,8 +105,9 @@ class Sequencer:
         self._chain_agreed = chain_head is None
         self._rollback: str | None = None
         self._waiting_for: str | None = None
-        self._refusals: dict[str, deque[UnixMs]] = {}
-        self._uncounted: Counter[str] = Counter()
+        self._refusals = Refusals(
+            identity.receipt, lambda body, draft: self._platform_record("refusal", "refusals", body, draft)
+        )
         self._lock = threading.Lock()
         self._jobs: queue.Queue[_Job | None] = queue.Queue(MAX_WAITING_JOBS)
         check_key(store, identity.lookup_key)
@@ -141,7 +125,7 @@ class Sequencer:
         return answers
 
     def refuse(self, record: AuthenticRecord, code: str) -> bytes | None:
-        note: bytes | None = self._run(lambda draft: self._refuse(record, code, draft), 1)
+        note: bytes | None = self._run(lambda draft: self._refusals.refuse(record, code, draft), 1)
         return note
 
     def sign_platform(self, payload: bytes) -> bytes:
@@ -180,7 +164,7 @@ class Sequencer:
             "rollback": self._rollback,
             "signing_waits_for": self._waiting_for,
             "waiting_jobs": self._jobs.qsize(),
-            "refusals_counted_only": sum(self._uncounted.values()),
+            "refusals_counted_only": self._refusals.counted_only,
             "clock_jump": self._clock_jump(),
         }
 
@@ -348,80 +332,16 @@ class Sequencer:
     def _append(self, records: Sequence[AuthenticRecord], draft: Draft) -> list[Appended | LedgerError]:
         answers = append(records, draft)
         for record, answer in zip(records, answers, strict=True):
-            if isinstance(answer, _NOTED) and answer.code not in _WITHOUT_NOTE:
-                answer.refusal = self._refuse(record, answer.code, draft)
+            if isinstance(answer, LedgerError):
+                self._refusals.answer(record, answer, draft)
         return answers
 
     # -- what the platform signs ---------------------------------------------------------------------------------
 
-    def _refuse(self, record: AuthenticRecord, code: str, draft: Draft) -> bytes | None:
-        before = draft.store.refused(record.record_id) or next(
-            (r for r in draft.refused if r.record_id == record.record_id), None
-        )
-        if before is not None:
-            return before.note
-        keyid = record.signatures[0][0]
-        recent = self._refusals.setdefault(keyid, deque())
-        if not recent:
-            recent.extend([draft.now] * draft.store.refused_since(keyid, UnixMs(draft.now - HOUR_MS)))
-        while recent and recent[0] < draft.now - HOUR_MS:
-            recent.popleft()
-        reserved = 0 if code == "fork" else RESERVED_FOR_FORKS
-        if len(recent) >= REFUSALS_PER_KEY_AND_HOUR - reserved:
-            self._uncounted[keyid] += 1
-            return None
-        body = {
-            "record_id": record.record_id,
-            "holder": record.holder,
-            "site": record.site,
-            "book": record.book,
-            "seq": record.seq,
-            "code": code,
-            "keyid": keyid,
-            "uncounted": self._uncounted[keyid],
-        }
-        try:
-            logged = self._platform_record("refusal", "refusals", body, draft)
-        except PayloadError:
-            return None  # its own place is not of its form, so nothing can name it
-        self._uncounted.pop(keyid, None)  # only now does an entry say it
-        recent.append(draft.now)
-        text = f"hazledger/refusal/v1\n{self._identity.origin}\n{record.record_id}\n{code}\n{draft.now}\n"
-        note = self._identity.receipt.sign(text)
-        draft.refused.append(
-            Refused(
-                record_id=record.record_id,
-                holder=record.holder,
-                site=record.site,
-                book=record.book,
-                seq=record.seq,
-                code=code,
-                received=draft.now,
-                envelope=record.raw,
-                note=note,
-                keyid=keyid,
-            )
-        )
-        append([logged], draft)
-        return note
-
     def _platform_record(self, kind: str, book: str, body: dict[str, Any], draft: Draft) -> AuthenticRecord:
-        head = draft.book((self._identity.issuer, PLATFORM_SITE, book))
-        payload = {
-            "v": 1,
-            "log": self._identity.origin,
-            "kind": kind,
-            "issuer": self._identity.issuer,
-            "site": PLATFORM_SITE,
-            "book": book,
-            "seq": head.seq + 1 if head else 1,
-            "prev": head.record_id if head else None,
-            "signers": [self._identity.platform.keyid],
-            "nonce": base64.urlsafe_b64encode(secrets.token_bytes(18)).decode(),
-            "event_time": format_utc(draft.now),
-            "body": body,
-        }
-        return self._own(self.sign_platform(json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()))
+        place = (self._identity.issuer, PLATFORM_SITE, book)
+        payload = own_payload(draft, kind, place, body, keyid=self._identity.platform.keyid)
+        return self._own(self.sign_platform(payload))
 
     def _own(self, envelope: bytes) -> AuthenticRecord:
         """An envelope of the platform's own, through the same door as everybody's."""

@@ -7,7 +7,6 @@ operator rather than the person (README). Python cannot overwrite memory: wiped 
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 import secrets
@@ -19,11 +18,11 @@ from typing import Any, Protocol
 
 from ledger.append import Draft, append
 from ledger.append.checks import check_grants
+from ledger.append.own import own_payload
 from ledger.authenticate import authenticate
-from ledger.core.disclosure import make_disclosure, make_sd
+from ledger.core.disclosure import SALT_BYTES, make_disclosure, make_sd
 from ledger.core.dsse import PAYLOAD_TYPE, encode_envelope, pae
 from ledger.core.submission import SUBMISSION_TYPE
-from ledger.core.times import format_utc
 from ledger.errors import DeskError, LedgerError
 from ledger.model import Appended, AuthenticRecord, LeafIndex, Signature
 from ledger.ports import DeskDraft, GrantDirectory, Signer
@@ -35,7 +34,6 @@ IDLE_S = 15 * 60.0
 CONFIRM_S = 5 * 60.0
 """What asks for the password again takes an unlocking so recent for it."""
 SITE = "desk"
-_SALT = 16
 _EARLIER = re.compile(r"@(0|[1-9][0-9]?)")
 
 
@@ -160,27 +158,16 @@ class SigningDesk:
     def _record(
         self, unlocked: _Unlocked, wanted: DeskDraft, before: Sequence[AuthenticRecord], draft: Draft
     ) -> AuthenticRecord:
-        head = next((r for r in reversed(before) if r.book == wanted.book), None) or draft.book(
-            (unlocked.name, SITE, wanted.book)
+        shown = [make_disclosure(name, text, secrets.token_bytes(SALT_BYTES)) for name, text in wanted.disclosures]
+        payload = own_payload(
+            draft,
+            wanted.kind,
+            (unlocked.name, SITE, wanted.book),
+            _body(wanted.body, before),
+            keyid=unlocked.signer.keyid,
+            after=next((r for r in reversed(before) if r.book == wanted.book), None),
+            digests=make_sd(shown, secrets.token_bytes) if shown else (),
         )
-        document: dict[str, Any] = {
-            "v": 1,
-            "log": self._origin,
-            "kind": wanted.kind,
-            "issuer": unlocked.name,
-            "site": SITE,
-            "book": wanted.book,
-            "seq": head.seq + 1 if head else 1,
-            "prev": head.record_id if head else None,
-            "signers": [unlocked.signer.keyid],
-            "nonce": base64.urlsafe_b64encode(secrets.token_bytes(18)).decode(),
-            "event_time": format_utc(draft.now),
-            "body": _body(wanted.body, before),
-        }
-        shown = [make_disclosure(name, text, secrets.token_bytes(_SALT)) for name, text in wanted.disclosures]
-        if shown:
-            document |= {"_sd": make_sd(shown, secrets.token_bytes), "_sd_alg": "sha-256"}
-        payload = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
         signature = Signature(unlocked.signer.keyid, unlocked.signer.sign(pae(PAYLOAD_TYPE, payload)))
         submission = b'{"envelope":%b,"disclosures":%b}' % (
             encode_envelope(payload, [signature]),

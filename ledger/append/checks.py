@@ -7,13 +7,11 @@ from typing import Any
 from ledger.append.draft import Draft
 from ledger.core.encoding import b64_decode
 from ledger.core.grants import covers, in_force
+from ledger.core.record import STOCK_KINDS
 from ledger.errors import ConflictError, GrantError, PayloadError
 from ledger.model import NEVER, AuthenticRecord, Grant, LeafIndex, RecordId, Role, StoredRecord, TreeSize
 from ledger.places import check_stores
 from ledger.ports import BookState
-
-# Kinds that open a book's stock account; the first of them must be a complete stock-take (formats.md section 2, Books).
-STOCK_KINDS = frozenset({"movement", "stocktake", "close"})
 
 
 def check_chain(record: AuthenticRecord, head: BookState | None) -> None:
@@ -50,6 +48,7 @@ def check_books(record: AuthenticRecord, head: BookState | None, draft: Draft) -
         )
     body = record.body or {}
     opened = head is not None and head.opened
+    # formats.md section 2, Books: the first stock record of a book says what is there.
     if not opened and record.kind in STOCK_KINDS and not (record.kind == "stocktake" and body.get("complete") is True):
         raise PayloadError(
             "the first movement, stocktake or close of a book must be a complete stocktake",

@@ -12,15 +12,13 @@ from ledger.core.dsse import PAYLOAD_TYPE, pae, parse_envelope
 from ledger.core.encoding import b64_decode
 from ledger.core.keys import load_public_key
 from ledger.core.merkle import leaf_hash
-from ledger.core.note import open_note
 from ledger.core.receipt import parse_receipt
 from ledger.core.record import parse_payload, record_id_of
+from ledger.core.refusal import parse_refusal
 from ledger.core.trust import TrustFile
 from ledger.errors import VerificationError
 from ledger.model import Payload
 from ledger.ports import TableReader
-
-REFUSAL_FORMAT = "hazledger/refusal/v1"
 
 
 class RecordTables:
@@ -135,15 +133,14 @@ class RecordTables:
 
     def _refusal_note(self, name: Row, stored: dict[str, Any]) -> None:
         try:
-            lines = open_note(stored["note"], self._trust.receipt_keys, check=12).text.split("\n")
+            note = parse_refusal(stored["note"], self._trust.receipt_keys)
         except VerificationError as error:
             name.differs("note", error.detail, code=error.code, check=12)
             return
-        expected = [REFUSAL_FORMAT, self._trust.origin, stored["record_id"].hex(), stored["code"]]
-        if lines[:4] != expected:
+        if (note.origin, note.record_id, note.code) != (self._trust.origin, stored["record_id"].hex(), stored["code"]):
             name.differs("note", "the signed note refuses another record, or for another reason", check=12)
-        elif lines[4:5] != [str(stored["received"])]:
-            name.differs("received", f"the signed note says {lines[4]}", check=12)
+        elif note.at != stored["received"]:
+            name.differs("received", f"the signed note says {note.at}", check=12)
 
     def _refused_envelope(self, name: Row, stored: dict[str, Any]) -> None:
         """The refused submission is evidence: the very payload, validly signed by the key that the entry names."""

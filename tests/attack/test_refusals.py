@@ -3,7 +3,7 @@
 import pytest
 
 from ledger.errors import LedgerError
-from ledger.sequencer import HOUR_MS, REFUSALS_PER_KEY_AND_HOUR, RESERVED_FOR_FORKS
+from ledger.append.refusals import HOUR_MS, REFUSALS_PER_KEY_AND_HOUR, RESERVED_FOR_FORKS
 from ledger.model import UnixMs
 from tests import kit
 
