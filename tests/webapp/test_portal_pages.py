@@ -1,11 +1,13 @@
 """What the pages show: all of them, the overview, enterprises, trust, search."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
 from ledger.core.ids import credit_code_for
 from ledger.errors import StoreError
+from ledger.ports import EngineBatch, OrderRow
 from tests import factories
 from tests.webapp.desk import Desk
 from tests.webapp.pages import Outline, fill, paths, profile, text_of
@@ -281,3 +283,96 @@ def test_store_gone__page__503_in_words_without_details(tmp_path):
     assert "secret" not in answer.get_data(as_text=True)
     assert answer.status_code == 503
     desk.close()
+
+
+def sought(browser, text):
+    return browser.get("/search", query_string={"q": text})
+
+
+@pytest.mark.parametrize("typed", ["{:.6}", "{:.12}", "{:.12}…", "{:.40}"])
+def test_search__beginning_of_an_id__leads_to_the_only_thing_that_begins_so(desk, browser, typed):
+    record_id = desk.stock()
+    desk.move()
+    assert sought(browser, typed.format(record_id)).headers["Location"] == f"/records/{record_id}"
+    assert sought(browser, typed.format(record_id).upper()).headers["Location"] == f"/records/{record_id}"
+
+
+def test_search__beginning_of_an_alert_s_id__leads_to_it(desk, browser):
+    alert = replace(desk.alert(), alert_id="abcdef" + "1" * 58)
+    desk.stores.engine.commit(EngineBatch(cursor=desk.stores.log.size(), alerts=(alert,)))
+    assert sought(browser, "abcdef11").headers["Location"] == f"/alerts/{alert.alert_id}"
+
+
+def test_search__beginning_of_several__says_so_and_shows_them_all(desk, browser):
+    alerts = [replace(desk.alert(), alert_id=f"abcdef{n}" + "1" * 57) for n in range(2)]
+    desk.stores.engine.commit(EngineBatch(cursor=desk.stores.log.size(), alerts=tuple(alerts)))
+    page = sought(browser, "abcdef")
+    assert "“abcdef” may name more than one thing: choose one, or type more digits" in text_of(page)
+    for alert in alerts:
+        assert f'href="/alerts/{alert.alert_id}"' in page.get_data(as_text=True)
+
+
+def test_search__too_short_a_beginning__finds_nothing_and_says_what_is_asked(desk, browser):
+    record_id = desk.stock()
+    text = text_of(sought(browser, record_id[:5]))
+    assert "the first six digits or more" in text and record_id[:12] not in text
+
+
+@pytest.mark.parametrize(
+    ("typed", "target"), [("A01", "/alerts?rule=A01&state=all"), ("b12", "/alerts?rule=B12&state=all"), ("账面库存为负", "/alerts?rule=A01&state=all")]
+)
+def test_search__rule__leads_to_its_alerts(desk, browser, typed, target):
+    assert sought(browser, typed).headers["Location"] == target
+
+
+def test_search__words_in_titles_of_rules__lists_the_rules(desk, browser):
+    html = sought(browser, "stock").get_data(as_text=True)
+    assert 'href="/alerts?rule=A01&amp;state=all"' in html and "Negative book stock" in html
+
+
+def test_search__index_of_an_entry__names_the_record(desk, browser):
+    ids = [desk.stock(), desk.move()]
+    record = desk.stores.log.record_by_id(ids[1])
+    assert f'href="/records/{ids[1]}"' in sought(browser, str(record.index)).get_data(as_text=True), "beside a CAS number"
+    assert "Nothing found" in text_of(sought(browser, "99999999"))
+
+
+def test_search__number_of_an_order__leads_to_it(desk, browser):
+    record_id = desk.stock()
+    order = OrderRow(record_id, desk.acid.holder, "S1", "rectification", "20260922-000001", "high", "open", 1, 1, 2, "", False, ())
+    desk.stores.engine.commit(EngineBatch(cursor=desk.stores.log.size(), orders=(order,)))
+    assert sought(browser, "20260922-000001").headers["Location"] == f"/records/{record_id}"
+
+
+# --- the access log, both ways
+
+
+def test_access_log__more_than_a_page__newest_first_and_both_ways(desk, browser):
+    for n in range(230):
+        desk.stores.portal.log_access("user:x", "search", f"q{n}", desk.clock())
+    count = desk.stores.portal.access_count()
+    pages, path = [], "/trust/access"
+    while path:
+        html = browser.get(path).get_data(as_text=True)
+        pages.append([int(n.replace(",", "")) for n in re.findall(r'<td class="num"[^>]*>([\d,]+)<', html)])
+        older = re.search(r'href="([^"]+)" rel="next"', html)
+        path = older and older[1]
+    assert [n for page in pages for n in page] == list(range(count, 0, -1))
+    back = [pages[-1]]
+    while newer := re.search(r'href="([^"]+)" rel="prev"', html):
+        html = browser.get(newer[1]).get_data(as_text=True)
+        back.append([int(n.replace(",", "")) for n in re.findall(r'<td class="num"[^>]*>([\d,]+)<', html)])
+    assert back[-1][0] == count and {n for page in back for n in page} == set(range(1, count + 1))
+
+
+@pytest.mark.parametrize("before", ["0", "1", "2", "999999999"])
+def test_access_log__any_place__is_a_page(desk, browser, before):
+    assert browser.get(f"/trust/access?before={before}").status_code == 200
+
+
+def test_access_log__an_id__leads_to_what_was_looked_at(desk, browser):
+    record_id = desk.stock()
+    desk.stores.portal.log_access("user:x", "bundle", record_id, desk.clock())
+    html = browser.get("/trust/access").get_data(as_text=True)
+    link = re.search(r'href="(/search\?q=[0-9a-f]{64})"', html)[1]
+    assert browser.get(link).headers["Location"] == f"/records/{record_id}"

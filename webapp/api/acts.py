@@ -14,7 +14,7 @@ from flask.typing import ResponseReturnValue
 from ledger.core import strictjson
 from ledger.core.encoding import is_hex_32
 from ledger.core.life import OUTCOMES, STATUSES
-from ledger.core.record import parse_instant
+from ledger.core.record import read_instant
 from ledger.errors import NotFoundError
 from ledger.handling import MAX_BULK, Act, Done, NewOrder
 from ledger.model import RecordId, UnixMs
@@ -262,7 +262,7 @@ def _hex(body: dict[str, Any], name: str) -> str | None:
 def _instant(body: dict[str, Any], name: str) -> UnixMs | None:
     text = _optional(body, name, _INSTANT)
     try:
-        return None if text is None else parse_instant(text)
+        return None if text is None else read_instant(text)
     except ValueError:
         raise HttpError("bad-request", f"{name} is no real moment", pointer=f"/{name}") from None
 

@@ -1,4 +1,4 @@
-"""One box: record id, credit code, company name, substance."""
+"""One box: record, alert, order, rule, credit code, company name, substance."""
 
 from webapp.portal.search.views import blueprint
 

@@ -19,7 +19,12 @@ def show() -> ResponseReturnValue:
     text = request.args.get("q", "").strip()[:MAX_TEXT]
     if text:
         log_act("search", text)
+    found = None
+    if text:
         target = queries.exact(text)
+        if target is None:
+            found = queries.find(text)
+            target = queries.only(found)
         if target is not None:
             return redirect(target)
-    return render_template("search/show.html", text=text, found=queries.find(text) if text else None)
+    return render_template("search/show.html", text=text, found=found)

@@ -57,8 +57,30 @@ def newest_anchors(newest: Anchor | None) -> list[Anchor]:
         blocks *= 2
 
 
-def access_rows(after: int) -> list[tuple[int, UnixMs, str, str, str, str]]:
-    return services().portal.access_log(after=after, limit=ACCESS_PAGE)
+@dataclass(frozen=True, slots=True)
+class AccessPage:
+    """Lines (n, unix ms, actor, action, target, digest in hex), newest first; `older` and `newer` are the cursors of the pages
+    beside it, None at the ends.
+    """
+
+    rows: list[tuple[int, UnixMs, str, str, str, str]]
+    older: int | None
+    newer: int | None
+    count: int
+
+
+def access_page(before: int | None) -> AccessPage:
+    """The newest lines below the line `before`, of all without one. The lines are numbered from 1 without a gap."""
+    count = services().portal.access_count()
+    end = count if before is None else min(max(before, 1) - 1, count)
+    start = max(0, end - ACCESS_PAGE)
+    rows = services().portal.access_log(after=start, limit=end - start)
+    return AccessPage(
+        rows=rows[::-1],
+        older=start + 1 if start else None,
+        newer=min(end + ACCESS_PAGE, count) + 1 if end < count else None,
+        count=count,
+    )
 
 
 def _sequencer() -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, render_template
+from flask import Blueprint, Response, render_template, request
 from flask.typing import ResponseReturnValue
 
 from webapp.api.alerts import MAX_SEQ, number_parameter
@@ -31,8 +31,6 @@ def trust_file() -> ResponseReturnValue:
 @blueprint.get("/trust/access")
 @signed_in
 def access() -> ResponseReturnValue:
-    """The hash-chained log of what the supervisor saw and did, oldest first."""
-    rows = queries.access_rows(number_parameter("after", 0, MAX_SEQ))
-    return render_template(
-        "trust/access.html", rows=rows, next_after=rows[-1][0] if len(rows) == queries.ACCESS_PAGE else None
-    )
+    """The hash-chained log of what the supervisor saw and did, newest first."""
+    before = number_parameter("before", MAX_SEQ, MAX_SEQ) if "before" in request.args else None
+    return render_template("trust/access.html", page=queries.access_page(before))
