@@ -18,7 +18,7 @@ import click
 
 from ledger.cli.compose import open_installation, state_option, wall_clock_ms
 from ledger.core.life import MAX_EXCEPTION_MS, OUTCOMES, SILENCE, STATUSES, possible
-from ledger.core.record import parse_instant
+from ledger.core.record import parse_instant, read_instant
 from ledger.core.times import format_utc
 from ledger.errors import LedgerError, NotFoundError, StaleError, TransitionError
 from ledger.handling import Act, Done, Handler, NewOrder, standing_of
@@ -547,8 +547,8 @@ def _until(text: str, option: str = "--until") -> str:
     if found is not None:
         return format_utc(UnixMs(wall_clock_ms() + int(found[1]) * _UNIT_MS[found[2]]))
     try:
-        parse_instant(text)
-    except (ValueError, TypeError):  # a time that names no zone is none: whose would it be?
+        read_instant(text)
+    except ValueError:
         raise click.BadParameter("say 12h, 3d, or a time as 2026-12-01T08:00:00+08:00", param_hint=option) from None
     return text
 

@@ -120,6 +120,20 @@ def parse_instant(text: str) -> UnixMs:
     return UnixMs((datetime.fromisoformat(text) - _EPOCH) // _MILLISECOND)
 
 
+def read_instant(text: str) -> UnixMs:
+    """Unix milliseconds of a time that a person gives. Raises: ValueError unless it is of the schema's form: with a zone, and
+    of a year that the formats can write.
+    """
+    if _instant_form().fullmatch(text) is None:
+        raise ValueError("not a time as 2026-12-01T08:00:00+08:00")
+    return parse_instant(text)
+
+
+@cache
+def _instant_form() -> re.Pattern[str]:
+    return re.compile(schemas.schema("_common")["$defs"]["instant"]["pattern"])
+
+
 def parse_payload(payload: bytes) -> Payload:
     """The well-formed payload in these bytes.
 

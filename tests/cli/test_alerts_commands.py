@@ -137,6 +137,8 @@ def test_act__afterwards__the_key_is_locked_and_the_access_log_knows(desk):
         (["snooze", "a" * 64, "--until", "2026-12-01T08:00:00", "--reason", "x"], "say 12h"),
         (["order", "a" * 64, "--measure", "mend-stock", "--due", "soon"], "for --due"),
         (["order", "a" * 64, "--measure", "mend-stock", "--due", "2026-12-01"], "for --due"),
+        (["order", "a" * 64, "--measure", "mend-stock", "--due", "0001-01-01T00:00:00+14:00"], "for --due"),
+        (["order", "a" * 64, "--measure", "mend-stock", "--due", "9999-12-31T23:59:59-14:00"], "for --due"),
         (["close", "a" * 64], "--outcome"),
         (["close", "a" * 64, "--outcome", "solved"], "violation_confirmed"),
         (["except", "a" * 64, "--until", "5d", "--reason", "silence"], "hazledger alerts silence"),

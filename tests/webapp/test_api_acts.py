@@ -207,6 +207,13 @@ def test_order__issued_seen_answered_and_judged(acting):
     assert acting.get("/api/v1/orders").get_json() == {"orders": []}
 
 
+@pytest.mark.parametrize("due", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "3000-01-01T00:00:00Z"])
+def test_order__due_in_a_year_that_no_record_can_name__400(acting, due):
+    body = {"alerts": [{"alert_id": acting.one, "version": 0}], "measure": "mend-stock", "due": due}
+    answer = acting.post("/api/v1/orders", body)
+    assert code(answer) == (400, "bad-request") and answer.get_json()["pointer"] == "/due"
+
+
 def test_order__alerts_of_two_sites__409(acting):
     stranger = acting.desk.log.enterprise(n=77)
     book = acting.supervised.negative("b9")
