@@ -14,7 +14,7 @@ import msgspec
 from ledger.core.checkpoint import check_origin
 from ledger.core.encoding import b64_decode, b64_encode, is_hex_32
 from ledger.core.merkle import HASH_BYTES, MAX_TREE_SIZE
-from ledger.core.note import NoteSigner, VerifierKey, open_note
+from ledger.core.note import NoteSigner, VerifierKey, open_note, split_note
 from ledger.errors import VerificationError
 
 RECEIPT_FORMAT = "hazledger/receipt/v1"
@@ -71,6 +71,17 @@ def build_receipt(
     if signer.verifier.name != receipt_key_name(origin):
         raise ValueError("a receipt is signed under <origin>/receipt")
     return signer.sign(ReceiptNote(origin, record_id, leaf_hash, index, received, merge_by).encode())
+
+
+def claimed_origin(note: bytes) -> str | None:
+    """The log that a receipt says it is of, before any signature is checked; None for what is no receipt.
+
+    Only for saying which trust file it wants: `parse_receipt` opens it.
+    """
+    try:
+        return _parse(split_note(note)[0]).origin
+    except VerificationError:
+        return None
 
 
 def parse_receipt(note: bytes, keys: Iterable[VerifierKey]) -> ReceiptNote:

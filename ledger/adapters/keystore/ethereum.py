@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -63,14 +64,8 @@ def address_of(path: Path) -> bytes:
     Raises:
         ConfigError: It is missing, open to others, or names none.
     """
-    data = read_private(path, "the account file")
-    try:
-        address = bytes.fromhex(json.loads(data)["address"].removeprefix("0x"))
-    except (ValueError, KeyError, TypeError, AttributeError):
-        address = b""
-    if len(address) != ADDRESS_BYTES:
-        raise ConfigError(f'{path} has no "address" of {ADDRESS_BYTES} bytes in hex')
-    return address
+    data = read_private(path, "the account file", partial(_address, path))
+    return _address(path, data)
 
 
 def load_account(path: Path, passphrase: str) -> EthereumAccount:
@@ -79,16 +74,9 @@ def load_account(path: Path, passphrase: str) -> EthereumAccount:
     Raises:
         ConfigError: It is missing, open to others, no keystore v3, or the passphrase is wrong.
     """
-    data = read_private(path, "the account file")
+    data = read_private(path, "the account file", partial(_parsed, path))
     try:
-        document = json.loads(data)
-        kind = document["version"], document["crypto"]["kdf"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"{path} is no keystore v3 file") from error
-    if kind[0] != 3:
-        raise ConfigError(f"{path} is keystore version {kind[0]!r}; version 3 is read")
-    try:
-        key = Account.decrypt(document, passphrase)
+        key = Account.decrypt(_parsed(path, data), passphrase)
     except ValueError:
         # `from None`: the library's own error may quote what it decrypted.
         raise ConfigError(
@@ -98,3 +86,25 @@ def load_account(path: Path, passphrase: str) -> EthereumAccount:
     except (KeyError, TypeError) as error:
         raise ConfigError(f"{path} is no keystore v3 file: a member is missing") from error
     return EthereumAccount(Account.from_key(key))
+
+
+def _parsed(path: Path, data: bytes) -> dict[str, Any]:
+    """The members of a keystore file; ConfigError for what is none of version 3."""
+    try:
+        document: dict[str, Any] = json.loads(data)
+        kind = document["version"], document["crypto"]["kdf"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"{path} is no keystore v3 file") from error
+    if kind[0] != 3:
+        raise ConfigError(f"{path} is keystore version {kind[0]!r}; version 3 is read")
+    return document
+
+
+def _address(path: Path, data: bytes) -> bytes:
+    try:
+        address = bytes.fromhex(json.loads(data)["address"].removeprefix("0x"))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        address = b""
+    if len(address) != ADDRESS_BYTES:
+        raise ConfigError(f'{path} has no "address" of {ADDRESS_BYTES} bytes in hex')
+    return address

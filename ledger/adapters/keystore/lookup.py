@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +37,16 @@ def create_lookup_key(path: Path, passphrase: str, *, scrypt_n: int = SCRYPT_N) 
 
 def load_lookup_key(path: Path, passphrase: str) -> bytes:
     """The 32 bytes. ConfigError when the file is missing, open to others, of another form, or the passphrase is wrong."""
-    data = read_private(path, "the lookup key file; `hazledger init` makes a missing one")
+    data = read_private(path, "the lookup key file; `hazledger init` makes a missing one", partial(_parsed, path))
+    document = _parsed(path, data)
+    return unseal(path, document, FORMAT.encode(), passphrase, if_lost="restore it from its backup")
+
+
+def _parsed(path: Path, data: bytes) -> dict[str, Any]:
     try:
-        document = _checked(strictjson.loads(data))
+        return _checked(strictjson.loads(data))
     except (MemberError, MalformedRecordError) as error:
         raise ConfigError(f"{path} is no file of {FORMAT}: {error}") from error
-    return unseal(path, document, FORMAT.encode(), passphrase, if_lost="restore it from its backup")
 
 
 def _checked(document: Any) -> dict[str, Any]:

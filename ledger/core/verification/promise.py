@@ -14,7 +14,7 @@ from ledger.core.checkpoint import Checkpoint
 from ledger.core.entry import entry_of
 from ledger.core.keys import ED25519, ES256
 from ledger.core.merkle import HashReader, inclusion_proof, leaf_hash, root_from, verify_inclusion
-from ledger.core.receipt import ReceiptNote, parse_receipt
+from ledger.core.receipt import ReceiptNote, claimed_origin, parse_receipt
 from ledger.core.submission import parse_submission
 from ledger.core.trust import TrustFile
 from ledger.core.verification import evidence
@@ -37,9 +37,8 @@ class ReceiptCheck:
         self.receipt: ReceiptNote | None = None
         self._proven = False
         try:
+            _check_log_of(note, trust)
             receipt = parse_receipt(note, trust.receipt_keys)
-            if receipt.origin != trust.origin:
-                raise VerificationError(f"the receipt is of log {receipt.origin}", check=2, code="wrong-log")  # noqa: TRY301
         except VerificationError as error:
             self.outcome.fail(error)
             return
@@ -152,6 +151,17 @@ class ReceiptCheck:
     def _broken(self, made: bytes, says: str) -> None:
         self.outcome.evidence, self.outcome.evidence_says = made, says
         self.outcome.fail(VerificationError(says, check=12, code="receipt-broken"))
+
+
+def _check_log_of(note: bytes, trust: TrustFile) -> None:
+    """Check 2. Before the signature: the keys of another log cannot open it, and "unknown key" would name no cause."""
+    origin = claimed_origin(note)
+    if origin is not None and origin != trust.origin:
+        raise VerificationError(
+            f"the receipt is of log {origin}, the trust file of {trust.origin}; take that log's trust file",
+            check=2,
+            code="wrong-log",
+        )
 
 
 def _what_lifts(receipt: ReceiptNote, now: UnixMs, *, anchored: bool) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from eth_account import Account
 
-from ledger.adapters.keystore.ethereum import create_account, load_account
+from ledger.adapters.keystore.ethereum import address_of, create_account, load_account
 from ledger.adapters.keystore.signing import create_key, load_signer, public_key_of, store_key
 from ledger.core.encoding import b64_encode
 from ledger.core.keys import PrivateKey, load_public_key
@@ -111,6 +111,17 @@ def test_show__another_file_open_to_others__is_no_key_file(path: Path, data: byt
     path.chmod(0o644)
     with pytest.raises(ConfigError, match="is no key file") as refused:
         public_key_of(path)
+    assert "chmod" not in refused.value.detail
+
+
+@pytest.mark.parametrize("data", [b"# hazledger\n", b"{}", b"\x7fELF\xff", b'{"version":4,"crypto":{"kdf":"scrypt"}}'])
+@pytest.mark.parametrize("read", [address_of, lambda path: load_account(path, PASSPHRASE)])
+def test_account__another_file_open_to_others__is_no_account_file(path: Path, data: bytes, read: Any) -> None:
+    path.parent.mkdir()
+    path.write_bytes(data)
+    path.chmod(0o644)
+    with pytest.raises(ConfigError, match="keystore v|has no .address") as refused:
+        read(path)
     assert "chmod" not in refused.value.detail
 
 

@@ -53,6 +53,14 @@ def test_lookup_key__open_to_others__is_refused(tmp_path):
         load_lookup_key(path, "x")
 
 
+def test_lookup_key__no_such_file_at_all_and_open_to_others__is_named_for_what_it_is(tmp_path):
+    path = tmp_path / "lookup.key"
+    path.write_text("a shopping list")
+    path.chmod(0o644)
+    with pytest.raises(ConfigError, match="is no file of hazledger/lookup-key/v1"):
+        load_lookup_key(path, "x")
+
+
 @pytest.mark.parametrize("member", ["format", "kdf", "cipher", "secret"])
 def test_lookup_key__a_member_altered__is_refused(tmp_path, member):
     path = tmp_path / "lookup.key"

@@ -78,6 +78,19 @@ def test_receipt__by_another_key__check_12(world):
     assert outcome.lines[12].status == "FAIL"
 
 
+@pytest.mark.parametrize("signed", [True, False])
+def test_receipt__of_another_log__check_2_names_both_logs(world, signed):
+    other = "other.example/log"
+    text = world.logged[7].receipt.decode().split("\n\n")[0].replace(ORIGIN, other) + "\n"
+    note = NoteSigner(other + "/receipt", seeded("x")).sign(text) if signed else world.logged[7].receipt.replace(
+        f"\n{ORIGIN}\n".encode(), f"\n{other}\n".encode(), 1
+    )  # fmt: skip
+    outcome = checked(world, 7, note=note)
+    assert (outcome.lines[2].code, outcome.exit_code) == ("wrong-log", EXIT_FAILED)
+    assert f"the receipt is of log {other}, the trust file of {ORIGIN}" in outcome.lines[2].detail
+    assert 12 not in outcome.lines, "the keys of another log open nothing"
+
+
 def test_receipt__envelope_of_another_record__check_6(world):
     outcome = checked(world, 7, envelope=world.logged[8].envelope)
     assert outcome.exit_code == EXIT_FAILED
