@@ -11,8 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ledger.core import dsse, strictjson
+from ledger.core.disclosure import MAX_DISCLOSURES
+from ledger.core.dsse import MAX_SIGNATURES
 from ledger.core.encoding import b64_encode, is_hex_32
 from ledger.core.members import MemberError, base64_bytes, boolean, exact_object, integer, items, text
+from ledger.core.merkle import MAX_PROOF_HASHES
 from ledger.core.trie import MAX_NODES
 from ledger.errors import MalformedRecordError, TooLargeError
 from ledger.model import Envelope, LeafIndex, Role, UnixMs
@@ -22,12 +25,9 @@ FILE_SUFFIX = ".hzb.json"
 MAX_BUNDLE_BYTES = 512 * 1024
 """Envelope 72 KiB, 64 disclosures of some 5 KiB at the very most, 64 trie nodes of 0.7 KiB, and room."""
 
-_MAX_DISCLOSURES = 64
-_MAX_PROOF_HASHES = 63
-_MAX_SIGNERS = 4
 # A branch of 17 hashes has 532 bytes, a leaf with an account 150; a header of the newest fork some 650.
-_MAX_NODE_BYTES = 1024
-_MAX_HEADER_BYTES = 8 * 1024
+MAX_NODE_BYTES = 1024
+MAX_HEADER_BYTES = 8 * 1024
 _MAX_INDEX = 2**48 - 2
 
 _REQUIRED = frozenset({"mediaType", "disclosures", "received", "proof", "keys", "state"})
@@ -128,13 +128,13 @@ def _bundle(document: dict[str, Any], raw_envelope: bytes) -> Bundle:
     state = exact_object(document["state"], "/state", frozenset({"header", "anchored", "nodes"}))
     return Bundle(
         envelope=dsse.envelope_from_object(document["envelope"], raw_envelope),
-        disclosures=items(document["disclosures"], "/disclosures", text, most=_MAX_DISCLOSURES),
+        disclosures=items(document["disclosures"], "/disclosures", text, most=MAX_DISCLOSURES),
         received=UnixMs(integer(document["received"], "/received", least=1)),
         index=LeafIndex(integer(proof["index"], "/proof/index", most=_MAX_INDEX)),
-        hashes=items(proof["hashes"], "/proof/hashes", _hash, most=_MAX_PROOF_HASHES),
+        hashes=items(proof["hashes"], "/proof/hashes", _hash, most=MAX_PROOF_HASHES),
         checkpoint=text(proof["checkpoint"], "/proof/checkpoint").encode(),
-        keys=items(document["keys"], "/keys", _key, least=1, most=_MAX_SIGNERS),
-        header=base64_bytes(state["header"], "/state/header", most=_MAX_HEADER_BYTES),
+        keys=items(document["keys"], "/keys", _key, least=1, most=MAX_SIGNATURES),
+        header=base64_bytes(state["header"], "/state/header", most=MAX_HEADER_BYTES),
         anchored=boolean(state["anchored"], "/state/anchored"),
         nodes=items(state["nodes"], "/state/nodes", _node, most=MAX_NODES),
         receipt=text(document["receipt"], "/receipt").encode() if "receipt" in document else None,
@@ -146,7 +146,7 @@ def _hash(value: Any, pointer: str) -> bytes:
 
 
 def _node(value: Any, pointer: str) -> bytes:
-    return base64_bytes(value, pointer, most=_MAX_NODE_BYTES)
+    return base64_bytes(value, pointer, most=MAX_NODE_BYTES)
 
 
 def _key(value: Any, pointer: str) -> BundleKey:

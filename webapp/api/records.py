@@ -10,8 +10,11 @@ from typing import Any
 import msgspec
 from flask import Blueprint, Response, request
 
-from ledger.core.dsse import PAYLOAD_TYPE
+from ledger.core.bundle import FILE_SUFFIX
+from ledger.core.bundle import MEDIA_TYPE as BUNDLE_TYPE
+from ledger.core.dsse import MAX_PAYLOAD_BYTES, PAYLOAD_TYPE
 from ledger.core.encoding import is_hex_32
+from ledger.core.submission import MAX_SUBMISSION_BYTES
 from ledger.errors import NotFoundError
 from ledger.model import Appended, Finding, RecordId, StoredRecord
 from webapp.api.bodies import media_type, read_body, read_possibly_cut, require_media_type
@@ -21,13 +24,10 @@ from webapp.context import services
 
 blueprint = Blueprint("api_records", __name__)
 
-MAX_SUBMISSION_BYTES = 128 * 1024
-MAX_PAYLOAD_BYTES = 48 * 1024
 MAX_BATCH_BYTES = 8 * 1024 * 1024
 MAX_BATCH_LINES = 1000
 """portal.md; a batch holds one thread and the sequencer's queue for its length."""
 NDJSON = ("application/x-ndjson", "application/ndjson", "application/jsonl")
-BUNDLE_TYPE = "application/vnd.hazledger.bundle.v1+json"
 
 
 @blueprint.post("/api/v1/records")
@@ -101,7 +101,7 @@ def bundle_response(record: StoredRecord, reader: Reader, *, disclosures: bool) 
     act = "bundle-with-disclosures" if disclosures else "bundle"
     services().portal.log_access(reader.name, act, record.record_id, services().clock())
     response = Response(body, content_type=BUNDLE_TYPE)
-    response.headers["Content-Disposition"] = f'attachment; filename="{record.record_id}.hzb.json"'
+    response.headers["Content-Disposition"] = f'attachment; filename="{record.record_id}{FILE_SUFFIX}"'
     return response
 
 

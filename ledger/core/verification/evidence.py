@@ -12,12 +12,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from ledger.core import strictjson
+from ledger.core.bundle import MAX_HEADER_BYTES, MAX_NODE_BYTES
 from ledger.core.encoding import b64_encode
 from ledger.core.grants import log_id
 from ledger.core.members import MemberError, base64_bytes, exact_object, items, text
-from ledger.core.merkle import verify_consistency, verify_inclusion
+from ledger.core.merkle import MAX_PROOF_HASHES, verify_consistency, verify_inclusion
 from ledger.core.receipt import parse_receipt
-from ledger.core.trie import Header, NodeSet, parse_header
+from ledger.core.trie import MAX_NODES, Header, NodeSet, parse_header
 from ledger.core.trust import TrustedChain, TrustFile
 from ledger.core.verification.checks import check_checkpoint, check_pinned, header_names
 from ledger.core.verification.state import ChainState, ChainView
@@ -27,9 +28,6 @@ MEDIA_TYPE = "application/vnd.hazledger.evidence.v1+json"
 CHECKPOINT_FORK = "checkpoint-fork"
 RECEIPT_BROKEN = "receipt-broken"
 BOOK_FORK = "book-fork"
-
-_MAX_HASHES = 63
-_MAX_NODES = 64
 
 
 def checkpoint_fork(first: bytes, second: bytes, trust: TrustFile, proof: dict[str, Any]) -> bytes:
@@ -127,12 +125,12 @@ def _check_other_leaf(receipt_note: bytes, note: bytes, proof: Any, trust: Trust
 def _check_late_head(receipt_note: bytes, proof: Any, trust: TrustFile, rpc: ChainView | None) -> str:
     receipt = parse_receipt(receipt_note, trust.receipt_keys)
     exact_object(proof, "/proof", frozenset({"header", "nodes"}))
-    nodes = items(proof["nodes"], "/proof/nodes", lambda v, p: base64_bytes(v, p, most=1024), most=_MAX_NODES)
+    nodes = items(proof["nodes"], "/proof/nodes", lambda v, p: base64_bytes(v, p, most=MAX_NODE_BYTES), most=MAX_NODES)
     chain = trust.chain_for(receipt.index + 1)
     if chain is None:
         raise _nothing(f"the trust file names no chain for size {receipt.index + 1}", 2)
     try:
-        header = parse_header(base64_bytes(proof["header"], "/proof/header", most=8192))
+        header = parse_header(base64_bytes(proof["header"], "/proof/header", most=MAX_HEADER_BYTES))
         state = ChainState(header, NodeSet(nodes), chain, log_id(trust.origin))
     except MemberError:
         raise
@@ -160,7 +158,7 @@ def _header_standing(header: Header, chain: TrustedChain, rpc: ChainView | None)
 
 
 def _hashes(value: Any) -> tuple[bytes, ...]:
-    return items(value, "/proof/hashes", lambda v, p: base64_bytes(v, p, length=32), most=_MAX_HASHES)
+    return items(value, "/proof/hashes", lambda v, p: base64_bytes(v, p, length=32), most=MAX_PROOF_HASHES)
 
 
 def _nothing(detail: str, check: int) -> VerificationError:
