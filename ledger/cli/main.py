@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 import tempfile
 import traceback
@@ -13,6 +14,10 @@ from ledger.errors import LedgerError
 
 EXIT_INTERNAL = 70
 """EX_SOFTWARE of sysexits.h: outside the codes of formats.md section 9, none of which a failure of the program may look like."""
+
+EXIT_INTERRUPTED = 130
+"""As shells say it of SIGINT, and 141 of SIGPIPE: click's own code for both is 1, and that means "a check failed"."""
+EXIT_NO_READER = 141
 
 _COMMANDS = {
     "init": "ledger.cli.init:init",
@@ -69,6 +74,24 @@ class _Lazy(click.Group):
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
 
+    def invoke(self, ctx: click.Context) -> object:
+        """As click does, but for two ends that would exit with 1."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            # What is still to be flushed at the interpreter's end would raise again.
+            sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - for good
+            sys.exit(EXIT_NO_READER)
+        except KeyboardInterrupt:
+            click.echo("\nInterrupted.", err=True)
+            sys.exit(EXIT_INTERRUPTED)
+        except click.Abort as error:
+            # At a prompt click makes one of Ctrl-C too; the other is a "no", whose code is the command's.
+            if isinstance(error.__context__, KeyboardInterrupt):
+                click.echo("\nInterrupted.", err=True)
+                sys.exit(EXIT_INTERRUPTED)
+            raise
+
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, _HELP[name]) for name in self.list_commands(_ctx)])
@@ -88,7 +111,7 @@ def cli() -> None:
 
 def main() -> None:
     """Run; a LedgerError, or a file that cannot be used, becomes one clear line and exit code 2; any other exception one line
-    that says where the traceback is, and EXIT_INTERNAL.
+    that says where the traceback is, and EXIT_INTERNAL. Ctrl-C is EXIT_INTERRUPTED, a closed pipe EXIT_NO_READER.
     """
     try:
         cli(prog_name="hazledger")
