@@ -5,7 +5,6 @@ Pure, and only what needs no history; what needs history is the engine's. The sa
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from ledger.catalogue import Catalogue
@@ -18,16 +17,11 @@ TWO_PERSONS = 2
 """Decree 591 art. 24(1): receipt, issue and custody of highly toxic chemicals by two persons."""
 BANNED_FOR_PERSONS = ("highly_toxic", "explosive_precursor")
 
-HasLicence = Callable[[str, str, str], bool]
-"""(holder, category, local day YYYY-MM-DD) -> whether a licence of that holder for it is on file and in force."""
 
-
-def findings(
-    payload: Payload, *, catalogue: Catalogue, received: UnixMs, has_licence: HasLicence | None = None
-) -> list[Finding]:
+def findings(payload: Payload, *, catalogue: Catalogue, received: UnixMs) -> list[Finding]:
     """The findings on one well-formed payload, in the order of its lines.
 
-    `received` is when it came, or would come. Not checked here: stock, capacity, the other end, disclosures' content.
+    `received` is when it came, or would come. Not checked here: licences, stock, capacity, the other end, disclosures' content.
     """
     found = []
     if payload.event_time_ms - received > AHEAD_MS:
@@ -37,12 +31,12 @@ def findings(
         body, base = body["body"], "/body/body"
     if payload.kind != "movement" and payload.document["body"].get("kind") != "movement":
         return found
-    if has_licence is None and not _to_person(body) and _persons(body) >= TWO_PERSONS:
+    if not _to_person(body) and _persons(body) >= TWO_PERSONS:
         return found  # whatever the goods are, `_of_line` has nothing to say
     seen: set[tuple[str, str]] = set()
     for line in lines_of(payload):
         categories = catalogue.classify(line.code, line.concentration_ppm, line.form).categories
-        for finding in _of_line(line, categories, payload, body, base, has_licence):
+        for finding in _of_line(line, categories, body, base):
             # One sentence per substance and defect, however many lines repeat it.
             if (finding.code, line.code) not in seen:
                 seen.add((finding.code, line.code))
@@ -50,14 +44,7 @@ def findings(
     return found
 
 
-def _of_line(
-    line: Line,
-    categories: frozenset[str],
-    payload: Payload,
-    body: dict[str, Any],
-    base: str,
-    has_licence: HasLicence | None,
-) -> list[Finding]:
+def _of_line(line: Line, categories: frozenset[str], body: dict[str, Any], base: str) -> list[Finding]:
     found = []
     listed = [category for category in BANNED_FOR_PERSONS if category in categories]
     if _to_person(body) and listed and not (listed == ["highly_toxic"] and "pesticide_registration" in line.attributes):
@@ -84,21 +71,6 @@ def _of_line(
                 },
             )
         )
-    if has_licence is not None and body["reason"] in ("purchase", "sale"):
-        day = payload.event_time[:10]
-        found += [
-            Finding(
-                "no-licence",
-                "critical",
-                line.pointer,
-                {
-                    "zh": f"本单位没有在有效期内、涵盖 {line.code} 的许可或合法用途说明",
-                    "en": f"no licence or lawful-use statement of this enterprise for {line.code} is in force",
-                },
-            )
-            for category in listed
-            if not has_licence(payload.holder, category, day)
-        ]
     return found
 
 

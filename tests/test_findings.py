@@ -13,10 +13,10 @@ NITRIC, CYANIDE, ETHANOL = "7697-37-2", "143-33-9", "64-17-5"
 TWO = [{"ref": "w1"}, {"ref": "w2"}]
 
 
-def found(body, *, kind="movement", received=None, has_licence=None):
+def found(body, *, kind="movement", received=None):
     payload = parse_payload(factories.encode(factories.payload(kind, body=body)))
     at = payload.event_time_ms if received is None else received
-    return findings(payload, catalogue=CATALOGUE, received=UnixMs(at), has_licence=has_licence)
+    return findings(payload, catalogue=CATALOGUE, received=UnixMs(at))
 
 
 def sale(code, counterparty="person", **more):
@@ -67,20 +67,6 @@ def test_findings__corrected_movement__points_into_the_correction():
     body = {"corrects": factories.ID_A, "kind": "movement", "body": sale(NITRIC)}
     (finding,) = found(body, kind="correction")
     assert finding.pointer == "/body/body/counterparty"
-
-
-def test_findings__no_licence_on_file__is_said_once_a_substance():
-    asked = []
-
-    def has_licence(holder, category, day):
-        asked.append((holder, category, day))
-        return False
-
-    body = sale(NITRIC, "enterprise")
-    body["lines"] *= 2
-    assert [f.code for f in found(body, has_licence=has_licence)] == ["no-licence"]
-    assert asked[0][1:] == ("explosive_precursor", factories.TIME[:10])
-    assert found(body, has_licence=lambda *_: True) == []
 
 
 @pytest.mark.parametrize("kind", ["stocktake", "place", "licence", "incident", "profile", "close"])

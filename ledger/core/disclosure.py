@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Collection, Iterable, Sequence
-from itertools import pairwise
 from typing import Any
 
 from ledger.core import strictjson
@@ -29,8 +28,6 @@ SD_SIZES = (8, 16, 32, 64)
 SD_ALG = "sha-256"
 
 _POINTER = re.compile(r"(?:/(?:[^/~]|~[01])*)+")
-# Strict base64url of 32 bytes: the 43rd character carries four bits and two zeros.
-_DIGEST = re.compile(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]", re.ASCII)
 _ARRAY_INDEX = re.compile(r"0|[1-9][0-9]*", re.ASCII)
 
 
@@ -99,16 +96,6 @@ def match_disclosures(disclosures: Sequence[Disclosure], payload: Payload, allow
             raise DisclosureError("this kind has no disclosure of that name", code="name-not-allowed", pointer=name)
         if _stands(payload.document, name):
             raise DisclosureError("the payload has a member at that name", code="name-taken", pointer=name)
-
-
-def check_sd(digests: Sequence[str]) -> None:
-    """`_sd` of a payload: sorted, without repeats, 8, 16, 32 or 64 digests of 32 bytes; ValueError otherwise."""
-    if len(digests) not in SD_SIZES:
-        raise ValueError("_sd holds 8, 16, 32 or 64 digests")
-    if any(left >= right for left, right in pairwise(digests)):
-        raise ValueError("_sd is not sorted without repeats")
-    if not all(_DIGEST.fullmatch(digest) for digest in digests):
-        raise ValueError("_sd holds base64url SHA-256 digests")
 
 
 def make_sd(disclosures: Collection[Disclosure], random_bytes: Callable[[int], bytes]) -> list[str]:

@@ -93,11 +93,6 @@ class Frontier:
             frontier._edge.append(node)
         return frontier
 
-    @staticmethod
-    def from_reader(reader: HashReader, size: int) -> Frontier:
-        """The frontier of the first `size` leaves, from stored hashes."""
-        return Frontier.from_subtrees((level, reader(level, index)) for level, index in _subtrees(0, size))
-
 
 def root_from(reader: HashReader, size: int) -> bytes:
     """Root of the first `size` leaves (RFC 9162 2.1.1), from stored hashes."""

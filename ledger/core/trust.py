@@ -131,10 +131,6 @@ class TrustFile:
     chains: tuple[TrustedChain, ...]
     digest: bytes
 
-    def keys_for(self, size: int) -> tuple[VerifierKey, ...]:
-        """The log keys in force for a checkpoint of this size."""
-        return tuple(log_key.verifier for log_key in self.log_keys if log_key.in_force(size))
-
     def chain_for(self, size: int) -> TrustedChain | None:
         """The chain on which a checkpoint of this size is anchored."""
         return next((chain for chain in self.chains if size in chain.sizes), None)

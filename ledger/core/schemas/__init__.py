@@ -20,7 +20,6 @@ import jsonschema_rs
 from ledger.core import ids, quantity
 
 VERSION = 1
-_COMMON = "_common"
 
 
 def _check_quantity(value: dict[str, str]) -> None:

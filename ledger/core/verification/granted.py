@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ledger.core.grants import covers, grant_id
+from ledger.core.grants import covers, grant_id, pack_word, unpack_word
 from ledger.core.keys import load_public_key
 from ledger.core.trust import TrustFile
 from ledger.core.verification.checks import check_grant_word
@@ -38,8 +38,7 @@ class StatedGrant:
 
     def word(self) -> bytes:
         """The registry's word, if the statement is true."""
-        enroller = bytes.fromhex(self.enroller[2:])
-        return enroller + self.enrolled_at.to_bytes(6, "big") + self.revoked_at.to_bytes(6, "big")
+        return pack_word(self.enroller, self.enrolled_at, self.revoked_at)
 
 
 class _Wanted(NamedTuple):
@@ -133,8 +132,7 @@ class GrantBook:
         grant = self._by_g[g]
         if word == grant.word():
             return []
-        enroller, enrolled_at = "0x" + word[:20].hex(), int.from_bytes(word[20:26], "big")
-        revoked_at = int.from_bytes(word[26:], "big")
+        enroller, enrolled_at, revoked_at = unpack_word(word)
         if (enroller, enrolled_at) == (grant.enroller, grant.enrolled_at) and revoked_at < grant.revoked_at:
             # A revocation that the log has not mirrored yet (or hides): it counts from now on, `voided` names the use.
             grant.revoked_at = revoked_at
