@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import mimetypes
 import re
 import secrets
@@ -16,36 +15,34 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from ledger.cli.alertlines import (
+    MOST_ORDERS,
+    UNIT_MS,
+    alert_lines,
+    find_alert,
+    find_order,
+    order_lines,
+    print_json,
+    queue_lines,
+    shown,
+)
 from ledger.cli.compose import open_installation, state_option, wall_clock_ms
+from ledger.cli.rules.common import lang_option
 from ledger.core.life import MAX_EXCEPTION_MS, OUTCOMES, SILENCE, STATUSES, possible
 from ledger.core.record import parse_instant, read_instant
 from ledger.core.times import format_utc
 from ledger.errors import LedgerError, NotFoundError, StaleError, TransitionError
 from ledger.handling import Act, Done, Handler, NewOrder, standing_of
-from ledger.model import Alert, RecordId, UnixMs
-from ledger.ports import LifeRow, QueueFilter
+from ledger.model import UnixMs
+from ledger.ports import QueueFilter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ledger.cli.compose import Installation
-    from ledger.ports import EngineReader
 
 SUPERVISOR = "supervisor"
 EXIT_REFUSED = 1
-MIN_PREFIX = 6
-_ORDERS = 1000
-_COMMANDS = {
-    "acknowledged": "ack",
-    "in_hand": "take",
-    "order_issued": "order",
-    "verified": "verify",
-    "closed": "close",
-    "snoozed": "snooze",
-    "suppressed": "silence or except",
-    "escalated": "escalate",
-}
-_UNIT_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _FOR = re.compile(r"([1-9][0-9]{0,4})([mhd])")
 _SEVERITIES = ("critical", "high", "medium", "low", "info")
 
@@ -73,7 +70,7 @@ def alerts() -> None:
     """See alerts, and drive each to its end. Every step is an entry signed with the supervisor's key.
 
     \b
-    hazledger alerts list --urgent
+    hazledger alerts list
     hazledger alerts show 3f1c22ab
     hazledger alerts ack 3f1c22ab
     hazledger alerts order 3f1c22ab --measure mend-stock --due 3d
@@ -91,9 +88,12 @@ def alerts() -> None:
 @click.option("--severity", multiple=True, type=click.Choice(_SEVERITIES), help="Repeatable.")
 @click.option("--holder", help="Credit code.")
 @click.option("--rule", help="Rule id, e.g. A01.")
-@click.option("--urgent", is_flag=True, help="By severity and time left; otherwise newest first.")
+@click.option(
+    "--urgent/--newest", default=True, help="Most urgent first, by severity and time left [default]; or newest first."
+)
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
 @json_option
+@lang_option
 def list_(
     state: Path | None,
     *,
@@ -104,40 +104,43 @@ def list_(
     urgent: bool,
     limit: int,
     as_json: bool,
+    lang: str,
 ) -> None:
-    """What waits, with the handling rate and both its numbers.
+    """What waits, most urgent first, with the handling rate and both its numbers.
+
+    What waits for the supervisor comes before what waits for an enterprise, then what rests; in each by severity and time
+    left. Times are the county's ([portal] timezone); with --json they are unix milliseconds.
 
     \b
     Exit code: 0 shown, 2 usage or settings.
 
     \b
     Example:
-      hazledger alerts list --urgent --severity critical --severity high
+      hazledger alerts list --severity critical --severity high
     """
-    engine = open_installation(state).stores.engine
+    here = open_installation(state)
+    engine = here.stores.engine
     wanted = status or tuple(word for word in STATUSES if word != "closed")
     where = QueueFilter(wanted, severity or None, holder, rule, urgent_first=urgent)
     rows = engine.queue(where, limit=limit)
     now = wall_clock_ms()
     handled, due = engine.handling(now)
     if as_json:
-        shown = [_shown(alert, life) for _, alert, life in rows]
-        _print({"alerts": shown, "handled": handled, "due": due, "statuses": engine.status_counts()})
+        found = [shown(alert, life) for _, alert, life in rows]
+        print_json({"alerts": found, "handled": handled, "due": due, "statuses": engine.status_counts()})
         return
-    for _, alert, life in rows:
-        left = _left(life, now)
-        click.echo(
-            f"{alert.alert_id[:12]}  {life.severity:<8}  {life.status:<14}  {left:<12}  {alert.rule:<6}  "
-            f"{alert.holder} {alert.site}  {alert.reason.get('en', '')}"
-        )
-    click.echo(f"{len(rows)} alerts; handled in time: {handled} of {due} due", err=True)
+    for line in queue_lines(rows, here.zone(), now, lang):
+        click.echo(line)
+    more = f" (the first {limit}; more with --limit)" if len(rows) == limit else ""
+    click.echo(f"{len(rows)} alerts{more}; handled in time: {handled} of {due} due", err=True)
 
 
 @alerts.command()
 @state_option
 @click.argument("alert")
 @json_option
-def show(state: Path | None, alert: str, *, as_json: bool) -> None:
+@lang_option
+def show(state: Path | None, alert: str, *, as_json: bool, lang: str) -> None:
     """Where ALERT stands, what can be done next, and all that happened to it.
 
     \b
@@ -147,35 +150,19 @@ def show(state: Path | None, alert: str, *, as_json: bool) -> None:
     Example:
       hazledger alerts show 3f1c22ab
     """
-    engine = open_installation(state).stores.engine
-    found = _find(engine, alert)
+    here = open_installation(state)
+    engine = here.stores.engine
+    found = find_alert(engine, alert)
     life = engine.lives([found]).get(found.alert_id)
     if life is None:
         raise NotFoundError(f"the engine's tables do not say where {alert} stands; is the engine running?")
     steps = engine.steps(life.alert_id)
     ways = possible(standing_of(life))
     if as_json:
-        _print(_shown(found, life) | {"possible": list(ways), "steps": [asdict(step) for step in steps]})
+        print_json(shown(found, life) | {"possible": list(ways), "steps": [asdict(step) for step in steps]})
         return
-    click.echo(f"{found.alert_id}\n{found.rule}: {found.reason.get('en', '')}")
-    click.echo(f"{found.holder} {found.site}".rstrip())
-    click.echo(f"{life.severity}, {life.status} (version {life.turn}), {_left(life, wall_clock_ms()) or 'no deadline'}")
-    for said, text in (
-        ("regresses", life.data.get("regresses")),
-        ("order", life.order_id),
-        ("why", life.data.get("why")),
-    ):
-        if text:
-            click.echo(f"{said}: {text}")
-    if life.recovered:
-        click.echo("its condition does not hold any more")
-    for step in steps:
-        refused = f"  refused: {step.refused}" if step.refused else ""
-        by = step.by or "time"
-        click.echo(
-            f"  {format_utc(step.at_ms)}  {step.before or '-'} -> {step.after}  by {by}, entry {step.index}{refused}"
-        )
-    click.echo(f"possible: {', '.join(_way(way, life) for way in ways) or 'nothing more'}")
+    for line in alert_lines(found, life, steps, ways, here.zone(), wall_clock_ms(), lang):
+        click.echo(line)
 
 
 @alerts.command()
@@ -270,7 +257,7 @@ def close(
       hazledger alerts close 3f1c22ab --outcome violation_confirmed
     """
     if duplicate_of is not None:
-        duplicate_of = _find(open_installation(given["state"]).stores.engine, duplicate_of).alert_id
+        duplicate_of = find_alert(open_installation(given["state"]).stores.engine, duplicate_of).alert_id
     act = Act("closed", outcome=outcome, referred_to=referred_to, duplicate_of=duplicate_of,
               evidence=_evidence(evidence), text=given["text"])  # fmt: skip
     _act(given, act)
@@ -313,7 +300,7 @@ def silence(until: str, **given: Any) -> None:
 
 @alerts.command("except")
 @alerts_argument
-@click.option("--until", required=True, help=f"At most {MAX_EXCEPTION_MS // _UNIT_MS['d']} days: 90d, or a time.")
+@click.option("--until", required=True, help=f"At most {MAX_EXCEPTION_MS // UNIT_MS['d']} days: 90d, or a time.")
 @click.option("--reason", required=True, help="A code word, e.g. known-meter-drift.")
 @acting
 def except_(until: str, reason: str, **given: Any) -> None:
@@ -347,7 +334,7 @@ def release(**given: Any) -> None:
     here = open_installation(given["state"])
     stages = set()
     for text in given["alert"]:
-        alert = _find(here.stores.engine, text)
+        alert = find_alert(here.stores.engine, text)
         stages.add(here.stores.engine.lives([alert])[alert.alert_id].stage)
     if len(stages) > 1:
         raise click.UsageError("these alerts return to different stages; release them one by one")
@@ -397,7 +384,7 @@ def decide(order: str, decision: str, due: str | None, **given: Any) -> None:
     """
     given["alert"] = ()
     due_ms = None if due is None else parse_instant(_until(due, "--due"))
-    order_id = _find_order(open_installation(given["state"]).stores.engine, order)
+    order_id = find_order(open_installation(given["state"]).stores.engine, order)
     with _signing(given) as (handler, session, _):
         record_id, done = handler.decide(session, order_id, decision, due_ms=due_ms, text=given["text"])
     _answer(given, done, {"order": record_id})
@@ -418,16 +405,13 @@ def orders(state: Path | None, holder: str | None, *, every: bool, as_json: bool
     Example:
       hazledger alerts orders --all
     """
-    rows = open_installation(state).stores.engine.orders(holder=holder, open_only=not every, limit=_ORDERS)
+    here = open_installation(state)
+    rows = here.stores.engine.orders(holder=holder, open_only=not every, limit=MOST_ORDERS)
     if as_json:
-        _print({"orders": [asdict(row) for row in rows]})
+        print_json({"orders": [asdict(row) for row in rows]})
         return
-    for row in rows:
-        late = "  late" if row.late else ""
-        click.echo(
-            f"{row.record_id}  {row.number:<16}  {row.type:<13}  {row.status:<9}  due {format_utc(row.due_ms)}  "
-            f"{row.holder} {row.site}  {len(row.alerts)} alerts{late}"
-        )
+    for line in order_lines(rows, here.zone()):
+        click.echo(line)
     click.echo(f"{len(rows)} orders", err=True)
 
 
@@ -444,7 +428,7 @@ def _act(given: dict[str, Any], act: Act) -> None:
 def _signing(given: dict[str, Any]) -> Iterator[tuple[Handler, str, list[tuple[str, int | None]]]]:
     """A handler, the session that the password unlocked, and the alerts that were named. The key is locked again after."""
     here = open_installation(given["state"])
-    wanted = [(_find(here.stores.engine, text).alert_id, given["turn"]) for text in given["alert"]]
+    wanted = [(find_alert(here.stores.engine, text).alert_id, given["turn"]) for text in given["alert"]]
     session = f"cli:{secrets.token_hex(16)}"
     here.appender.unlock(session, given["name"], _password(given["password_file"], given["name"]))
     try:
@@ -473,7 +457,7 @@ def _password(file: Path | None, name: str) -> str:
 def _refused(error: LedgerError, *, as_json: bool) -> NoReturn:
     ways = list(getattr(error, "possible", ()))
     if as_json:
-        _print({"results": [], "error": {"code": error.code, "detail": error.detail, "possible": ways}})
+        print_json({"results": [], "error": {"code": error.code, "detail": error.detail, "possible": ways}})
     else:
         click.echo(f"refused: {error.detail} [{error.code}]", err=True)
     sys.exit(EXIT_REFUSED)
@@ -481,7 +465,7 @@ def _refused(error: LedgerError, *, as_json: bool) -> NoReturn:
 
 def _answer(given: dict[str, Any], done: Sequence[Done], more: dict[str, Any]) -> None:
     if given["as_json"]:
-        _print(more | {"results": [_result(one) for one in done]})
+        print_json(more | {"results": [_result(one) for one in done]})
     else:
         for name, value in more.items():
             click.echo(f"{name} {value}")
@@ -511,41 +495,11 @@ def _result(done: Done) -> dict[str, Any]:
     }
 
 
-# --- words -----------------------------------------------------------------------------------------------------------
-
-
-def _find(engine: EngineReader, text: str) -> Alert:
-    """The alert of this id, or of the only id that begins so."""
-    if not re.fullmatch(rf"[0-9a-f]{{{MIN_PREFIX},64}}", text):
-        raise click.BadParameter(f"an alert is named by {MIN_PREFIX} to 64 hex digits", param_hint="ALERT")
-    found = engine.alerts_named(text, limit=2)
-    if not found:
-        raise NotFoundError(f"no alert {text}; `hazledger alerts list` shows those that wait")
-    if len(found) > 1:
-        raise click.BadParameter(f"more than one alert begins with {text}", param_hint="ALERT")
-    return found[0]
-
-
-def _find_order(engine: EngineReader, text: str) -> RecordId:
-    """The order of this number or id, or the only one whose id begins so."""
-    if re.fullmatch(r"[0-9a-f]{64}", text):
-        return RecordId(text)
-    rows = engine.orders(limit=_ORDERS)
-    found = [row for row in rows if row.number == text]
-    if not found and len(text) >= MIN_PREFIX:
-        found = [row for row in rows if row.record_id.startswith(text)]
-    if not found:
-        raise NotFoundError(f"no order {text}; `hazledger alerts orders --all` shows them")
-    if len(found) > 1:
-        raise click.BadParameter(f"more than one order is named {text}; give its id", param_hint="ORDER")
-    return found[0].record_id
-
-
 def _until(text: str, option: str = "--until") -> str:
     """A time as it was given, or so long from now."""
     found = _FOR.fullmatch(text)
     if found is not None:
-        return format_utc(UnixMs(wall_clock_ms() + int(found[1]) * _UNIT_MS[found[2]]))
+        return format_utc(UnixMs(wall_clock_ms() + int(found[1]) * UNIT_MS[found[2]]))
     try:
         read_instant(text)
     except ValueError:
@@ -563,36 +517,3 @@ def _evidence(paths: Sequence[Path]) -> tuple[dict[str, Any], ...]:
         }
         for path in paths
     )
-
-
-def _way(status: str, life: LifeRow) -> str:
-    """A state that an alert may go to, with the command that takes it there."""
-    command = "release" if life.status in ("snoozed", "suppressed") and status == life.stage else _COMMANDS.get(status)
-    return f"{status} ({command})" if command else status
-
-
-def _left(life: LifeRow, now: UnixMs) -> str:
-    due = life.until_ms if life.status in ("snoozed", "suppressed") else life.due_ms
-    if due is None:
-        return ""
-    ms = abs(due - now)
-    size = f"{ms // _UNIT_MS['d']} d" if ms >= 2 * _UNIT_MS["d"] else f"{ms // _UNIT_MS['h']} h"
-    if ms < 2 * _UNIT_MS["h"]:
-        size = f"{ms // _UNIT_MS['m']} min"
-    return f"{size} left" if due >= now else f"{size} late"
-
-
-def _shown(alert: Alert, life: LifeRow) -> dict[str, Any]:
-    return {
-        "alert_id": alert.alert_id,
-        "rule": alert.rule,
-        "holder": alert.holder,
-        "site": alert.site,
-        "reason": alert.reason,
-        "opened_ms": alert.opened_ms,
-        "life": asdict(life),
-    }
-
-
-def _print(document: dict[str, Any]) -> None:
-    click.echo(json.dumps(document, ensure_ascii=False))

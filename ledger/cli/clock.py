@@ -7,10 +7,10 @@ from pathlib import Path
 import click
 
 from ledger.cli.compose import open_installation, state_option, wall_clock_ms
+from ledger.cli.moments import local
 from ledger.cli.rules.common import json_option, print_json
 from ledger.core.times import format_utc
 from ledger.core.verification.verdict import EXIT_FAILED, EXIT_OK
-from ledger.model import UnixMs
 
 
 @click.command("clock")
@@ -42,12 +42,13 @@ def clock_command(context: click.Context, state: Path | None, *, confirm: bool, 
     if as_json:
         print_json({"now": format_utc(now), "paused": pauses, "jump": jump})
         context.exit(EXIT_FAILED if pauses else EXIT_OK)
-    click.echo(f"now {format_utc(now)} by this machine")
+    zone = here.zone()
+    click.echo(f"now {local(now, zone)} by this machine")
     if jump is None:
         click.echo("the clock has not jumped; ticks are written")
     else:
         before, after = (
-            format_utc(UnixMs(jump[name])) if isinstance(jump.get(name), int) else "unknown"
+            local(jump[name], zone) if isinstance(jump.get(name), int) else "unknown"
             for name in ("before_ms", "after_ms")
         )
         click.echo(f"the clock jumped from {before} to {after}")

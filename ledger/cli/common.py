@@ -52,6 +52,31 @@ def read_at_most(file: Path, most: int) -> bytes:
         return stream.read(most + 1)
 
 
+MAX_SECRET_BYTES = 4096
+
+
+def read_secret(file: Path) -> str:
+    """A passphrase, password or token from its file, without the one line end. UsageError for what can be none of them."""
+    data = read_at_most(file, MAX_SECRET_BYTES)
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        raise click.UsageError(f"{file} is no text in UTF-8") from None
+    if len(data) > MAX_SECRET_BYTES:
+        raise click.UsageError(f"{file} is longer than a passphrase or a token can be")
+    return text.removesuffix("\n").removesuffix("\r")
+
+
+def read_token(path: Path | None) -> str:
+    """The token in the file; UsageError without one."""
+    text = read_secret(path).strip() if path else ""
+    if not text:
+        raise click.UsageError("give --token-file: reading needs a token")
+    if not text.isascii() or not text.isprintable():
+        raise click.UsageError(f"{path} holds no token")
+    return text
+
+
 def read_trust(context: click.Context, path: Path) -> TrustFile:
     """The trust file, or exit 2 saying what is wrong with it."""
     try:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from ledger.cli.common import read_token
 from ledger.client.http import AnswerError, Client, UnreachableError
 from ledger.client.push import ask_head
 
@@ -56,13 +57,3 @@ def head(url: str, enterprise: str, site: str, book: str, token_file: Path | Non
         return
     click.echo(f"seq        {found.seq}\nrecord_id  {found.record_id}")
     click.echo("final      nothing follows in this book" if closed else f"next       seq {found.seq + 1}")
-
-
-def read_token(path: Path | None) -> str:
-    """The token in the file; UsageError without one."""
-    text = path.read_text(encoding="utf-8").strip() if path else ""
-    if not text:
-        raise click.UsageError("give --token-file: reading needs a token")
-    if not text.isascii() or not text.isprintable():
-        raise click.UsageError(f"{path} holds no token")
-    return text

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from ledger.adapters.keystore.signing import create_key, public_key_of
+from ledger.cli.common import read_secret
 from ledger.core.encoding import b64_encode
 from ledger.core.keys import ED25519, ES256, load_public_key
 
@@ -73,7 +74,7 @@ def show(file: Path) -> None:
 def read_passphrase(path: Path | None, prompt: str, *, confirm: bool = False) -> str:
     """From the file, or asked for. UsageError for a new one that protects nothing."""
     if path is not None:
-        text = path.read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")
+        text = read_secret(path)
     else:
         text = click.prompt(prompt, hide_input=True, confirmation_prompt=confirm, err=True)
     if confirm and len(text) < MIN_PASSPHRASE:

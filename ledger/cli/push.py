@@ -10,7 +10,8 @@ from pathlib import Path
 import click
 
 from ledger.adapters.keystore.signing import load_signer
-from ledger.cli.head import EXIT_REFUSED, EXIT_UNREACHABLE, read_token, token_option
+from ledger.cli.common import read_at_most, read_token
+from ledger.cli.head import EXIT_REFUSED, EXIT_UNREACHABLE, token_option
 from ledger.cli.key import passphrase_option, read_passphrase
 from ledger.client.book import Book, Head, RecordSigner, Signed
 from ledger.client.drafts import Draft, DraftError, check_all, read_draft
@@ -20,7 +21,7 @@ from ledger.client.receipts import ReceiptChecker
 from ledger.client.spool import BookPlace, Spool, SpoolError
 from ledger.client.spreadsheet import read_spreadsheet
 from ledger.core.ids import check_credit_code
-from ledger.core.trust import TrustFile, parse_trust
+from ledger.core.trust import MAX_TRUST_BYTES, TrustFile, parse_trust
 from ledger.errors import VerificationError
 
 EXIT_USAGE = 2
@@ -98,7 +99,7 @@ def push(
     Exit codes: 0 everything is receipted; 1 the log refused something, or a receipt is wrong;
                 2 usage, or bad rows (nothing was signed); 4 the platform cannot be reached (nothing is lost).
     """
-    trust = parse_trust(trust_path.read_bytes())
+    trust = parse_trust(read_at_most(trust_path, MAX_TRUST_BYTES))
     if enterprise is not None:
         try:
             check_credit_code(enterprise)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
 from ledger.cli.compose import Installation, open_installation, state_option, wall_clock_ms
+from ledger.cli.moments import local
 from ledger.core.ids import check_credit_code
 from webapp.auth import Role, new_token
 
@@ -71,8 +71,7 @@ def list_(state: Path | None) -> None:
     """
     here = open_installation(state)
     for row in here.stores.portal.tokens():
-        end = datetime.fromtimestamp(row.expires_ms / 1000, UTC)
-        status = "revoked" if row.revoked_ms else f"until {end:%Y-%m-%d}"
+        status = "revoked" if row.revoked_ms else f"until {local(row.expires_ms, here.zone())}"
         click.echo(f"{row.token_id}  {row.role:<10}  {row.holder or '-':<18}  {status}")
 
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from ledger.adapters.files import PUBLIC, write_whole
+from ledger.cli.common import read_at_most
 from ledger.cli.rpc import RpcChainView
-from ledger.core.trust import TrustFile, encode_trust, parse_trust
+from ledger.core.trust import MAX_TRUST_BYTES, TrustFile, encode_trust, parse_trust
 from ledger.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -38,8 +39,7 @@ def show(file: Path) -> None:
     Example:
       hazledger trust show county/trust.json
     """
-    data = file.read_bytes()
-    trusted = parse_trust(data)
+    trusted = parse_trust(read_at_most(file, MAX_TRUST_BYTES))
     click.echo(f"trust file {file}, SHA-256 {trusted.digest.hex()}")
     click.echo(f"origin       {trusted.origin}")
     for key in trusted.log_keys:
@@ -86,7 +86,7 @@ def pin(file: Path, rpc: str, block: int | None, bundle: Path | None, out: Path 
     """
     if (block is None) == (bundle is None):
         raise click.UsageError("say which block: either --block NUMBER or --bundle FILE")
-    trusted = parse_trust(file.read_bytes())
+    trusted = parse_trust(read_at_most(file, MAX_TRUST_BYTES))
     view = RpcChainView(rpc)
     chain = trusted.newest_chain()
     if (view.chain_id(), view.genesis_hash()) != (chain.chain_id, chain.genesis):
@@ -111,11 +111,11 @@ def pin(file: Path, rpc: str, block: int | None, bundle: Path | None, out: Path 
 
 
 def _header_of(bundle: Path) -> Header:
-    from ledger.core.bundle import parse_bundle  # noqa: PLC0415 - only with --bundle
+    from ledger.core.bundle import MAX_BUNDLE_BYTES, parse_bundle  # noqa: PLC0415 - only with --bundle
     from ledger.core.trie import parse_header  # noqa: PLC0415
 
     try:
-        return parse_header(parse_bundle(bundle.read_bytes()).header)
+        return parse_header(parse_bundle(read_at_most(bundle, MAX_BUNDLE_BYTES)).header)
     except ValueError as error:
         raise ConfigError(f"the bundle's block header cannot be read: {error}") from error
 

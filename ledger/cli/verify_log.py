@@ -20,6 +20,7 @@ from ledger.cli.common import (
     exit_unreachable,
     json_option,
     open_chain,
+    read_token,
     read_trust,
     rpc_option,
     timeout_option,
@@ -186,8 +187,8 @@ def hash_reader(source: TileSource, size: int) -> TileReader:
 
 
 def token_of(path: Path | None) -> str | None:
-    """The token in a file, without its line end."""
-    return None if path is None else path.read_text().strip()
+    """The token in a file. UsageError for what a header cannot carry."""
+    return None if path is None else read_token(path)
 
 
 def _planned(

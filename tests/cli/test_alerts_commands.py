@@ -2,7 +2,10 @@
 
 import functools
 import json
+import re
+from datetime import datetime
 from types import SimpleNamespace
+from zoneinfo import ZoneInfo
 
 import pytest
 from click.testing import CliRunner
@@ -19,7 +22,7 @@ from tests.supervised import PASSWORD, Supervised
 @pytest.fixture
 def desk(tmp_path, monkeypatch):
     made = Supervised(tmp_path, books=2)
-    here = SimpleNamespace(stores=made.log.stores, appender=made.desk)
+    here = SimpleNamespace(stores=made.log.stores, appender=made.desk, zone=lambda: ZoneInfo("Asia/Shanghai"))
     monkeypatch.setattr(commands, "open_installation", lambda _state: here)
     monkeypatch.setattr(commands, "wall_clock_ms", lambda: UnixMs(made.log.clock()))
     monkeypatch.setattr(commands, "Handler", functools.partial(Handler, sleep=lambda _: made.fold()))
@@ -51,6 +54,38 @@ def test_list__what_waits__is_named_with_both_numbers_of_the_rate(desk):
     document = json.loads(run("list", "--json").stdout)
     assert {a["alert_id"] for a in document["alerts"]} == set(desk.alerts())
     assert (document["handled"], document["due"], document["statuses"]) == (0, 0, {"open": 2})
+
+
+def test_list__for_a_person__says_the_rule_s_title_and_local_time_with_its_offset(desk):
+    said = run("list").stdout.splitlines()
+    assert re.fullmatch(
+        r"[0-9a-f]{12}  critical  open +[0-9]+ min left +raised 20\d\d-\d\d-\d\d \d\d:\d\d:\d\d \+08:00  A01 Negative book stock",
+        said[0],
+    ), said[0]
+    assert "more went out than was ever there" in said[1]
+    assert "A01 账面库存为负" in run("list", "--lang", "zh").stdout
+    opened = json.loads(run("list", "--json").stdout)["alerts"][0]["opened_ms"]
+    here = datetime.fromtimestamp(opened // 1000, ZoneInfo("Asia/Shanghai"))
+    assert f"raised {here:%Y-%m-%d %H:%M:%S} +08:00" in said[0] or f"{here:%Y-%m-%d %H:%M:%S} +08:00" in said[2]
+
+
+def test_list__most_urgent_first_unless_newest_is_asked(desk):
+    first, second = (a["alert_id"] for a in json.loads(run("list", "--json").stdout)["alerts"])
+    newest = [a["alert_id"] for a in json.loads(run("list", "--newest", "--json").stdout)["alerts"]]
+    assert newest == [second, first], "equally urgent: the older one waits longer"
+    act(desk, "snooze", first, "--until", "3d", "--reason", "lab")
+    assert [a["alert_id"] for a in json.loads(run("list", "--json").stdout)["alerts"]] == [second, first]
+    assert "1 alerts (the first 1; more with --limit)" in run("list", "--limit", "1").stderr
+
+
+def test_show__times__are_local_with_offset_and_json_is_utc(desk):
+    alert_id = desk.alerts()[0]
+    said = run("show", alert_id).stdout
+    assert "A01 Negative book stock: " in said and f"hazledger rules explain --alert {alert_id[:12]}" in said
+    assert not re.search(r"\d\dT\d\d:|\d\dZ", said)
+    assert len(re.findall(r"\d\d:\d\d:\d\d \+08:00", said)) >= 3
+    act(desk, "order", alert_id, "--measure", "mend-stock")
+    assert re.search(r"due \d{4}-\d\d-\d\d \d\d:\d\d:\d\d \+08:00", run("orders").stdout)
 
 
 def test_list__narrowed__shows_only_those(desk):

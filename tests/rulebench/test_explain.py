@@ -1,5 +1,7 @@
 """Explain: the row as it was, every part with its value, what would have to be otherwise."""
 
+from zoneinfo import ZoneInfo
+
 import pytest
 
 from ledger.cli.rules.explain import lines
@@ -114,7 +116,7 @@ def test_lines__for_a_person__hold_the_values_in_both_languages(lang):
     world = World()
     at = world.put(A, 150).index
     world.run()
-    text = "\n".join(lines(explained(world, "X-FULL", at), lang))
+    text = "\n".join(lines(explained(world, "X-FULL", at), lang, ZoneInfo("Asia/Shanghai")))
     assert "true   balance > 100000000   with balance = 151000000" in text
     assert {"zh": "产生警报", "en": "an alert"}[lang] in text and {"zh": "满", "en": "Full"}[lang] in text
 

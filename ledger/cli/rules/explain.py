@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
+from datetime import tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,11 @@ import click
 
 from ledger.catalogue import Catalogue
 from ledger.cli.compose import open_installation, state_option
+from ledger.cli.moments import local
 from ledger.cli.rules.common import Progress, json_option, lang_option, print_json, read_files
-from ledger.core.times import format_utc
 from ledger.errors import NotFoundError
 from ledger.follow import Sets
-from ledger.model import RecordId, UnixMs
+from ledger.model import RecordId
 from ledger.rulebench.drafts import load_running
 from ledger.rulebench.explain import VERDICTS, Explanation, RowShown, alert_of, explain
 
@@ -86,7 +87,7 @@ def explain_command(
     if as_json:
         print_json(asdict(found) | {"verdict": found.verdict})
     else:
-        for line in lines(found, lang):
+        for line in lines(found, lang, here.zone()):
             click.echo(line)
 
 
@@ -99,7 +100,7 @@ def _index_of(log: Any, name: str) -> int:
     return int(record.index)
 
 
-def lines(found: Explanation, lang: str) -> Iterator[str]:
+def lines(found: Explanation, lang: str, zone: tzinfo) -> Iterator[str]:
     """The explanation for a person."""
     yield f"{found.rule} version {found.version} ({found.status}): {found.title[lang]}"
     yield f"entry {found.index}, {found.kind} {found.record_id} of {found.holder}"
@@ -112,15 +113,15 @@ def lines(found: Explanation, lang: str) -> Iterator[str]:
         yield f"=> {VERDICTS['no-rows'][_LANGUAGES.index(lang)]}"
     for row in found.rows:
         yield ""
-        yield from _row(row, found, lang)
+        yield from _row(row, found, lang, zone)
 
 
-def _row(row: RowShown, found: Explanation, lang: str) -> Iterator[str]:
+def _row(row: RowShown, found: Explanation, lang: str, zone: tzinfo) -> Iterator[str]:
     other = "" if row.row["record_id"] == found.record_id else f", of record {row.row['record_id']}"
     yield f"row {row.subject}{other}"
     for name, value in row.row.items():
         if name not in ("record_id", "index") and value not in ("", []):
-            yield f"    {name} = {_value(name, value)}"
+            yield f"    {name} = {_value(name, value, zone)}"
     for name, parameter in row.parameters.items():
         yield f"    parameter {name} = {parameter['value']} (from {parameter['from']}, {parameter['source']})"
     for feature in row.features:
@@ -140,11 +141,11 @@ def _row(row: RowShown, found: Explanation, lang: str) -> Iterator[str]:
         for name in band.unready:
             yield f"    not ready: {name}"
         if band.due_ms is not None and band.since_ms is not None:
-            yield f"    since {_time(band.since_ms)}, due {_time(band.due_ms)}"
+            yield f"    since {local(band.since_ms, zone)}, due {local(band.due_ms, zone)}"
         if band.condition.value is True and band.reason:
             yield f"    {band.reason[lang]}"
     if row.timer_ms is not None:
-        yield f"  a timer waits until {_time(row.timer_ms)}"
+        yield f"  a timer waits until {local(row.timer_ms, zone)}"
     yield f"=> {row.why[lang]}{' ' + row.alert_id if row.alert_id else ''}"
     for part in row.because:
         yield f"     false: {part}"
@@ -168,15 +169,11 @@ def _plain(value: Any) -> str:
     return str(value)
 
 
-def _value(name: str, value: Any) -> str:
+def _value(name: str, value: Any, zone: tzinfo) -> str:
     if name.endswith("_ms") and isinstance(value, int) and value > 10**11:
-        return f"{_time(value)} ({value})"
+        return f"{local(value, zone)} ({value})"
     return _plain(value)
 
 
 def _declared(declared: dict[str, Any]) -> str:
     return ", ".join(f"{name}: {value}" for name, value in declared.items())
-
-
-def _time(ms: int) -> str:
-    return format_utc(UnixMs(ms))

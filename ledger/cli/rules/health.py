@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from datetime import tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,10 @@ import click
 
 from ledger.cli.compose import Installation, open_installation, state_option, wall_clock_ms
 from ledger.cli.engine import STATUS_FILE
+from ledger.cli.moments import local
 from ledger.cli.rules.common import json_option, lang_option, print_json
-from ledger.core.times import format_utc
 from ledger.core.verification.verdict import EXIT_FAILED, EXIT_OK
 from ledger.follow import Sets
-from ledger.model import UnixMs
 from ledger.rulebench.explain import set_at
 from ledger.rulebench.health import EngineState, health
 
@@ -46,7 +46,7 @@ def health_command(context: click.Context, state: Path | None, *, as_json: bool,
     if as_json:
         print_json(asdict(found))
     else:
-        _show(found, lang)
+        _show(found, lang, here.zone())
     context.exit(EXIT_OK if found.well else EXIT_FAILED)
 
 
@@ -58,8 +58,8 @@ def _said(here: Installation) -> dict[str, Any]:
     return said if isinstance(said, dict) else {}
 
 
-def _show(found: EngineState, lang: str) -> None:
-    as_of = "never" if found.as_of_ms is None else format_utc(UnixMs(found.as_of_ms))
+def _show(found: EngineState, lang: str, zone: tzinfo) -> None:
+    as_of = "never" if found.as_of_ms is None else local(found.as_of_ms, zone)
     click.echo(f"engine at entry {found.cursor:,}, {found.lag:,} behind; last heard of {as_of}")
     click.echo(f"rule set {found.ruleset}")
     click.echo(

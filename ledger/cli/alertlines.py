@@ -1,0 +1,150 @@
+"""What `hazledger alerts` prints, and how alerts and orders are named on the command line."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from datetime import tzinfo
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ledger.cli.moments import local
+from ledger.errors import NotFoundError
+from ledger.model import Alert, RecordId, UnixMs
+from ledger.ports import LifeRow, OrderRow, StepRow
+from ledger.ruletitles import title_of
+
+if TYPE_CHECKING:
+    from ledger.ports import EngineReader
+
+MIN_PREFIX = 6
+MOST_ORDERS = 1000
+_COMMANDS = {
+    "acknowledged": "ack",
+    "in_hand": "take",
+    "order_issued": "order",
+    "verified": "verify",
+    "closed": "close",
+    "snoozed": "snooze",
+    "suppressed": "silence or except",
+    "escalated": "escalate",
+}
+UNIT_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
+
+
+def rule_line(rule: str, lang: str) -> str:
+    """A rule's id with what it is called."""
+    return f"{rule} {title_of(rule, lang)}".rstrip()
+
+
+def queue_lines(rows: Sequence[tuple[int, Alert, LifeRow]], zone: tzinfo, now: UnixMs, lang: str) -> Iterator[str]:
+    """Two lines an alert: where it stands, and what it is about."""
+    for _, alert, life in rows:
+        stands = f"{life.severity:<8}  {life.status:<14}  {_left(life, now) or 'no deadline':<12}"
+        yield f"{alert.alert_id[:12]}  {stands}  raised {local(alert.opened_ms, zone)}  {rule_line(alert.rule, lang)}"
+        yield f"    {alert.holder} {alert.site}".rstrip() + f": {alert.reason.get(lang, '')}"
+
+
+def alert_lines(
+    alert: Alert, life: LifeRow, steps: Sequence[StepRow], ways: Sequence[str], zone: tzinfo, now: UnixMs, lang: str
+) -> Iterator[str]:
+    """One alert: what, where it stands, all that happened, what can be done."""
+    yield alert.alert_id
+    yield f"{rule_line(alert.rule, lang)}: {alert.reason.get(lang, '')}"
+    yield f"{alert.holder} {alert.site}".rstrip()
+    due = life.until_ms if life.status in ("snoozed", "suppressed") else life.due_ms
+    left = f"{_left(life, now)} ({local(due, zone)})" if due is not None else "no deadline"
+    yield f"{life.severity}, {life.status} (version {life.turn}), {left}"
+    yield f"raised {local(alert.opened_ms, zone)}, at entry {alert.first_index}"
+    for said, text in (
+        ("regresses", life.data.get("regresses")),
+        ("order", life.order_id),
+        ("why", life.data.get("why")),
+    ):
+        if text:
+            yield f"{said}: {text}"
+    if life.recovered:
+        yield "its condition does not hold any more"
+    for step in steps:
+        refused = f"  refused: {step.refused}" if step.refused else ""
+        by = step.by or "time"
+        yield (
+            f"  {local(step.at_ms, zone)}  {step.before or '-'} -> {step.after}  by {by}, entry {step.index}{refused}"
+        )
+    yield f"possible: {', '.join(_way(way, life) for way in ways) or 'nothing more'}"
+    yield f"why it was raised: hazledger rules explain --alert {alert.alert_id[:12]}"
+
+
+def order_lines(rows: Sequence[OrderRow], zone: tzinfo) -> Iterator[str]:
+    """One line an order."""
+    for row in rows:
+        late = "  late" if row.late else ""
+        yield (
+            f"{row.record_id}  {row.number:<16}  {row.type:<13}  {row.status:<9}  due {local(row.due_ms, zone)}  "
+            f"{row.holder} {row.site}  {len(row.alerts)} alerts{late}"
+        )
+
+
+def find_alert(engine: EngineReader, text: str) -> Alert:
+    """The alert of this id, or of the only id that begins so."""
+    if not re.fullmatch(rf"[0-9a-f]{{{MIN_PREFIX},64}}", text):
+        raise click.BadParameter(f"an alert is named by {MIN_PREFIX} to 64 hex digits", param_hint="ALERT")
+    found = engine.alerts_named(text, limit=2)
+    if not found:
+        raise NotFoundError(f"no alert {text}; `hazledger alerts list` shows those that wait")
+    if len(found) > 1:
+        raise click.BadParameter(f"more than one alert begins with {text}", param_hint="ALERT")
+    return found[0]
+
+
+def find_order(engine: EngineReader, text: str) -> RecordId:
+    """The order of this number or id, or the only one whose id begins so."""
+    if re.fullmatch(r"[0-9a-f]{64}", text):
+        return RecordId(text)
+    rows = engine.orders(limit=MOST_ORDERS)
+    found = [row for row in rows if row.number == text]
+    if not found and len(text) >= MIN_PREFIX:
+        found = [row for row in rows if row.record_id.startswith(text)]
+    if not found:
+        raise NotFoundError(f"no order {text}; `hazledger alerts orders --all` shows them")
+    if len(found) > 1:
+        raise click.BadParameter(f"more than one order is named {text}; give its id", param_hint="ORDER")
+    return found[0].record_id
+
+
+def shown(alert: Alert, life: LifeRow) -> dict[str, Any]:
+    """An alert for machines."""
+    return {
+        "alert_id": alert.alert_id,
+        "rule": alert.rule,
+        "holder": alert.holder,
+        "site": alert.site,
+        "reason": alert.reason,
+        "opened_ms": alert.opened_ms,
+        "life": asdict(life),
+    }
+
+
+def print_json(document: dict[str, Any]) -> None:
+    """One JSON object on one line."""
+    click.echo(json.dumps(document, ensure_ascii=False))
+
+
+def _way(status: str, life: LifeRow) -> str:
+    """A state that an alert may go to, with the command that takes it there."""
+    command = "release" if life.status in ("snoozed", "suppressed") and status == life.stage else _COMMANDS.get(status)
+    return f"{status} ({command})" if command else status
+
+
+def _left(life: LifeRow, now: UnixMs) -> str:
+    due = life.until_ms if life.status in ("snoozed", "suppressed") else life.due_ms
+    if due is None:
+        return ""
+    ms = abs(due - now)
+    size = f"{ms // UNIT_MS['d']} d" if ms >= 2 * UNIT_MS["d"] else f"{ms // UNIT_MS['h']} h"
+    if ms < 2 * UNIT_MS["h"]:
+        size = f"{ms // UNIT_MS['m']} min"
+    return f"{size} left" if due >= now else f"{size} late"
