@@ -11,6 +11,8 @@ from pathlib import Path
 from ledger.errors import ConfigError
 
 _FOR_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_MOST_OF_A_SECRET = 64 * 1024
+"""Ten times what any of them has; what is longer is none, and cut off it is no JSON either."""
 
 
 PUBLIC = 0o644
@@ -55,7 +57,8 @@ def read_private(path: Path, what: str, check: Callable[[bytes], object] = lambd
     """
     try:
         mode = path.stat().st_mode
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(_MOST_OF_A_SECRET)
     except OSError as error:
         raise ConfigError(f"{what} {path} cannot be read: {error.strerror}") from error
     check(data)
