@@ -7,7 +7,6 @@ transaction and wakes the callers. So an fsync is shared by whoever comes while 
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import queue
 import threading
@@ -23,6 +22,7 @@ from ledger.authenticate import authenticate
 from ledger.checkpoint import checkpoint
 from ledger.clockwatch import ClockWatch
 from ledger.core.dsse import PAYLOAD_TYPE, encode_envelope, pae
+from ledger.core.facts import digested
 from ledger.core.note import NoteSigner
 from ledger.core.submission import SUBMISSION_TYPE
 from ledger.errors import ChainError, LedgerError, OverloadedError, RollbackError, StoreError
@@ -363,19 +363,15 @@ class Sequencer:
         return UnixMs(payload.body["now"]), stored.index
 
     def _facts_digest(self, start: LeafIndex, draft: Draft) -> str:
-        """SHA-256 over `index SP facts` of every facts row from `start` to just before this entry."""
+        """SHA-256 over every facts row from `start` to just before this entry, as `core.facts.digested` writes them."""
         digest, end = hashlib.sha256(), self._state.frontier.size
-
-        def take(index: LeafIndex, row: dict[str, Any]) -> None:
-            digest.update(f"{index} {json.dumps(row, sort_keys=True, separators=(',', ':'))}\n".encode())
-
         for first in range(start, end, FACTS_AT_ONCE):
             rows = self._store.facts(LeafIndex(first), LeafIndex(min(first + FACTS_AT_ONCE, end)))
             for index in sorted(rows):
-                take(index, rows[index])
+                digest.update(digested(index, rows[index]))
         for entry in draft.entries:
             if entry.facts is not None:
-                take(entry.record.index, entry.facts)
+                digest.update(digested(entry.record.index, entry.facts))
         return digest.hexdigest()
 
 

@@ -10,6 +10,7 @@ from ledger.audit.disclosed import DisclosedTables
 from ledger.audit.report import Report, Row
 from ledger.core.dsse import PAYLOAD_TYPE, pae, parse_envelope
 from ledger.core.encoding import b64_decode
+from ledger.core.facts import digested
 from ledger.core.keys import load_public_key
 from ledger.core.merkle import leaf_hash
 from ledger.core.receipt import parse_receipt
@@ -83,8 +84,7 @@ class RecordTables:
         """A tick carries the digest of the facts rows since the last one."""
         digest = hashlib.sha256()
         for facts in self._tables.rows("log", "facts", by="index", start=self._facts_from, end=index):
-            text = _sorted(facts["facts"])
-            digest.update(f"{facts['index']} {text}\n".encode())
+            digest.update(_digested(facts))
         if digest.hexdigest() != body["facts"]:
             name = Row(
                 self._report, "log.facts", f"{self._facts_from} to {index - 1}", 3, index, row["record_id"].hex()
@@ -178,9 +178,9 @@ def _refused_by(envelope: bytes) -> str:
         return ""
 
 
-def _sorted(facts: str) -> str:
+def _digested(row: dict[str, Any]) -> bytes:
     """A facts row as ticks digest it; what is no JSON as it stands, so that the digest differs."""
     try:
-        return json.dumps(json.loads(facts), sort_keys=True, separators=(",", ":"))
+        return digested(row["index"], json.loads(row["facts"]))
     except ValueError:
-        return facts
+        return str(row["facts"]).encode("utf-8", "backslashreplace")

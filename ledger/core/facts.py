@@ -11,6 +11,7 @@ replay, stay as they were, and nobody can tell any more whose surrogate it was.
 from __future__ import annotations
 
 import hmac
+import json
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
@@ -95,6 +96,14 @@ def facts_of(
             links[disclosure.name] = surrogate
     row = {**({"ids": ids} if ids else {}), **({"links": links} if links else {})}
     return row or None
+
+
+def digested(index: int, row: Any) -> bytes:
+    """One facts row as a `tick`'s `facts` covers it: SHA-256 over these lines, from the last tick's index on, ascending.
+
+    index SP JSON LF; the JSON without white space, members sorted, other than ASCII as \\u escapes.
+    """
+    return f"{index} {json.dumps(row, sort_keys=True, separators=(',', ':'))}\n".encode("ascii")
 
 
 def _id_facts(text: str, event_time_ms: UnixMs, zone: tzinfo) -> dict[str, Any]:
