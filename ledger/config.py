@@ -153,8 +153,8 @@ _LIMITS: dict[tuple[str, str], tuple[float, float]] = {
 }
 
 
-# Named in the error of whoever does not find it, so it has a name that a person would guess.
-_VARIABLES = {("chain", "anvil"): "HAZLEDGER_ANVIL"}
+# Named in the error of whoever does not find it, so it has a second name, that a person would guess.
+_SHORT_NAMES = {("chain", "anvil"): "HAZLEDGER_ANVIL"}
 
 
 def state_dir_from_environment(environ: Mapping[str, str] = os.environ) -> Path:
@@ -196,11 +196,13 @@ def load(state_dir: Path, environ: Mapping[str, str] = os.environ) -> Config:
         wrong += [f"unknown setting [{section}] {name}" for name in given if name not in defaults]
         values[section] = {}
         for name, default in defaults.items():
-            variable = _VARIABLES.get((section, name), f"HAZLEDGER_{section}_{name}".upper())
+            variables = (f"HAZLEDGER_{section}_{name}".upper(), _SHORT_NAMES.get((section, name), ""))
             value = given.get(name, default)
             try:
-                if variable in environ:
-                    value = _parse(environ[variable], default)
+                for variable in variables:
+                    if variable in environ:
+                        value = _parse(environ[variable], default)
+                        break
                 values[section][name] = _checked(value, default)
                 _within(section, name, values[section][name])
             except ValueError as error:

@@ -10,6 +10,7 @@ from sqlalchemy.engine import make_url
 
 import ledger
 import webapp
+from ledger import config
 from ledger.config import load
 from ledger.errors import ConfigError
 
@@ -42,6 +43,39 @@ def test_load__environment__comes_on_top(tmp_path):
     assert not config.chain.embedded
     assert config.chain.anchor_every_s == 2.5
     assert config.chain.anvil == "/opt/anvil"
+
+
+def test_load__every_setting__has_the_variable_that_the_readme_promises(tmp_path):
+    (tmp_path / "pw").write_text("s3cret")
+    given = {
+        ("log", "origin"): ("env.test/x", lambda c: c.origin),
+        ("log", "issuer"): ("county", lambda c: c.issuer),
+        ("store", "database"): ("postgresql+psycopg://h@db/x", lambda c: c.database),
+        ("store", "password_file"): ("nosuch", None),
+        ("http", "host"): ("0.0.0.0", lambda c: c.http.host),
+        ("chain", "kind"): ("qbft", lambda c: c.chain.kind),
+        ("chain", "endpoints"): ("http://a:1", lambda c: c.chain.endpoints[0]),
+        ("chain", "anvil"): ("/opt/a", lambda c: c.chain.anvil),
+        ("chain", "signer"): ("http://s:1", lambda c: c.chain.signer),
+        ("keys", "passphrase_file"): ("pw", lambda c: c.passphrase_file.name),
+        ("rules", "restricted_sets"): ("sets", lambda c: c.restricted_sets_file.name),
+        ("rules", "exceptions"): ("known", lambda c: c.exceptions_file.name),
+        ("portal", "timezone"): ("Asia/Urumqi", lambda c: c.timezone),
+    }
+    for section, names in config._DEFAULTS.items():
+        for name, default in names.items():
+            variable = f"HAZLEDGER_{section}_{name}".upper()
+            text, read = given.get((section, name), ("many", None))
+            if read is not None:
+                assert read(load(write(tmp_path), {variable: text})) == text, variable
+                continue
+            assert text == "nosuch" or isinstance(default, bool | int | float), f"{variable}: no case"
+            with pytest.raises(ConfigError, match=text if text == "nosuch" else re.escape(f"[{section}] {name}")):
+                load(write(tmp_path), {variable: text})
+
+
+def test_load__both_names_of_one_setting__the_regular_one_counts(tmp_path):
+    assert load(write(tmp_path), {"HAZLEDGER_CHAIN_ANVIL": "/a", "HAZLEDGER_ANVIL": "/b"}).chain.anvil == "/a"
 
 
 @pytest.mark.parametrize(
