@@ -8,6 +8,8 @@ old within KEEP balances, and what follows from it is derived again.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections.abc import Iterator
+from itertools import islice
 
 import msgspec
 
@@ -17,6 +19,8 @@ KEEP = 64
 """Balances that a stream can still derive again: more than a year of weekly counts, two months of daily ones."""
 SLACK = 32
 """They are forgotten so many at a time: rarely, and not at every count."""
+WHOLE = 2
+"""Standings of a stream that are remembered whole."""
 MAX_FLOWS = 256
 """Moves since the last count that are held one by one; above it the older half becomes one sum."""
 MAX_LOSSES = 32
@@ -209,14 +213,58 @@ def _measured(period: Period) -> Measured:
     return Measured(period.counted, period.random_ppm, period.systematic_ppm)
 
 
-def derive(stream: Stream, known: list[Standing]) -> list[Standing]:
-    """Standings of periods 1, 2, ...: `known` are the first of them, the rest follow. Deterministic from the stream."""
-    found = known[: max(len(stream.periods) - 1, 0)]
-    last = found[-1] if found else _before(stream)
-    for at in range(len(found) + 1, len(stream.periods)):
+class Derived:
+    """What follows from a stream: MUF and SITMUF of each balance, and the whole standing of the newest ones.
+
+    Of an older balance nothing else is asked from count to count, and a standing takes half a kilobyte: kept whole for a
+    year of weekly counts, they were what grew most in the engine's process. An old one that a correction asks about is
+    derived again.
+    """
+
+    __slots__ = ("mufs", "newest", "ys_milli")
+
+    def __init__(self) -> None:
+        self.mufs: list[int] = []
+        self.ys_milli: list[int | None] = []
+        self.newest: list[Standing] = []
+        """At most WHOLE: what came late for the newest balance goes on from the one before it."""
+
+    def cut(self, number: int) -> None:
+        """Only the first `number` balances are still what they were."""
+        gone = len(self.mufs) - number
+        if gone <= 0:
+            return
+        if gone >= len(self.newest):
+            gone = len(self.mufs)  # no standing is left to go on from
+        del self.mufs[-gone:], self.ys_milli[-gone:], self.newest[-gone:]
+
+    def add(self, standing: Standing) -> None:
+        """One balance more."""
+        self.mufs.append(standing.muf)
+        self.ys_milli.append(standing.y_milli)
+        self.newest = [*self.newest[1 - WHOLE :], standing]
+
+
+def standings(stream: Stream) -> Iterator[Standing]:
+    """Standings of periods 1, 2, ...: deterministic from the stream."""
+    last = _before(stream)
+    for at in range(1, len(stream.periods)):
         last = advance(last, balance(stream, at))
-        found.append(last)
-    return found
+        yield last
+
+
+def derive(stream: Stream, known: Derived) -> None:
+    """Bring what is known up to the stream's newest balance."""
+    last = known.newest[-1] if known.newest else _before(stream)
+    for at in range(len(known.mufs) + 1, len(stream.periods)):
+        last = advance(last, balance(stream, at))
+        known.add(last)
+
+
+def standing(stream: Stream, known: Derived, at: int) -> Standing:
+    """The standing of period `at` (>= 1); `known` is up to date."""
+    back = len(known.mufs) - at
+    return known.newest[-1 - back] if back < len(known.newest) else next(islice(standings(stream), at - 1, None))
 
 
 def _before(stream: Stream) -> Standing | None:
@@ -232,12 +280,12 @@ def is_long(stream: Stream) -> bool:
     return len(stream.periods) - 1 > KEEP + SLACK
 
 
-def forget(stream: Stream, known: list[Standing]) -> list[Standing]:
-    """Forget all balances but the newest KEEP; `known` are all standings. Returns those that are left."""
+def forget(stream: Stream, known: Derived) -> None:
+    """Forget all balances but the newest KEEP; `known` is up to date, and stays so."""
     number = len(stream.periods) - 1 - KEEP
-    last = known[number - 1]
+    last = standing(stream, known, number)
     stream.factor = [str(value) for value in last.factor]
     stream.sums = list(last.sums)
     stream.forgotten += number
     del stream.periods[:number]
-    return known[number:]
+    del known.mufs[:number], known.ys_milli[:number]

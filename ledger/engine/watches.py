@@ -88,6 +88,8 @@ class Values(dict[str, Any]):
 AGAIN = 32
 """Rows from a late one on, or of one moment, that are judged again: more than honest records that come late have behind
 them in one group and a week. Who sends thousands about one second pays for each once, not for all of them each time."""
+INDEX_SLACK = 1000
+"""The index of entries is made anew when it is larger by so much than twice what it was."""
 _Filtered = tuple[Condition | None, Rule, Lane]
 """A lane, the `where` of its rows, and a rule whose parameters that reads."""
 
@@ -116,7 +118,9 @@ class Watch:
         self._plans, self._lanes = _lanes(state, rules, self.content)
         name = _digest(self.content, *self._fields)
         self._seen: dict[str, Seen] = {} if self.level else state.seen.setdefault(name, {})
-        self._groups: dict[int, set[str]] | None = None
+        self._groups: dict[int, tuple[str, ...]] | None = None
+        """Entry → groups that may hold rows of it, made when the first correction asks; and how many when it was made."""
+        self._indexed = 0
         self._by_rule = {plan.rule.id: plan for plan in self._plans}
 
     def names(self) -> Iterator[str]:
@@ -142,7 +146,7 @@ class Watch:
         if not self.level:
             self._remember(group, occurrence)
         if self._groups is not None:
-            self._groups.setdefault(occurrence.entry, set()).add(group)
+            _index(self._groups, occurrence.entry, group)
         return group
 
     def time_of(self, row: Mapping[str, Any]) -> int:
@@ -169,7 +173,8 @@ class Watch:
         if self._groups is None:
             self._groups = {}
             for by, group in self._all_entries():
-                self._groups.setdefault(by, set()).add(group)
+                _index(self._groups, by, group)
+            self._indexed = len(self._groups)
         for group in sorted(self._groups.pop(entry, ())):
             times = [lane.remove(group, entry) for _, _, lane in self._lanes]
             seen = self._seen.get(group)
@@ -216,7 +221,10 @@ class Watch:
             _keep(seen, range(bisect_right(seen.times, oldest), len(seen.times)))
             if not seen.times:
                 del self._seen[group]
-        self._groups = None
+        # What was forgotten may go on standing there. Made anew after every day, it cost the first correction of each day
+        # a walk through all rows: a day's work that grew with the windows.
+        if self._groups is not None and len(self._groups) > 2 * self._indexed + INDEX_SLACK:
+            self._groups = None
 
     # --- features ----------------------------------------------------------------------------------------------------
 
@@ -281,6 +289,13 @@ def _content(rule: Rule) -> str:
 
 def _digest(*parts: str) -> str:
     return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:32]
+
+
+def _index(groups: dict[int, tuple[str, ...]], entry: int, group: str) -> None:
+    """Tuples: nearly all entries are in one group, and a set of one takes four times as much."""
+    known = groups.get(entry, ())
+    if group not in known:
+        groups[entry] = (*known, group)
 
 
 def _keep(seen: Seen, positions: Iterable[int]) -> None:

@@ -18,8 +18,8 @@ from ledger.engine import streams
 from ledger.engine.goods import Goods
 from ledger.engine.inputs import Input, plausible_ms, unix_ms
 from ledger.engine.register import Register
-from ledger.engine.statistics import Standing, clamp, quantity_z_milli, ratio_ppm
-from ledger.engine.streams import Flow, Period, Stream
+from ledger.engine.statistics import clamp, quantity_z_milli, ratio_ppm
+from ledger.engine.streams import Derived, Flow, Period, Stream
 from ledger.engine.topics.balances import (
     DECLARED_LOSS,
     MATERIAL_BALANCE,
@@ -67,7 +67,7 @@ class Accountancy(Topic):
     def __init__(self, state: AccountancyState, register: Register) -> None:
         self._state = state
         self._register = register
-        self._known: dict[tuple[str, str], list[Standing]] = {}
+        self._known: dict[tuple[str, str], Derived] = {}
         self.gone: list[tuple[str, int]] = []
 
     # --- records -----------------------------------------------------------------------------------------------------
@@ -140,7 +140,7 @@ class Accountancy(Topic):
         """What period `at` and all later ones were is to be derived again; rows are due for `at`."""
         known = self._known.get((book_at, key))
         if known is not None:
-            del known[max(at - 1, 0) :]
+            known.cut(max(at - 1, 0))
         due = touched.setdefault(key, set())
         if 1 <= at < len(stream.periods):
             due.add(at)
@@ -186,7 +186,7 @@ class Accountancy(Topic):
             amount, pieces = counted.get(key, (0, 0))
             streams.count(stream, _of(blank, key, amount, pieces))
             if streams.is_long(stream):
-                self._known[book_at, key] = streams.forget(stream, self._derived(book_at, key, stream))
+                streams.forget(stream, self._derived(book_at, key, stream))
             if len(stream.periods) > 1:
                 self._changed(book_at, stream, key, len(stream.periods) - 1, touched)
         blank.cutoff_ms = max(cutoff_ms, book.last.cutoff_ms if book.last else 0)
@@ -203,8 +203,8 @@ class Accountancy(Topic):
         for key, stream in ended.streams.items():
             known = self._derived(at, key, stream)
             factor, sums = stream.factor, stream.sums
-            if known:
-                factor, sums = [str(value) for value in known[-1].factor], list(known[-1].sums)
+            if known.newest:
+                factor, sums = [str(value) for value in known.newest[-1].factor], list(known.newest[-1].sums)
             taken = msgspec.msgpack.decode(msgspec.msgpack.encode(stream), type=Stream)
             taken.periods = taken.periods[-1:]
             taken.factor, taken.sums = factor, sums
@@ -230,10 +230,10 @@ class Accountancy(Topic):
             self._changed(book_at, stream, key, at, touched)
             self._changed(book_at, stream, key, at + 1, touched)
 
-    def _derived(self, book_at: str, key: str, stream: Stream) -> list[Standing]:
-        known = self._known.get((book_at, key), [])
-        self._known[book_at, key] = found = streams.derive(stream, known)
-        return found
+    def _derived(self, book_at: str, key: str, stream: Stream) -> Derived:
+        known = self._known.setdefault((book_at, key), Derived())
+        streams.derive(stream, known)
+        return known
 
     # --- rows --------------------------------------------------------------------------------------------------------
 
@@ -268,8 +268,8 @@ class Accountancy(Topic):
             stream = held[key]
             known = self._derived(book_at, key, stream)
             # Twice nothing to weigh: the row that says so came with the first.
-            if known and not is_sealed(key) and any(standing.y_milli is not None for standing in known[-2:]):
-                row = newest.get(key) or balance_row(key, stream, len(known), known)
+            if not is_sealed(key) and any(y is not None for y in known.ys_milli[-2:]):
+                row = newest.get(key) or balance_row(key, stream, len(known.mufs), known)
                 fields = common(entry) | goods_fields(key, stream) | row | series_fields(stream, known)
                 yield MATERIAL_STREAM.name, fields
 

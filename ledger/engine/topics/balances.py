@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
+from ledger.engine import streams
 from ledger.engine.goods import Goods
-from ledger.engine.statistics import LIMIT_MILLI, Standing, clamp, spread, too_good
-from ledger.engine.streams import Stream
+from ledger.engine.statistics import LIMIT_MILLI, clamp, spread, too_good
+from ledger.engine.streams import Derived, Stream
 from ledger.engine.subjects import COMMON, GOODS, Subject
 
 _INT64 = 2**62
@@ -100,13 +100,13 @@ def goods_fields(key: str, stream: Stream) -> dict[str, Any]:
     }
 
 
-def balance_row(key: str, stream: Stream, at: int, known: Sequence[Standing]) -> dict[str, Any]:
+def balance_row(key: str, stream: Stream, at: int, known: Derived) -> dict[str, Any]:
     """The balance that period `at` closes; of the series, what was known then."""
-    before, period, standing = stream.periods[at - 1], stream.periods[at], known[at - 1]
+    before, period, standing = stream.periods[at - 1], stream.periods[at], streams.standing(stream, known, at)
     sealed = is_sealed(key)
     missing = before.pieces + period.net_pieces - period.pieces if sealed else 0
     weighed = standing.y_milli is not None
-    own = spread([s.y_milli for s in known[:at] if s.y_milli is not None]) if weighed else None
+    own = spread([y for y in known.ys_milli[:at] if y is not None]) if weighed else None
     return {
         "event_ms": period.cutoff_ms,
         "key": key,
@@ -133,18 +133,18 @@ def balance_row(key: str, stream: Stream, at: int, known: Sequence[Standing]) ->
     }
 
 
-def series_fields(stream: Stream, known: Sequence[Standing]) -> dict[str, Any]:
+def series_fields(stream: Stream, known: Derived) -> dict[str, Any]:
     """What is tested of the whole series after its newest balance."""
-    last = known[-1]
+    last = known.newest[-1]
     # A tank that nobody touched shows the same figure twice, which is no wonder: only balances with flows are judged.
     moved = [
-        (standing, period.stated)
-        for standing, period in zip(known, stream.periods[1:], strict=True)
-        if standing.y_milli is not None and period.came + period.went + period.lost > 0
+        (muf, y, period.stated)
+        for muf, y, period in zip(known.mufs, known.ys_milli, stream.periods[1:], strict=True)
+        if y is not None and period.came + period.went + period.lost > 0
     ]
-    mufs = [standing.muf for standing, _ in moved]
-    ys = [standing.y_milli or 0 for standing, _ in moved]
-    good = too_good(mufs, ys) and (not any(mufs) or all(stated for _, stated in moved))
+    mufs = [muf for muf, _, _ in moved]
+    ys = [y for _, y, _ in moved]
+    good = too_good(mufs, ys) and (not any(mufs) or all(stated for _, _, stated in moved))
     own = spread(ys)
     signals = last.y_milli is not None
     return {

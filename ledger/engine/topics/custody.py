@@ -90,7 +90,7 @@ class Custody(Topic):
 
     def prune(self, now_ms: int) -> None:
         """Forget what lies behind every window, and a while longer for what comes late."""
-        self._state.pairs = traces.prune(self._state.pairs, now_ms - HABIT_MS - traces.LATE_FOR_MS)
+        traces.prune(self._state.pairs, now_ms - HABIT_MS - traces.LATE_FOR_MS)
         oldest = now_ms // MINUTE_MS - KEPT_MINUTES
         kept = {at: {m: n for m, n in uses.items() if m >= oldest} for at, uses in self._state.uses.items()}
         self._state.uses = {at: uses for at, uses in kept.items() if uses}

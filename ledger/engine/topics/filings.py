@@ -222,17 +222,18 @@ class Filings(Topic):
     def prune(self, now_ms: int) -> None:
         """Forget duties that were met, and filings, when they are old; an unmet duty stays for four times as long."""
         state, limit, given_up = self._state, now_ms - FORGET_AFTER_MS, now_ms - 4 * FORGET_AFTER_MS
-        state.duties = {
-            record_id: duty
-            for record_id, duty in state.duties.items()
-            if duty.received_ms > (limit if self._filings(duty) else given_up)
-        }
-        for at, filings in list(state.filed.items()):
-            keep(state.filed, at, [filing for filing in filings if filing.received_ms > limit])
-        for at, records in list(state.by_consignment.items()):
-            keep(state.by_consignment, at, [record_id for record_id in records if record_id in state.duties])
+        # Thousands are looked at every day, of which a few are old enough to be looked into.
+        old = [duty for duty in state.duties.values() if duty.received_ms <= limit]
+        for duty in old:
+            if duty.received_ms <= given_up or self._filings(duty):
+                del state.duties[duty.record_id]
+                at = _at(duty)
+                keep(state.by_consignment, at, [r for r in state.by_consignment.get(at, ()) if r != duty.record_id])
+        for at in [at for at, filings in state.filed.items() if filings[0].received_ms <= limit]:
+            keep(state.filed, at, [filing for filing in state.filed[at] if filing.received_ms > limit])
         pairs = {duty.pair for duty in state.duties.values()}
-        state.ends = {pair: ends for pair, ends in state.ends.items() if pair in pairs}
+        for pair in [pair for pair in state.ends if pair not in pairs]:
+            del state.ends[pair]
 
 
 def _at(duty: Duty) -> str:

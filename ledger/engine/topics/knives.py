@@ -122,7 +122,7 @@ class Knives(Topic):
 
     def prune(self, now_ms: int) -> None:
         """Forget what lies behind the longer window, and a while longer for what comes late."""
-        self._state.sales = traces.prune(self._state.sales, now_ms - PIECES_MS - traces.LATE_FOR_MS)
+        traces.prune(self._state.sales, now_ms - PIECES_MS - traces.LATE_FOR_MS)
 
     def _count(self, entry: Input, person: str, pieces: int) -> tuple[int, int]:
         """(pieces in the worst 30 days, shops in the worst 72 hours) that hold this sale."""

@@ -92,8 +92,8 @@ class Links(Topic):
 
     def prune(self, now_ms: int) -> None:
         """Forget what lies behind the windows, and a while longer for what comes late."""
-        self._state.buyers = traces.prune(self._state.buyers, now_ms - FANOUT_MS - traces.LATE_FOR_MS)
-        self._state.scenes = traces.prune(self._state.scenes, now_ms - SCENES_MS - traces.LATE_FOR_MS)
+        traces.prune(self._state.buyers, now_ms - FANOUT_MS - traces.LATE_FOR_MS)
+        traces.prune(self._state.scenes, now_ms - SCENES_MS - traces.LATE_FOR_MS)
 
     def _unrelated(self, enterprises: Sequence[str]) -> int:
         """How many, those of one legal person counted once."""

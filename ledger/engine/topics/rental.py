@@ -137,7 +137,7 @@ class Rental(Topic):
     def prune(self, now_ms: int) -> None:
         """Forget contracts that ended long ago, and outs behind the window."""
         state = self._state
-        state.outs = traces.prune(state.outs, now_ms - OUTS_MS - traces.LATE_FOR_MS)
+        traces.prune(state.outs, now_ms - OUTS_MS - traces.LATE_FOR_MS)
         gone = []
         for at, contract in state.contracts.items():
             last = contract.returned_ms or (contract.due_ms + NEVER_BACK_MS - KEPT_FOR_MS if contract.dues else 0)

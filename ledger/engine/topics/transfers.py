@@ -239,12 +239,15 @@ class Transfers(Topic):
     def prune(self, now_ms: int) -> None:
         """Forget what is long settled."""
         state, settled, given_up = self._state, now_ms - SETTLED_FOR_MS, now_ms - 6 * SETTLED_FOR_MS
-        for at, arrivals in list(state.arrivals.items()):
+        # Thousands are looked at every day, of which a few are old enough to be looked into.
+        for at in [at for at, arrivals in state.arrivals.items() if arrivals[0].received_ms <= settled]:
+            arrivals = state.arrivals[at]
             limit = settled if at in state.opened or not any(a.is_trade for a in arrivals) else given_up
-            keep(state.arrivals, at, [a for a in arrivals if a.received_ms > limit])
-        for at, opened in list(state.opened.items()):
+            if arrivals[0].received_ms <= limit:
+                keep(state.arrivals, at, [a for a in arrivals if a.received_ms > limit])
+        for at in [at for at, opened in state.opened.items() if any(t.sale_ms <= settled for t in opened)]:
             limit = settled if at in state.arrivals else given_up
-            keep(state.opened, at, [t for t in opened if t.sale_ms > limit])
+            keep(state.opened, at, [t for t in state.opened[at] if t.sale_ms > limit])
 
 
 def _other(entry: Input) -> str:
