@@ -14,6 +14,7 @@ from ledger.cli.common import read_at_most, read_token
 from ledger.cli.head import EXIT_REFUSED, EXIT_UNREACHABLE, token_option
 from ledger.cli.key import passphrase_option, read_passphrase
 from ledger.client.book import Book, Head, RecordSigner, Signed
+from ledger.client.cells import AUTO
 from ledger.client.drafts import Draft, DraftError, check_all, read_draft
 from ledger.client.http import AnswerError, Client, UnreachableError
 from ledger.client.push import Pushed, Pusher, ask_head
@@ -43,8 +44,14 @@ _SHOWN_DEFECTS = 50
 @click.option("--key", "key_paths", type=_FILE, multiple=True, help="Your key file; twice where two persons sign.")
 @passphrase_option
 @click.option("--csv", "csv_path", type=_FILE, help="A spreadsheet of movements and stock-takes, saved as CSV.")
-@click.option("--encoding", default="utf-8-sig", show_default=True, help="Of the CSV; older spreadsheets save gb18030.")
-@click.option("--utc-offset", default="+08:00", show_default=True, help="Of times in the CSV that name none.")
+@click.option(
+    "--encoding",
+    default=AUTO,
+    help="Of the CSV [default: UTF-8, or GBK where it is none and the headings are Chinese].",
+)
+@click.option(
+    "--utc-offset", default="+08:00", show_default=True, help="Of times in the CSV that name none, as 2026/11/20 9:30."
+)
 @click.option("--enterprise", help="Credit code, where the files do not say it.")
 @click.option("--site", help="Site, where the files do not say it.")
 @click.option("--book", help="Book, where the files do not say it.")

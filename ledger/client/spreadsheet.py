@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
+from ledger.client.cells import AUTO, decoded, iso_date, local_time
 from ledger.client.drafts import Draft, DraftError, check
 from ledger.client.spool import BookPlace
 from ledger.errors import VerificationError
@@ -65,7 +66,16 @@ _WORDS = {
     "record": {"出入库": "movement", "盘点": "stocktake"},
     "direction": {"入库": "in", "出库": "out", "入": "in", "出": "out"},
     "packaging": {"密封": "sealed", "散装": "bulk"},
-    "complete": {"是": "true", "否": "false", "yes": "true", "no": "false", "1": "true", "0": "false"},
+    "complete": {
+        "是": "true",
+        "否": "false",
+        "yes": "true",
+        "no": "false",
+        "1": "true",
+        "0": "false",
+        "TRUE": "true",
+        "FALSE": "false",
+    },
     "goods": {"化学品": "chemical", "爆炸物": "explosive", "刀具": "knife"},
 }
 _LINE_TEXTS = ("store", "packaging", "concentration", "form", "batch", "trace", "container", "expires")
@@ -74,7 +84,6 @@ _STOCKTAKE_ONLY = frozenset({"cut_off", "complete"})
 _MOVEMENT_ONLY = (
     frozenset(_RECORD_COLUMNS) - _STOCKTAKE_ONLY - {"record", "group", "event_time", "site", "book", "handlers"}
 )
-_LOCAL_TIME = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})[ T]([0-9]{2}:[0-9]{2})(:[0-9]{2})?", re.ASCII)
 _OFFSET = re.compile(r"Z|[+-][0-9]{2}:[0-9]{2}", re.ASCII)
 _LINE_POINTER = re.compile(r"/body/lines/([0-9]+)")
 _COLUMN_OF = {
@@ -116,7 +125,7 @@ def read_spreadsheet(
     place: BookPlace,
     log: str,
     utc_offset: str = "+08:00",
-    encoding: str = "utf-8-sig",
+    encoding: str = AUTO,
     signers: int = 1,
 ) -> list[Draft]:
     """The records of a CSV file, in its order.
@@ -125,8 +134,8 @@ def read_spreadsheet(
         data: the file's bytes, comma-separated, quoted as spreadsheets do, headings in the first row.
         place: (enterprise, site, book); columns `site` and `book` stand above it where they are filled.
         log: the log's origin, which the records will name.
-        utc_offset: of times without one, such as "2026-03-02 09:30".
-        encoding: "utf-8-sig" reads UTF-8 with or without a byte order mark; older spreadsheets save "gb18030".
+        utc_offset: of times without one, such as "2026-03-02 09:30", or "2026/3/2 9:30", as Excel saves it.
+        encoding: AUTO reads UTF-8 with or without a byte order mark, and GBK where the headings are Chinese.
         signers: how many keys will sign.
 
     Raises: DraftError that names every bad row; nothing is returned then.
@@ -152,23 +161,18 @@ def _group_key() -> Callable[[_Row], tuple[str, int]]:
 
 
 def _rows(data: bytes, encoding: str) -> list[_Row]:
-    try:
-        text = data.decode(encoding)
-    except UnicodeDecodeError as error:
-        raise DraftError([f"the file is not {encoding}; save it as CSV UTF-8, or say --encoding gb18030"]) from error
-    except LookupError as error:
-        raise DraftError([f"{encoding!r} is no encoding that this program knows"]) from error
+    text = decoded(data, encoding, _BY_HEADING)
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
-        headings = [heading.strip() for heading in next(reader, [])]
-        columns = _columns(headings)
+        columns = _columns([heading.strip() for heading in next(reader, [])])
         found = []
         # A quoted cell may hold line breaks, so the row is counted, as a spreadsheet does, and not the line.
         for number, cells in enumerate(reader, start=2):
             if not any(cell.strip() for cell in cells):
                 continue
-            if len(cells) > len(columns):
-                raise DraftError([f"row {number}: {len(cells)} cells under {len(columns)} headings"])
+            # Spreadsheets save columns that were once touched: without heading and cells they are nothing.
+            if any(cell.strip() for at, cell in enumerate(cells) if at >= len(columns) or not columns[at]):
+                raise DraftError([f"row {number}: a cell stands under no heading ({sum(map(bool, columns))} headings)"])
             found.append(_Row(number, {c: _cell(c, v) for c, v in zip(columns, cells, strict=False) if v.strip()}))
             if len(found) > MAX_ROWS:
                 raise DraftError([f"more than {MAX_ROWS} rows; cut the file into several"])
@@ -178,9 +182,13 @@ def _rows(data: bytes, encoding: str) -> list[_Row]:
 
 
 def _columns(headings: list[str]) -> list[str]:
-    defects = [f"heading {heading!r} is not known" for heading in headings if heading not in _BY_HEADING]
+    """The columns in the file's order; "" for one without a heading."""
+    if len(headings) == 1 and (other := next((sign for sign in (";", "\t") if sign in headings[0]), "")):
+        raise DraftError([f"row 1: the cells are separated by {other!r}; save it as CSV with commas"])
     columns = [_BY_HEADING.get(heading, heading) for heading in headings]
-    defects += [f"heading {column!r} stands twice" for column in sorted({c for c in columns if columns.count(c) > 1})]
+    defects = [f"heading {column!r} is not known" for column in columns if column and column not in COLUMNS]
+    twice = {column for column in columns if column and columns.count(column) > 1}
+    defects += [f"heading {column!r} stands twice" for column in sorted(twice)]
     defects += [f"the heading {c!r} ({COLUMNS[c]}) is missing" for c in REQUIRED if c not in columns]
     if defects:
         known = ", ".join(f"{column} ({heading})" for column, heading in COLUMNS.items())
@@ -190,6 +198,8 @@ def _columns(headings: list[str]) -> list[str]:
 
 def _cell(column: str, text: str) -> str:
     text = text.strip()
+    if column == "expires":
+        return iso_date(text)
     return _WORDS.get(column, {}).get(text, text)
 
 
@@ -318,9 +328,9 @@ def _time(sheet: _Sheet, row: _Row, column: str) -> str:
     if not text:
         sheet.bad(row, column, "is empty")
         return text
-    match = _LOCAL_TIME.fullmatch(text)
-    if match:
-        return f"{match[1]}T{match[2]}{match[3] or ':00'}{sheet.utc_offset}"
+    time = local_time(text, sheet.utc_offset)
+    if time is not None:
+        return time
     if "T" not in text:
         sheet.bad(row, column, "is no time: write it as 2026-11-20 09:30")
     return text

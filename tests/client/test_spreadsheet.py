@@ -214,7 +214,72 @@ def test_record_file__is_read_with_defaults_and_named_when_wrong():
         read_draft(json.dumps(document).encode(), "a.json", defaults={"enterprise": factories.HOLDER, "book": "acid"})
 
 
-@pytest.mark.parametrize("typed", ["20 Nov", "2026/11/20 9:30", "20.11.2026 09:30"])
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("2026/11/20 9:30", "2026-11-20T09:30:00+08:00"),
+        ("2026/1/2 9:05:07", "2026-01-02T09:05:07+08:00"),
+        ("2026-1-2 9:05", "2026-01-02T09:05:00+08:00"),
+        ("2026/11/20 09:30", "2026-11-20T09:30:00+08:00"),
+        ("2026年11月2日 9:30", "2026-11-02T09:30:00+08:00"),
+        ("2026-11-20T09:30", "2026-11-20T09:30:00+08:00"),
+    ],
+)
+def test_time__as_excel_saves_it__is_read_in_the_given_zone(typed, meant):
+    (draft,) = read(sheet(GOOD | {"event_time": typed}))
+    assert draft.event_time == meant
+    (draft,) = read(sheet(GOOD | {"event_time": typed}), utc_offset="+09:00")
+    assert draft.event_time == meant.replace("+08", "+09")
+
+
+@pytest.mark.parametrize("typed", ["2026/2/30 9:30", "2026/13/1 9:30", "2026/11/20 24:30", "2026/11/20 9:60"])
+def test_time__of_no_calendar__is_refused_by_row(typed):
+    (found,) = defects(sheet(GOOD | {"event_time": typed}))
+    assert found.startswith("row 2, event_time")
+
+
+def test_expires__as_excel_saves_a_date__is_a_date_of_the_record():
+    for typed in ("2027/3/1", "2027-03-01", "2027年3月1日"):
+        (draft,) = read(sheet(GOOD | {"expires": typed}))
+        assert draft.body["lines"][0]["expires"] == "2027-03-01"
+    assert "expires" in defects(sheet(GOOD | {"expires": "3/1/2027"}))[0]
+
+
+CHINESE = {
+    "种类": "出入库", "发生时间": "2026/3/2 9:30", "方向": "出库", "原因": "sale", "编码": "7697-37-2", "数量": "10", "单位": "KGM",
+    "库房": "R1", "包装": "散装", "对方信用代码": factories.OTHER_HOLDER, "对方名称": "示例化工", "代理人姓名": "王五",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gbk", "gb18030"])
+def test_file__as_excel_saves_it_in_chinese__is_read_without_saying_how(encoding):
+    (draft,) = read(sheet(CHINESE, encoding=encoding))
+    assert draft.body["counterparty"]["name"] == "示例化工" and draft.disclosures == {"/body/agent/name": "王五"}
+
+
+def test_file__bytes_of_another_code_page_under_english_headings__nobody_s_name_is_guessed():
+    row = GOOD | {"reason": "sale", "agent_name": "Müller", "counterparty": factories.OTHER_HOLDER}
+    (found,) = defects(sheet(row, encoding="latin-1"))
+    assert "not UTF-8" in found and "gb18030" in found
+
+
+def test_file__utf_16_or_other_separators__says_how_to_save_it():
+    assert "UTF-16" in defects(sheet(GOOD, encoding="utf-16"))[0]
+    assert "separated by ';'" in defects(sheet(GOOD).replace(b",", b";"))[0]
+    assert "separated by '\\t'" in defects(sheet(GOOD).replace(b",", b"\t"))[0]
+
+
+def test_columns_and_rows__empty_ones_that_were_once_touched__are_nothing():
+    lines = sheet(GOOD).decode().split("\r\n")
+    data = f"{lines[0]},,,\r\n{lines[1]},, ,\r\n,,,,,,,,,,,\r\n,\r\n".encode()
+    (draft,) = read(data)
+    assert draft.source == "row 2"
+    middle = "record,,event_time,direction,reason,code,value,unit,store,packaging\nmovement,{},2026-03-02 09:30,out,consumption,7697-37-2,1,KGM,R1,bulk\n"
+    assert len(read(middle.format("").encode())) == 1
+    assert "row 2: a cell stands under no heading" in defects(middle.format("x").encode())[0]
+
+
+@pytest.mark.parametrize("typed", ["20 Nov", "11/20/2026 9:30", "2026/11-20 9:30", "2026/11/20", "20.11.2026 09:30"])
 def test_row__time_as_people_type_it__says_how_to_write_it(typed):
     (found,) = defects(f"record,event_time,code,value,unit,direction,reason,store,packaging\nmovement,{typed},7697-37-2,1,KGM,in,purchase,R1,bulk\n".encode())
     assert "2026-11-20 09:30" in found
