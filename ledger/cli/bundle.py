@@ -33,13 +33,14 @@ def bundle(record_id: str, state: Path | None, out: Path | None, *, disclosures:
       hazledger bundle 8fc2c91e6720887aee7ebaa54d4d46adb540844c4d845641d6f0ceab2fad14c8 --out record.hzb.json
     """
     here = open_installation(state)
+    chain = here.chain()
     data, verdict = flow.bundle(
         RecordId(record_id),
         log=here.stores.log,
         anchors=here.stores.anchor,
         trust=here.trust,
-        chain=here.chain(),
-        view=RpcChainView(here.config.chain.endpoints[0]),
+        chain=chain,
+        view=RpcChainView(chain.rpc.endpoint),
         disclosures=disclosures,
         now=wall_clock_ms(),
     )

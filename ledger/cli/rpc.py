@@ -16,6 +16,7 @@ from typing import Any
 from ledger.cli.common import WITHIN_S
 from ledger.cli.fetching import fetch
 from ledger.core import rlp, strictjson
+from ledger.core.addresses import shown_address
 from ledger.core.headers import header_rlp
 from ledger.core.trie import parse_header
 from ledger.core.verification.state import Wanted
@@ -37,6 +38,7 @@ class RpcChainView:
         if not url.startswith(("http://", "https://")):
             raise ChainError(f"{url!r} is no http or https address")
         self._url = url
+        self._shown = shown_address(url)
         self._depth = depth
         self._within_s = within_s
         self._identity: tuple[int, bytes] | None = None
@@ -48,12 +50,12 @@ class RpcChainView:
         return self._who()[1]
 
     def block_hash(self, number: int) -> bytes | None:
-        with _well_formed(self._url):
+        with _well_formed(self._shown):
             block = self._call("eth_getBlockByNumber", hex(number), False)
             return None if block is None else _hex(block["hash"])
 
     def state_proof(self, wanted: Wanted) -> StateProof:
-        with _well_formed(self._url):
+        with _well_formed(self._shown):
             return self._state_proof(wanted)
 
     def _state_proof(self, wanted: Wanted) -> StateProof:
@@ -76,8 +78,8 @@ class RpcChainView:
         if self._identity is None:
             genesis = self.block_hash(0)
             if genesis is None:
-                raise ChainError(f"{self._url} has no genesis block")
-            with _well_formed(self._url):
+                raise ChainError(f"{self._shown} has no genesis block")
+            with _well_formed(self._shown):
                 self._identity = (int(self._call("eth_chainId"), 16), genesis)
         return self._identity
 
@@ -87,7 +89,7 @@ class RpcChainView:
             which = hex(max(0, int(self._call("eth_blockNumber"), 16) - self._depth))
         block: dict[str, Any] | None = self._call("eth_getBlockByNumber", which, False)
         if block is None:
-            raise ChainError(f"{self._url} has no block {which!r}")
+            raise ChainError(f"{self._shown} has no block {which!r}")
         return block
 
     def _call(self, method: str, *params: object) -> Any:
@@ -99,27 +101,27 @@ class RpcChainView:
             raw = fetch(request, most=_MAX_ANSWER_BYTES, within_s=self._within_s)
         except (OSError, ValueError, HTTPException) as error:
             reason = getattr(error, "reason", error)
-            raise ChainUnreachableError(f"{self._url} does not answer {method}: {reason}") from error
+            raise ChainUnreachableError(f"{self._shown} does not answer {method}: {reason}") from error
         if len(raw) > _MAX_ANSWER_BYTES:
-            raise ChainError(f"{self._url} answers {method} with more than {_MAX_ANSWER_BYTES} bytes")
+            raise ChainError(f"{self._shown} answers {method} with more than {_MAX_ANSWER_BYTES} bytes")
         try:
             # The strict reader, because an endpoint may answer anything: the standard one recurses as deep as it is told.
             answer = strictjson.loads(raw)
         except MalformedRecordError as error:
-            raise ChainUnreachableError(f"{self._url} does not answer {method}: {error.detail}") from error
+            raise ChainUnreachableError(f"{self._shown} does not answer {method}: {error.detail}") from error
         if not isinstance(answer, dict) or "result" not in answer:
             said = answer.get("error", answer) if isinstance(answer, dict) else answer
-            raise ChainError(f"{self._url} refuses {method}: {json.dumps(said)[:300]}")
+            raise ChainError(f"{self._shown} refuses {method}: {json.dumps(said)[:300]}")
         return answer["result"]
 
 
 @contextmanager
-def _well_formed(url: str) -> Iterator[None]:
+def _well_formed(shown: str) -> Iterator[None]:
     """What an endpoint answers is anything at all: whatever cannot be read is one kind of error."""
     try:
         yield
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise ChainError(f"{url} gives a malformed answer: {type(error).__name__}: {error}") from error
+        raise ChainError(f"{shown} gives a malformed answer: {type(error).__name__}: {error}") from error
 
 
 def _hex(text: str) -> bytes:

@@ -14,6 +14,7 @@ from ledger.catalogue import Catalogue
 from ledger.cli.compose import Installation, wall_clock_ms
 from ledger.cli.processes import STATUS_FILE, settle_memory
 from ledger.cli.rpc import RpcChainView
+from ledger.core.addresses import shown_address
 from ledger.core.trust import DEVELOPMENT
 from ledger.core.verification import Level
 from ledger.errors import LedgerError, NotFoundError, StoreError
@@ -41,6 +42,7 @@ class _Worker:
         self.anchors = self.here.stores.anchor
         self.catalogue = _Names(Catalogue.load())
         self._places, self._places_turn = Places(), threading.Lock()
+        self._views: dict[str, RpcChainView] = {}
         self.door = flow.Door(
             config.origin, flow.Directory(self.log), self.log, self.here.appender, findings=self.findings
         )
@@ -54,10 +56,11 @@ class _Worker:
         """Built at the first bundle: web3 takes a second to import."""
         return self.here.chain()
 
-    @cached_property
+    @property
     def view(self) -> RpcChainView:
-        """The endpoint that our own verification asks."""
-        return RpcChainView(self.config.chain.endpoints[0])
+        """The endpoint that our own verification asks: of several the one that answered last."""
+        url: str = self.chain.rpc.endpoint
+        return self._views.setdefault(url, RpcChainView(url))
 
     def bundle(self, record_id: RecordId, *, disclosures: bool) -> bytes:
         """The bundle, verified before it leaves; one that our own verifier cannot read never leaves."""
@@ -202,7 +205,7 @@ def build() -> Callable[..., Iterable[bytes]]:
             desk=here.appender,
             sessions_of=worker.sessions_of,
             notice=_notice(config),
-            verify_arguments=f"--rpc {config.chain.endpoints[0]}",
+            verify_arguments=f"--rpc {shown_address(config.chain.endpoints[0])}",
             rule_titles=rule_titles(),
             timezone=config.timezone,
             https=config.http.https,

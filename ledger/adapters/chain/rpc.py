@@ -17,6 +17,7 @@ from web3 import HTTPProvider
 from web3.exceptions import BadResponseFormat
 from web3.types import RPCEndpoint
 
+from ledger.core.addresses import shown_address
 from ledger.errors import ChainError, ChainMismatchError, ChainUnreachableError, ConfigError
 from ledger.model import BlockNumber, BlockRef
 
@@ -88,7 +89,7 @@ class Rpc:
     @property
     def shown_endpoint(self) -> str:
         """The same for people: scheme, host and port."""
-        return _shown(self.endpoint)
+        return shown_address(self.endpoint)
 
     def call(self, method: str, *params: Any) -> Any:
         """The `result` of one request.
@@ -107,7 +108,7 @@ class Rpc:
                     self._admit(url)
                 return self._request(url, method, params)
             except _TransportError as error:
-                failures.append(f"{_shown(url)}: {error}")
+                failures.append(f"{shown_address(url)}: {error}")
                 self._admitted.discard(url)
                 self._current = (self._current + 1) % len(self._urls)
                 if error.timed_out and len(self._urls) == 1:
@@ -134,12 +135,14 @@ class Rpc:
         if chain_id is not None:
             found = number(self._request(url, "eth_chainId", ()))
             if found != chain_id:
-                raise ChainMismatchError(f"{_shown(url)} is chain {found}, the trust file names {chain_id}")
+                raise ChainMismatchError(f"{shown_address(url)} is chain {found}, the trust file names {chain_id}")
         if genesis is not None:
             block = self._request(url, "eth_getBlockByNumber", ("0x0", False))
             if block is None or from_hex(block["hash"]) != genesis:
                 shown = block["hash"] if block else "none"
-                raise ChainMismatchError(f"{_shown(url)}: genesis {shown}, the trust file names 0x{genesis.hex()}")
+                raise ChainMismatchError(
+                    f"{shown_address(url)}: genesis {shown}, the trust file names 0x{genesis.hex()}"
+                )
         self._admitted.add(url)
 
     def _request(self, url: str, method: str, params: Sequence[Any]) -> Any:
@@ -224,9 +227,3 @@ def _revert_data(data: Any) -> bytes | None:
         except ValueError:
             return None
     return None
-
-
-def _shown(url: str) -> str:
-    """The endpoint without user, password, path and query: hosted endpoints carry their key there."""
-    scheme, _, rest = url.partition("://")
-    return f"{scheme}://{rest.partition('/')[0].rpartition('@')[2].partition('?')[0]}"
