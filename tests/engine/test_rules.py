@@ -31,6 +31,30 @@ def rule(text):
     return parse_rule(text, "T01.yml", LEGAL)
 
 
+@pytest.mark.parametrize(
+    ("more", "wrong"),
+    [
+        ("x: " + "[" * 100_000, "levels deep"),
+        ("x: " + '{"a":' * 100_000, "levels deep"),
+        ("- " * 100_000, "levels deep"),
+        ("x: &all [1]", "anchors"),
+        ("x: [*all]", "anchors"),
+        ("x: !!python/object:os.system true", "tags"),
+    ],
+)
+def test_rule__yaml_that_is_a_trap__is_refused_before_it_is_composed(more, wrong):
+    with pytest.raises(RuleError, match=rf"^T01\.yml:\d+: .*{wrong}"):
+        rule(more)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("version: 1", f"version: {'9' * 5000}"), ("quiet: 1h", f"quiet: {'9' * 5000}h")]
+)
+def test_rule__number_of_five_thousand_digits__is_none(old, new):
+    with pytest.raises(RuleError, match=r"^T01\.yml:\d+: .*expected here"):
+        rule(GOOD.replace(old, new))
+
+
 def test_rule__good__is_loaded():
     loaded = rule(GOOD)
     assert (loaded.id, loaded.version, loaded.on, loaded.quiet_ms) == ("T01", 1, ("balance",), 3_600_000)
