@@ -11,7 +11,9 @@ from click.testing import CliRunner
 
 from ledger.adapters.clockpause import ClockPauseFile
 from ledger.cli.main import cli
+from ledger.cli.rules import promote as promoting
 from ledger.cli.rules.common import folding
+from ledger.errors import LedgerError
 from ledger.rulesets import shipped_rules, shipped_sources
 from tests.test_evaluate_real import evaluator, log, run  # noqa: F401 - the fixture is used by its name
 
@@ -115,6 +117,29 @@ def test_promote__check_writes_nothing_and_without_it_the_file_is_live(here, tmp
     assert file.read_text() == text
     assert "is live now" in typed("rules", "promote", file)
     assert "status: live\n" in file.read_text()
+
+
+def test_promote__file_saved_again_meanwhile__is_left_alone(here, tmp_path, monkeypatch):
+    file = tmp_path / "c07.yml"
+    text = next(text for name, text in shipped_sources().items() if name.startswith("C07"))
+    file.write_text(text)
+    tried = promoting.BackTest.run
+
+    def saved_while_it_runs(self, *given):
+        file.write_text(text + "# mended\n")
+        return tried(self, *given)
+
+    monkeypatch.setattr(promoting.BackTest, "run", saved_while_it_runs)
+    refused = CliRunner().invoke(cli, ["rules", "promote", str(file)])
+    assert isinstance(refused.exception, LedgerError) and "changed meanwhile" in refused.exception.detail
+    assert file.read_text() == text + "# mended\n"
+
+
+@pytest.mark.parametrize("end", ["9999-12-31", "\u00b2", "9" * 5000])
+def test_backtest__end_that_is_no_day__2(here, end):
+    assert "is no day" in typed("rules", "backtest", "A01", "--to", end, status=2)
+    asked = CliRunner().invoke(cli, ["rules", "explain", "--rule", "A01", "--record", end])
+    assert isinstance(asked.exception, LedgerError)
 
 
 def test_clock__jump__pauses_until_confirmed(here):

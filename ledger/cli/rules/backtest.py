@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ from ledger.rulebench.outcome import Expectations, Summary, summary
 from ledger.rulesets import RuleSet
 
 EXIT_INTERRUPTED = 3
+_INDEX = re.compile(r"[0-9]{1,15}")
 
 
 @click.command("backtest")
@@ -95,8 +97,8 @@ def backtest_command(
     else:
         zone = here.zone()
         days = stretch(log, _day_ms(from_, zone, 0), _day_ms(to, zone, 1))
-        start = int(from_) if from_ is not None and from_.isdigit() else days[0]
-        end = min(int(to), int(log.size())) if to is not None and to.isdigit() else days[1]
+        start = int(from_) if from_ is not None and _INDEX.fullmatch(from_) else days[0]
+        end = min(int(to), int(log.size())) if to is not None and _INDEX.fullmatch(to) else days[1]
         if start >= end:
             raise RuleError("nothing was received in this stretch")
         test = BackTest(log, rules, name, catalogue, start=start, end=end)
@@ -136,11 +138,11 @@ def _chosen(here: Installation, rule: str, rule_id: str | None) -> tuple[RuleSet
 
 
 def _day_ms(text: str | None, zone: ZoneInfo, more_days: int) -> UnixMs | None:
-    if text is None or text.isdigit():
+    if text is None or _INDEX.fullmatch(text):
         return None
     try:
         day = date.fromisoformat(text) + timedelta(days=more_days)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise click.UsageError(f"{text!r} is no day such as 2026-03-01, and no entry's index") from None
     return UnixMs(int(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp() * 1000))
 

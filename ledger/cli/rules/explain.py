@@ -92,7 +92,7 @@ def explain_command(
 
 
 def _index_of(log: Any, name: str) -> int:
-    if name.isdigit() and len(name) < 16:
+    if name.isascii() and name.isdigit() and len(name) < 16:
         return int(name)
     record = log.record_by_id(RecordId(name))
     if record is None:

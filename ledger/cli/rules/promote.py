@@ -60,6 +60,8 @@ def promote_command(context: click.Context, file: Path, *, state: Path | None, c
         here.stores.close()
         against = judged(test, Catalogue.load())
     if not against and not check:
+        if read_files([file]) != drafts:
+            raise RuleError(f"{file} was changed meanwhile; what was tried is not what stands there. Run this again")
         write_whole(file, made_live(text).encode(), mode=file.stat().st_mode & 0o777)
     if as_json:
         print_json(
