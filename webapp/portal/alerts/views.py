@@ -7,10 +7,10 @@ from flask.typing import ResponseReturnValue
 
 from ledger.core.encoding import is_hex_32
 from ledger.core.life import OPEN, possible
-from ledger.errors import DeskError, LedgerError, NotFoundError, StaleError, TransitionError
+from ledger.errors import LedgerError, NotFoundError
 from ledger.handling import standing_of
 from ledger.model import Alert, RecordId
-from webapp.api.problems import problem_of
+from webapp.api.problems import HttpError, problem_of
 from webapp.context import services
 from webapp.desk import key_is_open
 from webapp.portal.access import session_here, signed_in
@@ -58,7 +58,10 @@ def act(alert_id: str) -> ResponseReturnValue:
         raise NotFoundError("")
     try:
         acts.perform(alert_id, life)
-    except (TransitionError, StaleError, DeskError) as error:
+    except HttpError:
+        raise
+    except LedgerError as error:
+        # Also a key that is not enrolled yet, or a sequencer that is away: who acts stays at the alert, and can try again.
         return _page(alert, error)
     return redirect(url_for("alerts.show", alert_id=alert_id), 303)
 
