@@ -33,6 +33,7 @@ from ledger.engine.rules import RuleSet
 from ledger.engine.state import FoldState
 from ledger.evaluate import Evaluator, Platform, shipped_rules
 from ledger.model import Appended, AuthenticRecord, Role, UnixMs
+from ledger.ports import LogReader
 from ledger.sequencer import Identity, Sequencer
 from tests.kit import AUTHORITY, ISSUER, ORIGIN, MemoryGuard
 from tests.scenario import clock
@@ -84,10 +85,10 @@ class Opened:
         self.sequencer = Sequencer(self.stores.log, identity, MemoryGuard(), clock=lambda: self.now, chain_head=None)
         self.door = flow.Door(ORIGIN, flow.Directory(self.stores.log), self.stores.log, self.sequencer)
 
-    def evaluator(self, rules: RuleSet, classifier: Catalogue) -> Evaluator:
-        """An engine on it."""
+    def evaluator(self, rules: RuleSet, classifier: Catalogue, log: LogReader | None = None, **more: Any) -> Evaluator:
+        """An engine on it, or on what `log` shows of it; `more` as Evaluator takes it."""
         return Evaluator(
-            log_reader=self.stores.log,
+            log_reader=log or self.stores.log,
             store=self.stores.engine,
             appender=self.sequencer,
             admit=lambda envelope: flow.checked(envelope, SUBMISSION_TYPE, self.door),
@@ -95,6 +96,7 @@ class Opened:
             classifier=classifier,
             platform=Platform(ISSUER, self.platform.keyid),
             clock=lambda: self.now,
+            **more,
         )
 
     def close(self) -> None:
