@@ -1,4 +1,4 @@
-"""What rules are called: a rule's id says nothing to the person who reads it.
+"""What rules are called, and what kind of number their inputs are: an id and bare milliseconds say nothing to a person.
 
 Titles are read without the engine, which a web process and most commands do without (it costs a fifth of a second). A rule
 that this program does not ship any more has no title here; its alerts keep their reasons.
@@ -6,6 +6,7 @@ that this program does not ship any more has no title here; its alerts keep thei
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
@@ -14,6 +15,8 @@ from typing import Any
 
 import yaml
 
+_FORMS = re.compile(r"\{([a-z_][a-z0-9_]*)\|([a-z_]+)\}")
+_TIMES = re.compile(r"(?m)^  ([a-z_][a-z0-9_]*): \{(?:value: [0-9]+[smhd]\b|legal: [^,}]+, as: (?:days|hours)\b)")
 _OWN: dict[str, Mapping[str, str]] = {"RULE-ERROR": {"zh": "规则运行出错", "en": "A rule does not work"}}
 """What the engine says of itself."""
 
@@ -32,6 +35,21 @@ def rule_titles() -> Mapping[str, Mapping[str, str]]:
 def title_of(rule: str, language: str) -> str:
     """The title of `rule` in "zh" or "en"; nothing for a rule that is not shipped."""
     return rule_titles().get(rule, {}).get(language, "")
+
+
+@cache
+def rule_numbers() -> Mapping[str, Mapping[str, str]]:
+    """By rule and input: "amount" (base units of the row's dimension) or "span" (milliseconds), as far as the rule's file says
+    it, in a reason (`{balance|amount}`) or by a parameter that is a time (`15m`, or a legal number of days).
+    """
+    found: dict[str, Mapping[str, str]] = {}
+    for entry in files("ledger").joinpath("rules").iterdir():
+        if entry.name.endswith(".yml"):
+            text = entry.read_text(encoding="utf-8")
+            spans = dict.fromkeys(_TIMES.findall(text), "span")
+            forms = {name: form for name, form in _FORMS.findall(text) if form in ("amount", "span")}
+            found[str(_head(text)["id"])] = MappingProxyType(spans | forms)
+    return MappingProxyType(found)
 
 
 def _head(text: str) -> Mapping[str, Any]:

@@ -1,10 +1,13 @@
 """Titles of rules, read without the engine."""
 
+import re
 import subprocess
 import sys
 
-from ledger.ruletitles import rule_titles, title_of
-from ledger.rulesets import shipped_rules
+import yaml
+
+from ledger.ruletitles import rule_numbers, rule_titles, title_of
+from ledger.rulesets import shipped_rules, shipped_sources
 
 
 def test_rule_titles__every_shipped_rule__as_the_engine_reads_it():
@@ -24,3 +27,16 @@ def test_title_of__both_languages__and_nothing_for_a_stranger():
 def test_ruletitles__imported__brings_no_engine():
     code = "import sys, ledger.ruletitles as r; r.rule_titles(); print([m for m in sys.modules if m.startswith('ledger.engine')])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_rule_numbers__parameters_that_are_times_and_amounts_in_reasons__are_known_as_such():
+    numbers = rule_numbers()
+    assert numbers["D05"] == {"late": "span", "late_much": "span", "ahead": "span"} | {
+        name: form for name, form in numbers["D05"].items() if name not in ("late", "late_much", "ahead")
+    }
+    assert numbers["B08"]["mean"] == numbers["B08"]["month"] == "amount" and "limit" not in numbers["B08"]
+    for rule in shipped_rules().rules:
+        text = next(text for name, text in shipped_sources().items() if name.startswith(rule.id + "-"))
+        for name, given in (yaml.safe_load(text).get("parameters") or {}).items():
+            timed = re.fullmatch(r"[0-9]+[smhd]", str(given.get("value", ""))) or given.get("as") in ("days", "hours")
+            assert (numbers[rule.id].get(name) == "span") == bool(timed), (rule.id, name)

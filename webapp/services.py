@@ -136,6 +136,8 @@ class Services:
     """What follows `--trust trust.json` in the command shown on a record's page, e.g. `--rpc http://127.0.0.1:8545`."""
     rule_titles: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """{"zh": …, "en": …} by rule id."""
+    rule_numbers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """By rule id and input: "amount" or "span", where a bare number would say nothing."""
     timezone: str = "Asia/Shanghai"
     """IANA name; all times on pages are shown in it."""
     https: bool = False

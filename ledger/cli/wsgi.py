@@ -22,7 +22,7 @@ from ledger.findings import findings
 from ledger.model import Finding, LeafIndex, Payload, RecordId, StoredRecord
 from ledger.places import Places, check_stores, stores_of
 from ledger.receive import prechecked
-from ledger.ruletitles import rule_titles
+from ledger.ruletitles import rule_numbers, rule_titles
 from webapp import create_app
 from webapp.services import NotReady, Proof, Services, SessionRow
 
@@ -207,6 +207,7 @@ def build() -> Callable[..., Iterable[bytes]]:
             notice=_notice(config),
             verify_arguments=f"--rpc {shown_address(config.chain.endpoints[0])}",
             rule_titles=rule_titles(),
+            rule_numbers=rule_numbers(),
             timezone=config.timezone,
             https=config.http.https,
             # A stream holds its thread: however few there are, half of them answer everybody else.

@@ -54,16 +54,19 @@ _TURNS = dict.fromkeys(TO_DO, 0) | {ORDER_ISSUED: 1, SNOOZED: 2, SUPPRESSED: 2, 
 STATUS_RANKS = {status: _TURNS[status] for status in STATUSES}
 SEVERITY_RANKS = {severity: rank for rank, severity in enumerate(SEVERITIES)}
 
-Urgency = tuple[int, int, int, int]
-"""What an alert is sorted by where the most urgent stands first: (whose turn it is, severity, deadline, stream sequence)."""
+LATE = (OVERDUE, ESCALATED)
+Urgency = tuple[int, int, int, int, int]
+"""What an alert is sorted by where the most urgent stands first: (whose turn it is, severity, whether nobody has looked in
+time, deadline, stream sequence)."""
 
 
 def urgency(status: str, severity: str, due_ms: int | None, seq: int) -> Urgency:
-    """First what waits for the supervisor, then for the enterprise, what rests, what is closed; in each by severity and
-    time left. The store sorts by the same.
+    """First what waits for the supervisor, then for the enterprise, what rests, what is closed; in each by severity, then what
+    is overdue or escalated already, then by time left. The store sorts by the same.
     """
     rank = SEVERITY_RANKS.get(severity, len(SEVERITY_RANKS))
-    return (STATUS_RANKS[status], rank, NOBODY_DUE_MS if due_ms is None else due_ms, seq)
+    late = 0 if status in LATE else 1
+    return (STATUS_RANKS[status], rank, late, NOBODY_DUE_MS if due_ms is None else due_ms, seq)
 
 
 _ONWARD: dict[str, tuple[str, ...]] = {

@@ -12,7 +12,7 @@ from ledger.model import Alert, Anchor, BlockRef, Finding, StateProof, TreeHead,
 from ledger.ports import EngineBatch, LifeRow, LineRow, StockRow
 from ledger.flow import submit, submit_batch
 from ledger.core.record import parse_payload
-from ledger.ruletitles import rule_titles
+from ledger.ruletitles import rule_numbers, rule_titles
 from tests import kit
 from webapp import create_app
 from webapp.auth import new_token
@@ -80,6 +80,7 @@ class Desk:
             "secret_key": b"k" * 32,
             "sessions_of": self._sessions_of,
             "rule_titles": rule_titles(),
+            "rule_numbers": rule_numbers(),
             "poll_ms": 20,
             "notice": {"zh": "出入库流水由程序模拟生成。", "en": "The movement stream is simulated."},
         }

@@ -1,9 +1,11 @@
 """What the pages of alerts show."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
+from ledger.ports import EngineBatch
 from tests.webapp.pages import profile, rows_of, text_of
 
 
@@ -32,7 +34,7 @@ def test_alerts__list__what_wants_handling_first_by_severity_and_time_left(desk,
     queue(desk)
     assert listed(browser) == [4, 3, 5, 1, 7]
     text = text_of(browser.get("/alerts"))
-    assert "Alerts: To be handled. Most urgent first: by severity, then by time left. as of" in text
+    assert "Alerts: To be handled. Most urgent first: by severity, then what is overdue, then by time left. as of" in text
     assert "1 hour late" in text and "2 hours left" in text
     assert 'data-stream="/api/v1/stream?after=7"' in browser.get("/alerts").get_data(as_text=True)
 
@@ -73,7 +75,7 @@ def test_alerts__filter_not_understood__is_named_and_left_out(desk, browser):
     path = "/alerts?severity=urgent&state=gone&sort=up&rule=%3Cb%3E&holder=..&after=1.2"
     assert listed(browser, path) == [4, 3, 5, 1, 7]
     assert "Not understood and left out: state, severity, rule, holder, sort, after" in text_of(browser.get(path))
-    for after in ("x", "9" * 30, "0.0.0.0.0", "-1", "0.0.%00.1", "1.1.1.9999999999999999"):
+    for after in ("x", "9" * 30, "0.0.0.0", "0.0.0.0.0.0", "-1", "0.0.%00.1", "1.1.1.9999999999999999"):
         assert browser.get(f"/alerts?after={after}").status_code == 200
 
 
@@ -146,10 +148,6 @@ def test_alert__its_page__reason_inputs_and_entries_behind(desk, browser):
 
 
 def test_alert__what_the_rule_saw__in_units_and_times_of_people(desk, browser):
-    from dataclasses import replace
-
-    from ledger.ports import EngineBatch
-
     inputs = {"code": "7697-37-2", "dimension": "mass", "balance": -3_000_000, "pieces": -2, "sealed": True, "due_ms": 1_790_000_000_000, "age_ms": 432_000_000, "categories": ["explosive_precursor"], "key": "7697-37-2||bulk|mass"}
     alert = replace(desk.alert(), alert_id="ab" * 32, inputs=inputs)
     desk.stores.engine.commit(EngineBatch(cursor=desk.stores.log.size(), alerts=(alert,)))
@@ -225,3 +223,48 @@ def test_alert_reason__name_with_markup__is_escaped(desk):
 
 def test_live_list__says_in_which_zone_it_tells_the_time(desk):
     assert 'data-zone="Asia/Shanghai"' in desk.supervisor().get("/alerts").get_data(as_text=True)
+
+
+# --- what a page is made of, linked and in words
+
+
+def test_alert__about_another_than_whose_record_raised_it__names_both(desk, browser):
+    profile(desk, desk.other, "江北试剂", "North Reagents")
+    profile(desk, desk.acid, "城南化工", "South Works")
+    alert = replace(desk.alert(rule="B12"), alert_id="ab" * 32, fingerprint=(desk.other.holder, "7697-37-2"))
+    stands = desk.stores.engine.lives([desk.alert()])
+    life = replace(next(iter(stands.values())), alert_id=alert.alert_id)
+    desk.stores.engine.commit(EngineBatch(cursor=desk.stores.log.size(), alerts=(alert,), lives=(life,)))
+    for path in ("/alerts?rule=B12&sort=newest", f"/alerts/{alert.alert_id}"):
+        assert "North Reagents by a record of South Works S1" in text_of(browser.get(path)), path
+
+
+def test_alert__what_the_rule_saw__times_and_amounts_of_the_rule_in_words_ids_and_companies_as_links(desk, browser):
+    record_id = desk.stock()
+    inputs = {
+        "late": 86_400_000, "late_much": 432_000_000, "month": 25_000_000, "dimension": "mass", "stocktake": record_id,
+        "holder": desk.acid.holder, "record": "cd" * 32,
+    }  # fmt: skip
+    alerts = [
+        replace(desk.alert(rule=rule), alert_id=name * 32, inputs=inputs, fingerprint=("mass", record_id))
+        for rule, name in (("D05", "ab"), ("B08", "ac"))
+    ]
+    desk.stores.engine.commit(EngineBatch(cursor=desk.stores.log.size(), alerts=tuple(alerts)))
+    page = browser.get(f"/alerts/{'ab' * 32}")
+    assert "late 1 day" in text_of(page) and "late much 5 days" in text_of(page)
+    html = page.get_data(as_text=True)
+    assert f'href="/records/{record_id}" title="{record_id}"' in html and f'href="/enterprises/{desk.acid.holder}"' in html
+    assert "cd" * 32 in html and f'href="/records/{"cd" * 32}"' not in html, "no link to what is not there"
+    assert "month 25 kg" in text_of(browser.get(f"/alerts/{'ac' * 32}"))
+    zh = text_of(desk.supervisor("zh").get(f"/alerts/{'ab' * 32}"))
+    assert f"质量 · {record_id[:12]}…" in zh
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [("open", "to look at: 1 hour left"), ("overdue", "to handle: 1 hour left"), ("order_issued", "reply due: 1 hour left"), ("snoozed", "returns: 2 hours left")],
+)
+def test_alert__deadline__says_what_it_is_for(desk, browser, status, said):
+    now = desk.clock()
+    desk.alert(life={"status": status, "due_ms": now + HOUR, "until_ms": now + 2 * HOUR})
+    assert said in text_of(browser.get("/alerts?state=all"))

@@ -7,6 +7,7 @@ import pytest
 from ledger.core.disclosure import make_disclosure, make_sd
 from ledger.errors import ChainUnreachableError, StoreError
 from tests import factories
+from tests.kit import Book
 from tests.webapp.desk import Desk, form_token
 from tests.webapp.pages import fill, rows_of, text_of
 from webapp.services import Proof
@@ -219,3 +220,32 @@ def test_personal_data__the_log_cannot_be_written__nothing_is_shown(tmp_path):
     assert shown.status_code == 503
     assert "王小明" not in shown.get_data(as_text=True)
     desk.close()
+
+
+def test_record__of_an_alert__rule_by_title_amounts_in_units_and_links_to_what_it_is_about(desk, browser):
+    alert, record_id = desk.alert(), desk.stock()
+    body = factories.body("alert") | {
+        "rule": "B08", "alert_id": alert.alert_id, "record": record_id, "first_index": 1, "fingerprint": ["mass"],
+        "inputs": {"amount": 25_000_000, "month": 5_000_000, "dimension": "mass"},
+    }  # fmt: skip
+    made = desk.log.sequencer.append_platform("alert", "alerts", body).receipt.record_id
+    page = browser.get(f"/records/{made}")
+    html, text = page.get_data(as_text=True), text_of(page)
+    assert "B08 Unusual quantity" in text and "amount 25 kg" in text and "month 5 kg" in text
+    for link in (f"/alerts/{alert.alert_id}", f"/records/{record_id}", "/entries/1", "/alerts?rule=B08&amp;state=all"):
+        assert f'href="{link}"' in html, link
+    assert "质量" in text_of(desk.supervisor("zh").get(f"/records/{made}"))
+
+
+def test_record__when_it_happened__in_the_county_s_time_and_as_it_was_signed(desk, browser):
+    record_id = desk.stock(event_time="2026-03-02T01:30:00Z")
+    assert "2026-03-02 09:30:00 2026-03-02T01:30:00Z" in text_of(browser.get(f"/records/{record_id}"))
+
+
+def test_record__profile__its_words_are_in_chinese(desk):
+    desk.stock()
+    office = Book(desk.acid.key, desk.acid.holder, "S1", "office")
+    body = factories.body("profile") | {"roles": ["shop"], "scope": ["highly_toxic", "eu_precursor_annex_i"]}
+    record_id = desk.log.submit(office.next("profile", body=body)).receipt.record_id
+    text = text_of(desk.supervisor("zh").get(f"/records/{record_id}"))
+    assert all(word in text for word in ("销售门店", "剧毒", "附件一"))

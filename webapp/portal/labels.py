@@ -56,6 +56,14 @@ ALERT_STATES = {
     "overdue": _l("overdue"),
     "escalated": _l("escalated"),
 }
+DEADLINES = {
+    "open": _l("to look at:"),
+    "in_hand": _l("to handle:"),
+    "order_issued": _l("reply due:"),
+    "snoozed": _l("returns:"),
+    "suppressed": _l("returns:"),
+}
+"""What the deadline of an alert is for, by its state; `in_hand` stands for all others."""
 ALERT_VIEWS = {
     "todo": _l("To be handled"),
     "new": _l("New"),

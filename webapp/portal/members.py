@@ -89,7 +89,7 @@ MEMBERS_ZH = {
     # discipline
     "closed_day": "最近日结日", "expected_ms": "应报时间", "last_ms": "最近动态时间", "usual_ms": "通常间隔", "silent_from_ms": "视为沉寂时间", "in_stock": "有库存", "corrected": "被更正记录", "records_30d": "30 日记录数", "corrections_30d": "30 日更正数", "known_ms": "在册时长", "since_notice_ms": "距检查或指令", "noticed": "近期被检查", "lowering_run": "连续减短次数", "run": "连续次数线", "after_notice": "检查后时限", "fresh": "近期界限", "rate": "比率线（ppm）", "enough": "最少记录数", "newcomer": "新用户期", "late_much": "严重迟报线", "ahead": "超前线",
     # storage
-    "clash": "存在禁忌", "severe": "特别危险", "pair": "禁忌组合", "first": "物质一", "second": "物质二", "others": "其他物质数", "sum_ppm": "S 值（ppm）", "risk_milli": "R 值（千分）", "hazard_level": "重大危险源等级", "people_known": "周边人数已申报", "without_mass": "无质量的项数", "expires_ms": "过期时间", "warn_ms": "预警时间", "reference": "参照", "since_ms": "起始时间", "limit": "期限",
+    "clash": "存在禁忌", "severe": "特别危险", "pair": "禁忌组合", "first": "物质一", "second": "物质二", "others": "其他物质数", "sum_ppm": "S 值（ppm）", "risk_milli": "R 值（千分）", "hazard_level": "重大危险源等级", "people_known": "周边人数已申报", "without_mass": "无质量的项数", "expires_ms": "过期时间", "warn_ms": "预警时间", "reference": "参照", "since_ms": "起始时间", "limit": "限值",
     # windows
     "window_end_ms": "窗口截止时间", "uploaded": "上传条数", "first_time": "首次", "z_ready": "偏离可评估", "n_14d": "14 日次数", "n_30d": "30 日次数", "sellers_14d": "14 日卖方数", "sellers_30d": "30 日卖方数",
     "total_14d": "14 日合计", "total_30d": "30 日合计", "earliest_ms": "最早所载时间", "latest_ms": "最晚所载时间",
@@ -133,6 +133,9 @@ VALUES_ZH: dict[str, dict[str, str]] = {
     "unit": {"MGM": "毫克", "GRM": "克", "KGM": "千克", "TNE": "吨", "MLT": "毫升", "LTR": "升", "MTQ": "立方米", "H87": "件"},
 }
 VALUES_ZH["to"] = VALUES_ZH["from"]
+VALUES_ZH["scope"] = VALUES_ZH["categories"] | {"eu_precursor_annex_i": "欧盟爆炸物前体（附件一）", "eu_precursor_annex_ii": "欧盟爆炸物前体（附件二）"}
+VALUES_ZH["roles"] = {"producer": "生产单位", "user": "使用单位", "shop": "销售门店", "seller": "销售单位", "trader": "经营单位", "lessor": "租赁单位", "carrier": "运输单位", "storage": "仓储单位"}
+VALUES_ZH["role"] = {"keeper": "保管员", "buyer": "采购员", "driver": "驾驶员", "guard": "值守人员", "manager": "负责人", "clerk": "营业员", "invoice": "发票", "photo": "照片", "evidence": "证据", "contract": "合同", "permit": "许可证件"}
 # fmt: on
 
 UNITS_EN = {"MGM": "mg", "GRM": "g", "KGM": "kg", "TNE": "t", "MLT": "mL", "LTR": "L", "MTQ": "m³", "H87": "pieces"}
@@ -198,17 +201,21 @@ def variety(key: str) -> str:
     )
 
 
-def readable(inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """What a rule saw: amounts in the unit of its `dimension`, everything else as it is."""
-    dimension = inputs.get("dimension")
-    if dimension not in {"mass", "volume"}:
-        return dict(inputs)
-    show = format_mass if dimension == "mass" else format_volume
-    return {
-        name: show(item) if name in AMOUNTS and isinstance(item, int) else item
-        for name, item in inputs.items()
-        if name != "dimension"
-    }
+def readable(inputs: Mapping[str, Any], rule: str = "") -> dict[str, Any]:
+    """What a rule saw: amounts in the unit of its `dimension`, spans of time in words, everything else as it is."""
+    forms = services().rule_numbers.get(rule, {})
+    show = {"mass": format_mass, "volume": format_volume}.get(inputs.get("dimension", ""))
+
+    def shown(name: str, item: Any) -> Any:
+        if isinstance(item, bool) or not isinstance(item, int):
+            return item
+        if show is not None and (name in AMOUNTS or forms.get(name) == "amount"):
+            return show(item)
+        if forms.get(name) == "span" and not name.endswith("_ms"):
+            return age(item)
+        return item
+
+    return {name: shown(name, item) for name, item in inputs.items() if show is None or name != "dimension"}
 
 
 def _number(item: int, name: str) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from datetime import datetime, timezone
 
+from flask import url_for
 from markupsafe import Markup
 
+from ledger.core.encoding import is_hex_32
 from ledger.core.quantity import format_mass, format_volume
 from ledger.core.record import parse_instant
-from ledger.model import Alert
+from ledger.model import Alert, RecordId
 from webapp.context import services
 from webapp.i18n import gettext as _
 from webapp.i18n import language, pick
@@ -19,6 +21,12 @@ from webapp.portal.names import name_of
 
 _CODES = re.compile(r"(?<![0-9A-Za-z-])(?:[1-9][0-9]{1,6}-[0-9]{2}-[0-9]|[0-9A-HJ-NPQRTUWXY]{18})(?![0-9A-Za-z-])")
 _INSTANTS = re.compile(r"(?<![0-9A-Za-z-])[12][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,3})?Z")
+_HOLDER = re.compile(r"[0-9A-HJ-NPQRTUWXY]{18}")
+DIMENSIONS = frozenset({"mass", "volume", "count"})
+NO_PLACE = frozenset(
+    {"digest", "digests", "sha256", "hash", "keyid", "g", "root", "rules", "parameters", "catalogue", "ruleset"}
+)
+"""Members that hold digests of other things: they are not looked up."""
 SHORT_ID = 12
 """Enough of a record_id to tell two rows apart; the whole one is in the link and on the record's page."""
 
@@ -58,8 +66,36 @@ def named(text: str) -> str:
 
 
 def about(part: str) -> str:
-    """A part of what an alert is about: a balance key in words, anything else `named`."""
-    return value(part, "key") if part.count("|") >= 3 else named(part)
+    """A part of what an alert is about: a balance key or a dimension in words, an id by its beginning, anything else `named`."""
+    if part.count("|") >= 3:
+        return value(part, "key")
+    if is_hex_32(part):
+        return f"{short(part)}…"
+    return value(part, "dimension") if part in DIMENSIONS else named(part)
+
+
+def subject(alert: Alert) -> str:
+    """Whom an alert is about, where that is another enterprise than the one whose record raised it; "" where it is that one."""
+    first = alert.fingerprint[0] if alert.fingerprint else ""
+    return first if first != alert.holder and _HOLDER.fullmatch(first) else ""
+
+
+def place_of(text: str, name: str = "") -> str:
+    """The page of the record or alert that an identifier names; "" for one that names none, such as a digest of rules."""
+    if name in NO_PLACE or not is_hex_32(text):
+        return ""
+    if services().log.record_by_id(RecordId(text)) is not None:
+        return url_for("records.show", record_id=text)
+    return url_for("alerts.show", alert_id=text) if services().engine.alert(text) is not None else ""
+
+
+def claimed(text: str) -> Markup:
+    """A moment as its signer wrote it: in the portal's zone, and beside it the exact words where they say it otherwise."""
+    try:
+        at = parse_instant(text)
+    except ValueError:
+        return Markup("{}").format(text)
+    return Markup('{} <span class="faint">{}</span>').format(when(at), text)
 
 
 def reason(alert: Alert) -> str:
@@ -116,6 +152,9 @@ FILTERS = {
     "moment": moment,
     "number": number,
     "rule_title": rule_title,
+    "subject": subject,
+    "place_of": place_of,
+    "claimed": claimed,
     "left": left,
     "short": short,
     "member": member,

@@ -14,7 +14,7 @@ from ledger.adapters.store.schema.engine import alert as alert_table
 from ledger.adapters.store.schema.engine import life as life_table
 from ledger.adapters.store.schema.engine import order as order_table
 from ledger.adapters.store.schema.engine import step as step_table
-from ledger.core.life import NOBODY_DUE_MS, SEVERITY_RANKS, STATUS_RANKS
+from ledger.core.life import LATE, NOBODY_DUE_MS, SEVERITY_RANKS, STATUS_RANKS
 from ledger.model import Alert, LeafIndex, RecordId, UnixMs
 from ledger.ports import EngineBatch, LifeRow, OrderRow, QueueFilter, StepRow
 
@@ -65,6 +65,7 @@ class LifeReads:
             place = (
                 case(STATUS_RANKS, value=life_table.c.status),
                 case(SEVERITY_RANKS, value=life_table.c.severity, else_=len(SEVERITY_RANKS)),
+                case((life_table.c.status.in_(LATE), 0), else_=1),
                 func.coalesce(life_table.c.due_ms, NOBODY_DUE_MS),
                 alert_table.c.seq,
             )

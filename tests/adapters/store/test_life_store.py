@@ -95,6 +95,12 @@ def test_queue__urgent_first__pages_by_its_own_cursor_and_sorts_as_the_pure_func
     assert [place for place, _ in seen] == sorted(place for place, _ in seen)
 
 
+def test_queue__urgent_first__overdue_before_open_whatever_the_deadlines(engine):
+    lives = (life(1, "open", due_ms=NOW - HOUR), life(2, "overdue", due_ms=NOW + HOUR), life(3, "escalated", due_ms=NOW + 9))
+    engine.commit(EngineBatch(cursor=11, lives=lives))
+    assert ids(engine.queue(QueueFilter(severities=("high",), urgent_first=True), limit=9)) == [3, 2, 1]
+
+
 def test_queue_counts__by_status_and_severity(engine):
     assert engine.queue_counts() == {
         ("open", "high"): 1, ("overdue", "critical"): 1, ("closed", "critical"): 1, ("suppressed", "low"): 1,

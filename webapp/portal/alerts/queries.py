@@ -122,7 +122,7 @@ def sentence(filters: Filters) -> str:
     order = (
         _("Newest first, by when they were raised.")
         if filters.sort == "newest"
-        else _("Most urgent first: by severity, then by time left.")
+        else _("Most urgent first: by severity, then what is overdue, then by time left.")
         if filters.state != "all"
         else _(
             "What waits for you first, then for the enterprise, then what rests or is closed; in each by severity and time left."
@@ -166,7 +166,7 @@ def most_urgent(limit: int, *, holder: str | None = None, statuses: tuple[str, .
     return services().engine.queue(QueueFilter(statuses, holder=holder, urgent_first=True), limit=limit)
 
 
-_URGENCY = ("turn", "severity", "due_ms", "seq")
+_URGENCY = ("turn", "severity", "late", "due_ms", "seq")
 
 
 def _cursor(filters: Filters) -> Any:
