@@ -169,12 +169,20 @@ def _find(course: Course, time: int, entry: int, group: str) -> int | None:
 def _clusters(marks: Iterable[Mark], quiet_ms: int) -> list[tuple[int, int, int]]:
     """(start, end, worst band) of marks that are closer together than the quiet time; ascending."""
     found: list[tuple[int, int, int]] = []
+    start = end = band = 0
+    begun = False
+    # Hundreds of marks may be gone through for each new one: what `_near` and `Mark.end` say, without calling them.
+    near_ms = max(quiet_ms, 1)
     for mark in marks:
-        if found and _near(found[-1][0], found[-1][1], mark.time, mark.end, quiet_ms):
-            start, end, band = found[-1]
-            found[-1] = (start, max(end, mark.end), min(band, mark.band))
-        else:
-            found.append((mark.time, mark.end, mark.band))
+        last = max(mark.time, mark.until)
+        if begun and mark.time - end < near_ms and start - last < near_ms:
+            end, band = max(end, last), min(band, mark.band)
+            continue
+        if begun:
+            found.append((start, end, band))
+        start, end, band, begun = mark.time, last, mark.band, True
+    if begun:
+        found.append((start, end, band))
     return found
 
 

@@ -171,13 +171,15 @@ class Allowances(Topic):
         return self._rows(entry, holder, codes)
 
     def _rows(self, entry: Input, holder: str, codes: dict[str, None]) -> Iterator[Row]:
+        # Statements are the many, and allow no amount that is counted here.
+        held = [one for one in self._licences.held(holder) if one.type in _KINDS and one.status != "applied"]
         for code in codes:
             purchases = self._state.bought.get(f"{holder} {code}", [])
             for kind in ("licence", "filing"):
                 allowances = [
                     _Allowance(licence, *item[1:])
-                    for licence in self._licences.held(holder)
-                    if _KINDS.get(licence.type) == kind and licence.status != "applied"
+                    for licence in held
+                    if _KINDS[licence.type] == kind
                     for item in licence.allowed
                     if item[0] == code and (not licence.activities or "purchase" in licence.activities)
                 ]

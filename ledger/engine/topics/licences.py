@@ -156,7 +156,7 @@ class Licences(Topic):
             )
             if same and old.confirmed and not new.confirmed:
                 return
-            if _says_the_same(old, new) and not old.confirmed:
+            if old.valid_from == new.valid_from and not old.confirmed and _says_the_same(old, new):
                 # Declaring the same again does not put off its check.
                 new.received_ms = min(new.received_ms, old.received_ms)
                 same = True
