@@ -76,9 +76,14 @@ def audit(what: Audited, *, check: Checker, progress: Progress) -> Report:
     what.tables.hold("engine")
     before = _guard(what)
     what.tables.hold("log")
-    log = LogTables(what.tables, what.trust, report, zone=what.zone, lookup_key=what.lookup_key)
     after = _guard(what)
     what.tables.hold("portal")
+    if _misfits(what.tables, report):
+        report.skipped.append(
+            "all else: where a value is not of its column's type, nothing that rests on it can be read"
+        )
+        return report
+    log = LogTables(what.tables, what.trust, report, zone=what.zone, lookup_key=what.lookup_key)
     anchors = AnchorTables(
         what.tables,
         what.trust,
@@ -102,6 +107,19 @@ def audit(what: Audited, *, check: Checker, progress: Progress) -> Report:
     else:
         _engine(what, what.refold, report)
     return report
+
+
+def _misfits(tables: TableReader, report: Report) -> bool:
+    """Whether there are values that no program of ours has written; each is a finding."""
+    found = False
+    for one in tables.misfits():
+        if one.store == "portal" and one.table != "access":
+            continue  # not evidence
+        found = True
+        name = Row(report, f"{one.store}.{one.table}", one.row)
+        name.differs(one.column, f"holds a value of type {one.holds}, not {one.wants}", code="wrong-type")
+        report.seen.setdefault(name.place, 0)
+    return found
 
 
 def _chain_head(side: ChainSide, report: Report) -> tuple[int, bytes] | None:
@@ -161,7 +179,14 @@ def _grants(log: LogTables, side: ChainSide, report: Report) -> None:
 def _engine(what: Audited, refold: Refold, report: Report) -> None:
     kept = next(what.tables.rows("engine", "snapshot"), None)
     state = next(what.tables.rows("engine", "state"), None)
-    folded = refold(None if kept is None else kept["cursor"], 0 if state is None else state["cursor"])
+    folded: tuple[TableReader, bytes | None] | str
+    try:
+        folded = refold(None if kept is None else kept["cursor"], 0 if state is None else state["cursor"])
+    except Exception as error:
+        # Of a log in which nothing was found it is a fault of ours; else of what was found, and that must be told.
+        if not report.total:
+            raise
+        folded = f"{type(error).__name__} in the fold of a log in which something was altered"
     if isinstance(folded, str):
         report.skipped.append(f"the engine's tables: {folded}")
         return

@@ -3,7 +3,7 @@
 Nothing here does anything. Each method says what is true when it returns, because that is what the stages promise on.
 """
 
-from ledger.ports.audit import TableReader
+from ledger.ports.audit import Misfit, TableReader
 from ledger.ports.chain import AnchorStore, Authority, Chain
 from ledger.ports.engine import (
     EngineBatch,
@@ -56,6 +56,7 @@ __all__ = [
     "LineRow",
     "LogReader",
     "LogWriter",
+    "Misfit",
     "NewEntry",
     "NewTile",
     "OrderRow",

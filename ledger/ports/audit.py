@@ -3,7 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """A value that is not of its column's type. `row` is the primary key, parts joined by slashes."""
+
+    store: str
+    table: str
+    row: str
+    column: str
+    holds: str
+    wants: str
 
 
 class TableReader(Protocol):
@@ -11,6 +24,9 @@ class TableReader(Protocol):
 
     def hold(self, store: str) -> None:
         """From now on this store's rows are those of this moment, whatever is written meanwhile."""
+
+    def misfits(self) -> Iterator[Misfit]:
+        """Values of another type than their column's: SQLite keeps whatever it is given."""
 
     def names(self, store: str) -> list[str]: ...
     def count(self, store: str, table: str) -> int: ...

@@ -173,6 +173,47 @@ def altered_column(installed, copy, tmp_path, store, table, column) -> None:
         assert any((case.verify_log, name) in codes for name in names), codes
 
 
+@pytest.mark.parametrize(
+    ("store", "table", "column", "value"),
+    [
+        ("log", "entry", "receipt", "[]"),
+        ("log", "entry", "holder", b"\xff"),
+        ("log", "checkpoint", "root", 7),
+        ("engine", "snapshot", "state", "text"),
+        ("anchor", "proof", "removed", -1),
+        ("anchor", "anchor", "anchored_at_s", 1.5),
+        ("portal", "access", "digest", "text"),
+    ],
+)
+def test_column__value_of_another_type__is_named_and_ends_no_audit(installed, copy, store, table, column, value):
+    raw = raw_of(copy)
+    first = raw.query(store, f'SELECT min(rowid) FROM "{table}"')[0]
+    assert raw.execute(store, f'UPDATE "{table}" SET "{column}" = ? WHERE rowid = ?', (value, *first)) == 1
+    report = _audit(copy, installed.service.rpc_url, fold=installed.folds.of)
+    assert [(f.place, f.column, f.code) for f in report.findings] == [(f"{store}.{table}", column, "wrong-type")]
+    assert report.skipped
+
+
+def test_column__a_number_that_no_clock_shows__is_named_although_the_log_cannot_be_folded_again(installed, copy):
+    row = 'UPDATE entry SET received = ? WHERE "index" = (SELECT max("index") FROM entry WHERE kind = \'tick\')'
+    assert raw_of(copy).execute("log", row, (2**63 - 1,)) == 1
+
+    @contextmanager
+    def folds(_here):
+        yield lambda *_: (_ for _ in ()).throw(ValueError("year 292278994 is out of range"))
+
+    report = _audit(copy, installed.service.rpc_url, fold=folds)
+    assert {(f.place, f.column) for f in report.findings} >= {("log.entry", "received")}
+    assert any("ValueError" in text for text in report.skipped)
+    with pytest.raises(ValueError, match="292278994"):
+        _audit(installed.state, installed.service.rpc_url, fold=folds)
+
+
+def test_column__credential_of_another_type__is_no_evidence(installed, copy):
+    assert raw_of(copy).execute("portal", "UPDATE token SET token_id = x'ff'")
+    assert _audit(copy, installed.service.rpc_url, fold=installed.folds.of).total == 0
+
+
 def test_rows__access_log_cut_off__the_entry_that_covers_it_says_so(installed, copy):
     """A chain of digests alone does not show that its end is missing; the log's `access` entry does."""
     raw_of(copy).execute("portal", "DELETE FROM access WHERE n = (SELECT max(n) FROM access)")

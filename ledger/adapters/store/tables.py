@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, and_, func, or_, select
+from sqlalchemy import Column, ColumnElement, Table, and_, func, or_, select
 
 from ledger.adapters.store.anchor_store import AnchorStore
 from ledger.adapters.store.database import Database, FrozenDatabase
 from ledger.adapters.store.schema import STORES
 from ledger.model import StateProof, TreeSize
+from ledger.ports.audit import Misfit
 
+_KINDS = {int: "integer", bool: "integer", bytes: "blob", str: "text"}
 ROWS_AT_ONCE = 256
 """Envelopes may have 72 KiB each; 18 MiB is what one page of them may take."""
 
@@ -35,6 +37,20 @@ class Tables:
     def close(self) -> None:
         while self._frozen:
             self._frozen.pop().close()
+
+    def misfits(self) -> Iterator[Misfit]:
+        for store, database in self._databases.items():
+            # PostgreSQL takes nothing else.
+            for table in STORES[store].sorted_tables if database.is_sqlite else ():
+                wanted = {column.name: _kinds(column) for column in table.columns}
+                stands = [func.typeof(column) for column in table.columns]
+                wrong = or_(*(kind.not_in(wanted[c.name]) for kind, c in zip(stands, table.columns, strict=True)))
+                for row in database.rows(select(*table.primary_key.columns, *stands).where(wrong)):
+                    keys, kinds = row[: -len(stands)], row[-len(stands) :]
+                    name = "/".join(key.hex() if isinstance(key, bytes) else str(key) for key in keys)
+                    for (column, may_be), kind in zip(wanted.items(), kinds, strict=True):
+                        if kind not in may_be:
+                            yield Misfit(store, table.name, name, column, kind, may_be[0])
 
     def names(self, store: str) -> list[str]:
         """The tables of a store."""
@@ -66,6 +82,12 @@ class Tables:
             if len(page) < ROWS_AT_ONCE:
                 return
             after = tuple(page[-1][name] for name in order)
+
+
+def _kinds(column: Column[Any]) -> tuple[str, ...]:
+    """What SQLite's typeof says of a value that belongs there."""
+    kind = _KINDS[column.type.python_type]
+    return (kind, "null") if column.nullable else (kind,)
 
 
 def _beyond(table: Table, order: list[str], last: tuple[Any, ...]) -> ColumnElement[bool]:
