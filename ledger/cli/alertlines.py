@@ -7,11 +7,13 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import tzinfo
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ledger.cli.moments import local
+from ledger.catalogue import Catalogue
+from ledger.cli.moments import local, told
 from ledger.errors import NotFoundError
 from ledger.model import Alert, RecordId, UnixMs
 from ledger.ports import LifeRow, OrderRow, StepRow
@@ -32,6 +34,7 @@ _COMMANDS = {
     "suppressed": "silence or except",
     "escalated": "escalate",
 }
+_CAS = re.compile(r"(?<![0-9A-Za-z-])[1-9][0-9]{1,6}-[0-9]{2}-[0-9](?![0-9A-Za-z-])")
 UNIT_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
@@ -40,12 +43,29 @@ def rule_line(rule: str, lang: str) -> str:
     return f"{rule} {title_of(rule, lang)}".rstrip()
 
 
+def _reason(alert: Alert, zone: tzinfo, lang: str) -> str:
+    """The signed reason, which has codes only and UTC: with the substances' names, in local time."""
+    return _CAS.sub(lambda found: _named(found[0], lang), told(alert.reason.get(lang, ""), zone))
+
+
+@cache
+def _catalogue() -> Catalogue:
+    return Catalogue.load()
+
+
+def _named(code: str, lang: str) -> str:
+    if not _catalogue().rows(code):
+        return code
+    name = _catalogue().names(code).get(lang, code)
+    return code if name == code else f"{name} ({code})"
+
+
 def queue_lines(rows: Sequence[tuple[int, Alert, LifeRow]], zone: tzinfo, now: UnixMs, lang: str) -> Iterator[str]:
     """Two lines an alert: where it stands, and what it is about."""
     for _, alert, life in rows:
         stands = f"{life.severity:<8}  {life.status:<14}  {_left(life, now) or 'no deadline':<12}"
         yield f"{alert.alert_id[:12]}  {stands}  raised {local(alert.opened_ms, zone)}  {rule_line(alert.rule, lang)}"
-        yield f"    {alert.holder} {alert.site}".rstrip() + f": {alert.reason.get(lang, '')}"
+        yield f"    {alert.holder} {alert.site}".rstrip() + f": {_reason(alert, zone, lang)}"
 
 
 def alert_lines(
@@ -53,7 +73,7 @@ def alert_lines(
 ) -> Iterator[str]:
     """One alert: what, where it stands, all that happened, what can be done."""
     yield alert.alert_id
-    yield f"{rule_line(alert.rule, lang)}: {alert.reason.get(lang, '')}"
+    yield f"{rule_line(alert.rule, lang)}: {_reason(alert, zone, lang)}"
     yield f"{alert.holder} {alert.site}".rstrip()
     due = life.until_ms if life.status in ("snoozed", "suppressed") else life.due_ms
     left = f"{_left(life, now)} ({local(due, zone)})" if due is not None else "no deadline"

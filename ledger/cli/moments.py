@@ -5,9 +5,13 @@ Machines get UTC in RFC 3339 (`ledger.core.times`), in every --json and every re
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, tzinfo
 
+from ledger.core.record import read_instant
+
 NEVER = "-"
+_INSTANTS = re.compile(r"(?<![0-9A-Za-z-])[12][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,3})?Z")
 
 
 def local(ms: int | None, zone: tzinfo) -> str:
@@ -17,3 +21,23 @@ def local(ms: int | None, zone: tzinfo) -> str:
     at = datetime.fromtimestamp(ms // 1000, zone)
     offset = at.strftime("%z")
     return f"{at:%Y-%m-%d %H:%M:%S} {offset[:3]}:{offset[3:5]}"
+
+
+def told(text: str, zone: tzinfo) -> str:
+    """A sentence with its UTC moments in local time: signed reasons hold them in UTC."""
+    return _INSTANTS.sub(lambda found: _moment(found[0], zone), text)
+
+
+def _moment(text: str, zone: tzinfo) -> str:
+    try:
+        return local(read_instant(text), zone)
+    except ValueError:
+        return text
+
+
+def span(ms: int) -> str:
+    """A length of time in its largest whole unit: 15 min, 5 d."""
+    for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1000)):
+        if ms and ms % size == 0:
+            return f"{ms // size} {unit}"
+    return f"{ms} ms"

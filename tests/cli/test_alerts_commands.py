@@ -62,7 +62,7 @@ def test_list__for_a_person__says_the_rule_s_title_and_local_time_with_its_offse
         r"[0-9a-f]{12}  critical  open +[0-9]+ min left +raised 20\d\d-\d\d-\d\d \d\d:\d\d:\d\d \+08:00  A01 Negative book stock",
         said[0],
     ), said[0]
-    assert "more went out than was ever there" in said[1]
+    assert "Book stock of Nitric acid (7697-37-2)" in said[1] and "more went out than was ever there" in said[1]
     assert "A01 账面库存为负" in run("list", "--lang", "zh").stdout
     opened = json.loads(run("list", "--json").stdout)["alerts"][0]["opened_ms"]
     here = datetime.fromtimestamp(opened // 1000, ZoneInfo("Asia/Shanghai"))

@@ -65,6 +65,26 @@ def test_test__junit_and_one_rule(tmp_path):
     assert "A01" in text and "0 failed" in text and b"<testsuite " in report.read_bytes()
 
 
+def test_explain__for_a_person__numbers_have_their_units_and_times_are_local(here):
+    alert_id = here.stores.engine.alerts(rule="A01", limit=1)[0][1].alert_id
+    text = typed("rules", "explain", "--alert", alert_id[:12])
+    assert "parameter grace = 900000 (15 min)" in text and re.search(r"balance = -\d+ \(-[\d.]+ k?g\)", text)
+    assert re.search(r"event_ms = \d{4}-\d\d-\d\d \d\d:\d\d:\d\d \+08:00", text) and not re.search(r"T\d\d:\d\d:\d\d", text)
+
+
+def test_test__file_that_does_not_load__says_where_all_mistakes_are_shown(tmp_path):
+    bad = tmp_path / "bad.yml"
+    bad.write_text(A01.replace("severity: critical", "severity: urgent"))
+    done = CliRunner().invoke(cli, ["rules", "test", str(bad)])
+    assert "'urgent' is none of" in str(done.exception) and "hazledger rules lint" in str(done.exception)
+
+
+def test_lint__one_file_one_problem__is_counted_as_people_count(tmp_path):
+    bad = tmp_path / "bad.yml"
+    bad.write_text(A01.replace("severity: critical", "severity: urgent"))
+    assert "1 file, 1 problem" in typed("rules", "lint", bad, status=1)
+
+
 def test_backtest__shipped_rule__is_what_was_raised(here):
     found = json.loads(typed("rules", "backtest", "A01", "--json"))
     assert found["alerts"] == found["same"] > 0 and found["new"] == found["lost"] == 0

@@ -58,6 +58,11 @@ def read_files(paths: Iterable[Path]) -> dict[str, str]:
     return found
 
 
+def counted(count: int, what: str) -> str:
+    """A number of things, as 1 file, 2 files, no files."""
+    return f"{count or 'no'} {what}{'' if count == 1 else 's'}"
+
+
 def print_json(document: dict[str, Any]) -> None:
     """One JSON object."""
     click.echo(json.dumps(document, ensure_ascii=False, indent=2))

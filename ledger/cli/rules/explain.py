@@ -12,13 +12,15 @@ import click
 
 from ledger.catalogue import Catalogue
 from ledger.cli.compose import open_installation, state_option
-from ledger.cli.moments import local
+from ledger.cli.moments import local, span, told
 from ledger.cli.rules.common import Progress, json_option, lang_option, print_json, read_files
+from ledger.core.quantity import format_mass, format_volume
 from ledger.errors import NotFoundError
 from ledger.follow import Sets
 from ledger.model import RecordId
 from ledger.rulebench.drafts import load_running
 from ledger.rulebench.explain import VERDICTS, Explanation, RowShown, alert_of, explain
+from ledger.ruletitles import rule_numbers
 
 _LANGUAGES = ("zh", "en")
 _SHOWN_ENTRIES = 10
@@ -66,7 +68,8 @@ def explain_command(
     if alert_id is not None:
         named = engine.alerts_named(alert_id, limit=2)
         if len(named) != 1:
-            raise NotFoundError(f"{'several alerts begin' if named else 'no alert begins'} with {alert_id}")
+            how = "several alerts begin" if named else "no alert begins"
+            raise NotFoundError(f"{how} with {alert_id}; `hazledger alerts list` shows them")
         alert = alert_of(engine, named[0].alert_id)
         rule, index = alert.rule, int(alert.first_index)
     else:
@@ -121,9 +124,10 @@ def _row(row: RowShown, found: Explanation, lang: str, zone: tzinfo) -> Iterator
     yield f"row {row.subject}{other}"
     for name, value in row.row.items():
         if name not in ("record_id", "index") and value not in ("", []):
-            yield f"    {name} = {_value(name, value, zone)}"
+            yield f"    {name} = {_value(name, value, zone)}{_unit(found.rule, row, name, value)}"
     for name, parameter in row.parameters.items():
-        yield f"    parameter {name} = {parameter['value']} (from {parameter['from']}, {parameter['source']})"
+        unit = _unit(found.rule, row, name, parameter["value"])
+        yield f"    parameter {name} = {parameter['value']}{unit} (from {parameter['from']}, {parameter['source']})"
     for feature in row.features:
         ready = "" if feature.ready else " (too little history)"
         yield f"    feature {feature.name} = {feature.value}{ready}   {_declared(feature.declared)}"
@@ -143,7 +147,7 @@ def _row(row: RowShown, found: Explanation, lang: str, zone: tzinfo) -> Iterator
         if band.due_ms is not None and band.since_ms is not None:
             yield f"    since {local(band.since_ms, zone)}, due {local(band.due_ms, zone)}"
         if band.condition.value is True and band.reason:
-            yield f"    {band.reason[lang]}"
+            yield f"    {told(band.reason[lang], zone)}"
     if row.timer_ms is not None:
         yield f"  a timer waits until {local(row.timer_ms, zone)}"
     yield f"=> {row.why[lang]}{' ' + row.alert_id if row.alert_id else ''}"
@@ -173,6 +177,17 @@ def _value(name: str, value: Any, zone: tzinfo) -> str:
     if name.endswith("_ms") and isinstance(value, int) and value > 10**11:
         return f"{local(value, zone)} ({value})"
     return _plain(value)
+
+
+def _unit(rule: str, row: RowShown, name: str, value: Any) -> str:
+    """A bare number in the unit of people, in brackets; nothing where it has none."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        return ""
+    form = rule_numbers().get(rule, {}).get(name)
+    if form == "span":
+        return f" ({span(value)})"
+    show = {"mass": format_mass, "volume": format_volume}.get(row.row.get("dimension", ""))
+    return f" ({show(value)})" if form == "amount" and show is not None else ""
 
 
 def _declared(declared: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ledger.cli.rules.common import files_argument, json_option, print_json, read_files
+from ledger.cli.rules.common import counted, files_argument, json_option, print_json, read_files
 from ledger.core.verification.verdict import EXIT_FAILED, EXIT_OK
 from ledger.rulebench.drafts import lint
 from ledger.rulesets import shipped_sources
@@ -42,5 +42,5 @@ def lint_command(context: click.Context, files: tuple[Path, ...], *, as_json: bo
     else:
         for problem in problems:
             click.echo(str(problem))
-        click.echo(f"{len(drafts)} files, {len(problems) or 'no'} problems", err=bool(problems))
+        click.echo(f"{counted(len(drafts), 'file')}, {counted(len(problems), 'problem')}", err=bool(problems))
     context.exit(EXIT_FAILED if problems else EXIT_OK)

@@ -9,7 +9,7 @@ import click
 
 from ledger.adapters.files import write_whole
 from ledger.catalogue import Catalogue
-from ledger.cli.rules.common import files_argument, json_option, lang_option, print_json, read_files
+from ledger.cli.rules.common import counted, files_argument, json_option, lang_option, print_json, read_files
 from ledger.core.verification.verdict import EXIT_FAILED, EXIT_OK
 from ledger.errors import RuleError
 from ledger.rulebench.drafts import load_all, rules_in
@@ -48,7 +48,13 @@ def test_command(
       hazledger rules test drafts/ --junit report.xml
     """
     drafts = read_files(files) if files else shipped_sources()
-    chosen = [rule for rule in rules_in(load_all(drafts), drafts) if not only or rule.id in only]
+    try:
+        loaded = load_all(drafts)
+    except RuleError as error:
+        raise RuleError(
+            f"{error.detail}\n`hazledger rules lint` shows every mistake at once", code=error.code
+        ) from None
+    chosen = [rule for rule in rules_in(loaded, drafts) if not only or rule.id in only]
     if missing := sorted(set(only) - {rule.id for rule in chosen}):
         raise RuleError(f"there is no rule {', '.join(missing)} in these files")
     tested: list[Tested] = []
@@ -80,7 +86,8 @@ def test_command(
             }
         )
     else:
-        click.echo(f"{len(tested)} rules, {sum(len(one.outcomes) for one in tested)} tests, {failed} failed")
+        tests = sum(len(one.outcomes) for one in tested)
+        click.echo(f"{counted(len(tested), 'rule')}, {counted(tests, 'test')}, {failed} failed")
     context.exit(EXIT_FAILED if failed else EXIT_OK)
 
 
