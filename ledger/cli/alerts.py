@@ -9,32 +9,20 @@ import secrets
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from ledger.cli.alertlines import (
-    MOST_ORDERS,
-    UNIT_MS,
-    alert_lines,
-    find_alert,
-    find_order,
-    order_lines,
-    print_json,
-    queue_lines,
-    shown,
-)
+from ledger.cli.alertlines import UNIT_MS, find_alert, find_order, print_json
+from ledger.cli.alertviews import json_option, list_, orders, show
 from ledger.cli.compose import open_installation, state_option, wall_clock_ms
-from ledger.cli.rules.common import lang_option
-from ledger.core.life import MAX_EXCEPTION_MS, OUTCOMES, SILENCE, STATUSES, possible
+from ledger.core.life import MAX_EXCEPTION_MS, OUTCOMES, SILENCE
 from ledger.core.record import parse_instant, read_instant
 from ledger.core.times import format_utc
-from ledger.errors import LedgerError, NotFoundError, StaleError, TransitionError
-from ledger.handling import Act, Done, Handler, NewOrder, standing_of
+from ledger.errors import LedgerError, StaleError, TransitionError
+from ledger.handling import Act, Done, Handler, NewOrder
 from ledger.model import UnixMs
-from ledger.ports import QueueFilter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,9 +32,7 @@ if TYPE_CHECKING:
 SUPERVISOR = "supervisor"
 EXIT_REFUSED = 1
 _FOR = re.compile(r"([1-9][0-9]{0,4})([mhd])")
-_SEVERITIES = ("critical", "high", "medium", "low", "info")
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")
 alerts_argument = click.argument("alert", nargs=-1, required=True)
 
 
@@ -80,89 +66,6 @@ def alerts() -> None:
     An alert may be named by the first six or more digits of its id. Exit code: 0 done, 1 a step was refused (and why),
     2 usage, settings, or the key cannot be opened.
     """
-
-
-@alerts.command("list")
-@state_option
-@click.option("--status", multiple=True, type=click.Choice(STATUSES), help="Repeatable; without it all but closed.")
-@click.option("--severity", multiple=True, type=click.Choice(_SEVERITIES), help="Repeatable.")
-@click.option("--holder", help="Credit code.")
-@click.option("--rule", help="Rule id, e.g. A01.")
-@click.option(
-    "--urgent/--newest", default=True, help="Most urgent first, by severity and time left [default]; or newest first."
-)
-@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
-@json_option
-@lang_option
-def list_(
-    state: Path | None,
-    *,
-    status: tuple[str, ...],
-    severity: tuple[str, ...],
-    holder: str | None,
-    rule: str | None,
-    urgent: bool,
-    limit: int,
-    as_json: bool,
-    lang: str,
-) -> None:
-    """What waits, most urgent first, with the handling rate and both its numbers.
-
-    What waits for the supervisor comes before what waits for an enterprise, then what rests; in each by severity and time
-    left. Times are the county's ([portal] timezone); with --json they are unix milliseconds.
-
-    \b
-    Exit code: 0 shown, 2 usage or settings.
-
-    \b
-    Example:
-      hazledger alerts list --severity critical --severity high
-    """
-    here = open_installation(state)
-    engine = here.stores.engine
-    wanted = status or tuple(word for word in STATUSES if word != "closed")
-    where = QueueFilter(wanted, severity or None, holder, rule, urgent_first=urgent)
-    rows = engine.queue(where, limit=limit)
-    now = wall_clock_ms()
-    handled, due = engine.handling(now)
-    if as_json:
-        found = [shown(alert, life) for _, alert, life in rows]
-        print_json({"alerts": found, "handled": handled, "due": due, "statuses": engine.status_counts()})
-        return
-    for line in queue_lines(rows, here.zone(), now, lang):
-        click.echo(line)
-    more = f" (the first {limit}; more with --limit)" if len(rows) == limit else ""
-    click.echo(f"{len(rows)} alerts{more}; handled in time: {handled} of {due} due", err=True)
-
-
-@alerts.command()
-@state_option
-@click.argument("alert")
-@json_option
-@lang_option
-def show(state: Path | None, alert: str, *, as_json: bool, lang: str) -> None:
-    """Where ALERT stands, what can be done next, and all that happened to it.
-
-    \b
-    Exit code: 0 shown, 2 usage, settings, or no such alert.
-
-    \b
-    Example:
-      hazledger alerts show 3f1c22ab
-    """
-    here = open_installation(state)
-    engine = here.stores.engine
-    found = find_alert(engine, alert)
-    life = engine.lives([found]).get(found.alert_id)
-    if life is None:
-        raise NotFoundError(f"the engine's tables do not say where {alert} stands; is the engine running?")
-    steps = engine.steps(life.alert_id)
-    ways = possible(standing_of(life))
-    if as_json:
-        print_json(shown(found, life) | {"possible": list(ways), "steps": [asdict(step) for step in steps]})
-        return
-    for line in alert_lines(found, life, steps, ways, here.zone(), wall_clock_ms(), lang):
-        click.echo(line)
 
 
 @alerts.command()
@@ -390,29 +293,8 @@ def decide(order: str, decision: str, due: str | None, **given: Any) -> None:
     _answer(given, done, {"order": record_id})
 
 
-@alerts.command()
-@state_option
-@click.option("--holder", help="Credit code.")
-@click.option("--all", "every", is_flag=True, help="Also those that are over.")
-@json_option
-def orders(state: Path | None, holder: str | None, *, every: bool, as_json: bool) -> None:
-    """Orders, newest first.
-
-    \b
-    Exit code: 0 shown, 2 usage or settings.
-
-    \b
-    Example:
-      hazledger alerts orders --all
-    """
-    here = open_installation(state)
-    rows = here.stores.engine.orders(holder=holder, open_only=not every, limit=MOST_ORDERS)
-    if as_json:
-        print_json({"orders": [asdict(row) for row in rows]})
-        return
-    for line in order_lines(rows, here.zone()):
-        click.echo(line)
-    click.echo(f"{len(rows)} orders", err=True)
+for looking in (list_, show, orders):
+    alerts.add_command(looking)
 
 
 # --- signing ---------------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from ledger.cli import alerts as commands
+from ledger.cli import alertviews
 from ledger.cli.main import cli
 from ledger.errors import LedgerError
 from ledger.handling import Handler
@@ -23,8 +24,9 @@ from tests.supervised import PASSWORD, Supervised
 def desk(tmp_path, monkeypatch):
     made = Supervised(tmp_path, books=2)
     here = SimpleNamespace(stores=made.log.stores, appender=made.desk, zone=lambda: ZoneInfo("Asia/Shanghai"))
-    monkeypatch.setattr(commands, "open_installation", lambda _state: here)
-    monkeypatch.setattr(commands, "wall_clock_ms", lambda: UnixMs(made.log.clock()))
+    for module in (commands, alertviews):
+        monkeypatch.setattr(module, "open_installation", lambda _state: here)
+        monkeypatch.setattr(module, "wall_clock_ms", lambda: UnixMs(made.log.clock()))
     monkeypatch.setattr(commands, "Handler", functools.partial(Handler, sleep=lambda _: made.fold()))
     made.password_file = tmp_path / "password"
     made.password_file.write_text(PASSWORD + "\n")
