@@ -45,7 +45,7 @@ class Answer:
         """The body as a JSON object; AnswerError when it is none."""
         try:
             document = json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             document = None
         if not isinstance(document, dict):
             raise AnswerError(
@@ -111,6 +111,11 @@ class Client:
 
 def _lower(headers: Message) -> dict[str, str]:
     return {name.lower(): value for name, value in headers.items()}
+
+
+def printable(text: str) -> str:
+    """What somebody else sent, for a terminal: on one line, and without a sign that would move the cursor or hide itself."""
+    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text)
 
 
 def _words(error: Exception) -> str:

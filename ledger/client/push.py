@@ -15,7 +15,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from ledger.client.book import Head
-from ledger.client.http import Answer, AnswerError, Client, UnreachableError
+from ledger.client.http import Answer, AnswerError, Client, UnreachableError, printable
 from ledger.client.receipts import ReceiptChecker
 from ledger.client.spool import BookPlace, Spool, Spooled
 from ledger.core.submission import SUBMISSION_TYPE
@@ -155,14 +155,15 @@ class Pusher:
             self.spool.store_receipt(spooled, note)
             done.accepted += 1
             done.repeats += status == 200
-            done.findings += [(spooled, finding) for finding in row.get("findings", ())]
+            found = row.get("findings")
+            done.findings += [(spooled, f) for f in found if isinstance(f, dict)] if isinstance(found, list) else []
             return False
         code = str(row.get("type", "")).rpartition(":")[2]
         if status in _AGAIN or code in _AGAIN_CODES:
             return True
         if code == AFTER_REFUSED_LINE and (spooled.place in stopped or _waits_behind(spooled, done)):
             return False
-        self.spool.keep_problem(spooled, json.dumps(row, ensure_ascii=False, indent=1).encode())
+        self.spool.keep_problem(spooled, _as_kept(row))
         done.refused.append(_refused(spooled, status, code, row))
         stopped.add(spooled.place)
         return False
@@ -214,6 +215,11 @@ def ask_head(client: Client, place: BookPlace, token: str) -> tuple[Head, bool]:
     return Head(seq, RecordId(record_id) if record_id else None), bool(document.get("closed"))
 
 
+def _as_kept(row: dict[str, Any]) -> bytes:
+    """JSON; of a lone surrogate, which no UTF-8 can hold, its escape."""
+    return json.dumps(row, ensure_ascii=False, indent=1).encode(errors="backslashreplace")
+
+
 def _waits_behind(spooled: Spooled, done: Pushed) -> bool:
     return any(refused.spooled.place == spooled.place for refused in done.refused)
 
@@ -226,9 +232,9 @@ def _refused(spooled: Spooled, status: int, code: str, row: dict[str, Any]) -> R
     return Refused(
         spooled=spooled,
         status=status,
-        code=code,
-        detail=detail,
-        pointer=str(row.get("pointer", "")),
+        code=printable(code),
+        detail=printable(detail),
+        pointer=printable(str(row.get("pointer", ""))),
         expected=expected,
         advice=_advice(spooled, status, code, expected),
     )
@@ -264,6 +270,7 @@ def _advice(spooled: Spooled, status: int, code: str, expected: Head | None) -> 
 def _summary(answer: Answer) -> str:
     try:
         document = json.loads(answer.body)
-        return str(document.get("note") or document.get("detail") or document.get("title"))[:300]
-    except (ValueError, AttributeError):
-        return answer.body[:100].decode("utf-8", "replace")
+        said = str(document.get("note") or document.get("detail") or document.get("title"))[:300]
+    except (ValueError, AttributeError, RecursionError):
+        said = answer.body[:100].decode("utf-8", "replace")
+    return printable(said)

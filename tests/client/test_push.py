@@ -18,6 +18,9 @@ from tests.client.conftest import answer, lost_after, lost_before, record
 from tests.kit import ORIGIN
 
 
+AFTER = "urn:hazledger:after-refused-line"
+
+
 def test_push__many__all_receipted_in_batches_and_in_the_log(here):
     with here.spool() as spool:
         made = here.fill(spool, 5) + here.fill(spool, 3, "base")
@@ -137,6 +140,26 @@ def test_push__refused_payload__stops_its_book_and_no_other(here):
         assert "--set-aside" in refused.advice
         kept = json.loads(spool.problem(refused.spooled))
         assert kept["status"] == 422 and kept["refusal"].startswith("hazledger/"), "the signed note is evidence"
+
+
+@pytest.mark.parametrize("said", ["\ud800", "\x1b[2J\nhazledger: 2 receipted", "\u202e\x00"])
+def test_push__refusal_in_odd_signs__is_kept_and_cannot_write_on_the_terminal(here, said):
+    row = {"status": 422, "type": f"urn:hazledger:{said}", "note": said, "pointer": said}
+    with here.spool() as spool:
+        here.fill(spool, 2)
+        here.client.faults = [answer(200, json.dumps({"results": [row, {"status": 409, "type": AFTER}]}).encode())]
+        (refused,) = here.pusher(spool).push().refused
+        assert all(text.isprintable() for text in (refused.code, refused.detail, refused.pointer))
+        assert json.loads(spool.problem(refused.spooled))["note"] == said
+
+
+@pytest.mark.parametrize("status", [200, 503])
+def test_push__answer_nested_without_end__is_no_answer_of_a_ledger(here, status):
+    with here.spool() as spool:
+        here.fill(spool, 2)
+        here.client.faults = [answer(status, b"[" * 100_000)] * 50
+        with pytest.raises((AnswerError, UnreachableError)):
+            here.pusher(spool, give_up_s=1).push()
 
 
 def test_push__fork__names_the_logs_head_and_what_to_do(here):
