@@ -36,8 +36,11 @@ class Occurrence(NamedTuple):
     row: dict[str, Any]
 
 
-Memo = dict[tuple[int, str], tuple[Any, bool]]
-"""(lane, feature's content) → (value, ready)."""
+Memo = dict[tuple[Any, ...], tuple[Any, bool]]
+"""(lane, feature's content), and for `robust_z` the row's own value → (value, ready): of the rows of one group and moment.
+
+All others look at the lane and the moment only: of thousands of rows about one second, those that are judged again
+together share what they are judged by."""
 
 
 @dataclass(slots=True)
@@ -45,7 +48,8 @@ class _Plan:
     """A rule's features by the names that they give, each with the lane of its rows; None for ratios of other features."""
 
     rule: Rule
-    features: dict[str, tuple[Feature, Lane | None, tuple[int, str]]] = field(default_factory=dict)
+    features: dict[str, tuple[Feature, Lane | None, tuple[int, str], str]] = field(default_factory=dict)
+    """Last the name that says whether it is ready, "" where it always is."""
 
 
 class Values(dict[str, Any]):
@@ -60,23 +64,25 @@ class Values(dict[str, Any]):
         self._memo = memo
 
     def __missing__(self, name: str) -> Any:
-        feature, lane, at = self._plan.features[name]
+        feature, lane, at, ready_name = self._plan.features[name]
         if lane is None:
             ready = self._is_ready(feature.of) and self._is_ready(feature.to) and self[feature.to] > 0
             value = ratio_ppm(self[feature.of], self[feature.to]) if ready else 0
         else:
-            known = self._memo.get(at)
+            row = self._occurrence.row
+            key = at if feature.agg != "robust_z" else (*at, row[feature.of])
+            known = self._memo.get(key)
             if known is None:
-                row = self._occurrence.row
-                known = self._memo[at] = lane.value(self._group, feature, self._occurrence.time, row)
+                known = self._memo[key] = lane.value(self._group, feature, self._occurrence.time, row)
             value, ready = known
         self[feature.name] = value
-        if feature.needs_ready:
-            self[feature.name + READY] = ready
-        return self[name]
+        if ready_name:
+            self[ready_name] = ready
+        return ready if name == ready_name else value
 
     def _is_ready(self, name: str) -> bool:
-        return not self._plan.features[name][0].needs_ready or self[name + READY]
+        ready_name = self._plan.features[name][3]
+        return not ready_name or self[ready_name]
 
     def row(self) -> dict[str, Any]:
         """The row with all of them."""
@@ -229,7 +235,9 @@ class Watch:
     # --- features ----------------------------------------------------------------------------------------------------
 
     def values(self, rule: Rule, group: str, occurrence: Occurrence, memo: Memo) -> Values:
-        """The rule's features at the row's time, each computed when it is read. `memo` is shared by the watch's rules."""
+        """The rule's features at the row's time, each computed when it is read. `memo` is shared by the watch's rules, and by
+        the rows of the same group and moment while none comes or goes.
+        """
         return Values(self._by_rule[rule.id], group, occurrence, memo)
 
     def behind(self, rule: Rule, row: Mapping[str, Any]) -> dict[str, list[int]]:
@@ -237,7 +245,7 @@ class Watch:
         group = "\x1f".join([row[name] for name in self._rule.group_by])
         return {
             feature.name: [] if lane is None else lane.entries(group, feature, row[WINDOW_END])
-            for feature, lane, _ in self._by_rule[rule.id].features.values()
+            for feature, lane, _, _ in self._by_rule[rule.id].features.values()
         }
 
 
@@ -263,7 +271,7 @@ def _lanes(state: WatchState, rules: Iterable[Rule], content: str) -> tuple[list
         _Plan(
             rule,
             {
-                name: (feature, lane, (id(lane), feature.content))
+                name: (feature, lane, (id(lane), feature.content), feature.name + READY if feature.needs_ready else "")
                 for feature in rule.features.values()
                 for lane in [None if feature.agg == "ratio_ppm" else lanes[_condition(rule, feature.where)]]
                 for name in feature_names({feature.name: feature})

@@ -28,6 +28,7 @@ from ledger.engine.transpile import DOUBTS
 from ledger.engine.watches import Memo, Occurrence, Values, Watch, Watches
 from ledger.errors import RuleError
 
+_NOBODY: tuple[list[Rule], list[Watch]] = ([], [])
 _FAULTS = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
 
 
@@ -94,12 +95,14 @@ class Windows:
         self._alerts = alerts
         self._bindings = Bindings()
         self._watches = Watches(state.watches, rules)
-        self._plain: dict[str, list[Rule]] = {}
+        plain: dict[str, list[Rule]] = {}
         for rule in rules:
             if is_about_happenings(rule):
                 state.courses.setdefault(rule.id, {})
                 for subject in rule.on if not rule.features else ():
-                    self._plain.setdefault(subject, []).append(rule)
+                    plain.setdefault(subject, []).append(rule)
+        self._by_subject = {name: (plain.get(name, []), self._watches.on(name)) for name in SUBJECTS}
+        """Rules without features, and watches, that listen to a subject."""
         self._marked: dict[int, set[tuple[str, str]]] | None = None
         """Entry → courses that have marks of it; made when the first correction asks."""
 
@@ -128,11 +131,11 @@ class Windows:
         for subject, origin in gone:
             self._withdraw(origin, subject, work)
         for subject, row in rows:
-            plain, watches = self._plain.get(subject), self._watches.on(subject)
-            if plain is None and not watches:
+            plain, watches = self._by_subject.get(subject, _NOBODY)
+            if not plain and not watches:
                 continue
             origin = row.pop(ORIGIN, entry)
-            if plain is not None:
+            if plain:
                 occurrence = Occurrence(origin, plausible_ms(row["event_ms"], row["received_ms"]), subject, row)
                 for rule in plain:
                     self._judge(rule, "", occurrence, None, work)
@@ -141,12 +144,13 @@ class Windows:
         for (_, group), (watch, time, new) in work.touched.items():
             # Nearly always the new row is the last, and all that is to be judged.
             if len(new) == 1 and watch.count_since(group, time) == 1:
-                self._judge_all(watch, group, new[0], work)
+                self._judge_all(watch, group, new[0], {}, work)
                 continue
             again = list(watch.since(group, time))
             judged = {(occurrence.entry, occurrence.time) for occurrence in again}
+            memos: dict[int, Memo] = {}
             for occurrence in [*again, *(one for one in new if (one.entry, one.time) not in judged)]:
-                self._judge_all(watch, group, occurrence, work)
+                self._judge_all(watch, group, occurrence, memos.setdefault(occurrence.time, {}), work)
         for one in work.judged.values():
             self._mark(one.rule, one.group, one.occurrence, one.band, one.values, work)
         for changed in work.changed.values():
@@ -186,7 +190,7 @@ class Windows:
             self._fail(watch, f"{type(error).__name__}: {error}", work)
             return
         if group is not None and watch.level:
-            self._judge_all(watch, group, occurrence, work)
+            self._judge_all(watch, group, occurrence, {}, work)
         elif group is not None:
             _touch(work, watch, group, occurrence.time, occurrence)
 
@@ -196,9 +200,8 @@ class Windows:
 
     # --- judging -----------------------------------------------------------------------------------------------------
 
-    def _judge_all(self, watch: Watch, group: str, occurrence: Occurrence, work: _Work) -> None:
+    def _judge_all(self, watch: Watch, group: str, occurrence: Occurrence, memo: Memo, work: _Work) -> None:
         """Judge a row by every rule of its watch, with its features as they now are."""
-        memo: Memo = {}
         for rule in watch.rules:
             values = watch.values(rule, group, occurrence, memo)
             if not watch.level:
