@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from ledger.ports import EngineBatch
+from webapp.portal.presenting import subject
 from tests.webapp.pages import profile, rows_of, text_of
 
 
@@ -258,6 +259,16 @@ def test_alert__what_the_rule_saw__times_and_amounts_of_the_rule_in_words_ids_an
     assert "month 25 kg" in text_of(browser.get(f"/alerts/{'ac' * 32}"))
     zh = text_of(desk.supervisor("zh").get(f"/alerts/{'ab' * 32}"))
     assert f"质量 · {record_id[:12]}…" in zh
+
+
+def test_subject__party_beside_the_holder_in_what_it_is_about__is_the_party(desk):
+    alert, other = desk.alert(), desk.other.holder
+    assert subject(alert) == ""
+    assert subject(replace(alert, fingerprint=(alert.holder, other), inputs={"party": other})) == other
+    assert subject(replace(alert, fingerprint=(alert.holder, other), inputs={"receiver": other})) == ""
+    assert subject(replace(alert, fingerprint=(alert.holder, alert.holder), inputs={"party": alert.holder})) == ""
+    assert subject(replace(alert, fingerprint=(), inputs={"party": other})) == ""
+    assert subject(replace(alert, fingerprint=("sur-123",), inputs={})) == "", "a person's surrogate is no company"
 
 
 @pytest.mark.parametrize(

@@ -153,7 +153,7 @@ AMOUNTS = frozenset(
     | {"before", "came", "went", "lost", "muf", "sigma_estimated", "lost_month", "handled"}
     | {"allowed", "used", "over", "over_confirmed", "put_in", "came_out"}
 )
-NAMED = frozenset({"code", "holder", "enterprise", "party", "buyer", "uscc"})
+NAMED = frozenset({"code", "holder", "enterprise", "party", "buyer", "seller", "uscc"})
 """Members whose value is a catalogue code or a credit code: the name is said before it."""
 PLAIN_NUMBERS = frozenset({"seq", "v", "version", "day", "chain_id", "band"})
 

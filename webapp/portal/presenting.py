@@ -76,8 +76,9 @@ def about(part: str) -> str:
 
 def subject(alert: Alert) -> str:
     """Whom an alert is about, where that is another enterprise than the one whose record raised it; "" where it is that one."""
-    first = alert.fingerprint[0] if alert.fingerprint else ""
-    return first if first != alert.holder and _HOLDER.fullmatch(first) else ""
+    named = [alert.inputs.get(name) for name in ("buyer", "party")]
+    whom = next((who for who in named if who in alert.fingerprint), (*alert.fingerprint, "")[0])
+    return whom if whom != alert.holder and _HOLDER.fullmatch(whom) else ""
 
 
 def place_of(text: str, name: str = "") -> str:
