@@ -91,7 +91,7 @@ def loads(data: bytes) -> Any:
     Raises:
         MalformedRecordError: code not-utf8, bom, not-json, duplicate-member, bad-number, bad-string or too-deep.
     """
-    _check_nesting(data)
+    check_nesting(data)
     if b"\\" not in data:
         try:
             value = _QUICK.decode(data)
@@ -110,7 +110,7 @@ def loads_members(data: bytes) -> dict[str, tuple[Any, bytes]]:
     Raises:
         MalformedRecordError: as `loads`; code not-an-object when the outermost value is no object.
     """
-    _check_nesting(data)
+    check_nesting(data)
     if b"\\" not in data:
         try:
             raws = _QUICK_MEMBERS.decode(data)
@@ -122,8 +122,11 @@ def loads_members(data: bytes) -> dict[str, tuple[Any, bytes]]:
     return _loads_members_exactly(data)
 
 
-def _check_nesting(data: bytes) -> None:
-    """No parser is shown what could exhaust the C stack. Anything else that is wrong, the parsers say."""
+def check_nesting(data: bytes) -> None:
+    """No parser is shown what could exhaust the C stack. Anything else that is wrong, the parsers say.
+
+    Raises: MalformedRecordError, code too-deep.
+    """
     if len(data) <= _MANY_OPENERS or data.count(b"[") + data.count(b"{") <= _MANY_OPENERS:
         return
     depth = 0

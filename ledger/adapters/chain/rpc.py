@@ -15,10 +15,11 @@ from typing import Any
 import requests
 from web3 import HTTPProvider
 from web3.exceptions import BadResponseFormat
-from web3.types import RPCEndpoint
+from web3.types import RPCEndpoint, RPCResponse
 
 from ledger.core.addresses import shown_address
-from ledger.errors import ChainError, ChainMismatchError, ChainUnreachableError, ConfigError
+from ledger.core.strictjson import check_nesting
+from ledger.errors import ChainError, ChainMismatchError, ChainUnreachableError, ConfigError, MalformedRecordError
 from ledger.model import BlockNumber, BlockRef
 
 # What nodes answer when the state of a block is pruned away: Anvil, geth, Besu, Erigon.
@@ -175,13 +176,25 @@ class Rpc:
             session = requests.Session()
             # The environment is read in config only; a proxy named there must not see chain traffic either.
             session.trust_env = False
-            providers[url] = HTTPProvider(
+            providers[url] = _Provider(
                 url,
                 request_kwargs={"timeout": (self._timeouts.connect_s, self._timeouts.answer_s)},
                 session=session,
                 exception_retry_configuration=None,
             )
         return providers[url]
+
+
+class _Provider(HTTPProvider):
+    """web3's, but nothing that an endpoint says can exhaust the C stack: the process would end, and no other be asked."""
+
+    @staticmethod
+    def decode_rpc_response(raw_response: bytes) -> RPCResponse:
+        try:
+            check_nesting(raw_response)
+        except MalformedRecordError as error:
+            raise BadResponseFormat(error.detail) from None
+        return HTTPProvider.decode_rpc_response(raw_response)
 
 
 class _TransportError(Exception):

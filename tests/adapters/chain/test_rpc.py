@@ -68,8 +68,16 @@ def nodes() -> Iterator[tuple[Node, Node]]:
 
 @pytest.mark.parametrize(
     "answer",
-    [(200, None), (503, b"overloaded"), (429, b"slow down"), (200, b"<html>"), (200, b"[]"), (200, b"\xff")],
-    ids=["silent", "503", "429", "html", "list", "not text"],
+    [
+        (200, None),
+        (503, b"overloaded"),
+        (429, b"slow down"),
+        (200, b"<html>"),
+        (200, b"[]"),
+        (200, b"\xff"),
+        (200, b'{"id":0,"result":' + b"[" * 300_000),
+    ],
+    ids=["silent", "503", "429", "html", "list", "not text", "nested without end"],
 )
 def test_call__first_endpoint_misbehaves__second_answers(nodes: tuple[Node, Node], answer: Any) -> None:
     nodes[0].answers["eth_blockNumber"] = answer
