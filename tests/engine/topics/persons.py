@@ -51,11 +51,13 @@ def letting(renter: str, contract: str) -> tuple[str, dict[str, Any], dict[str, 
     return "rental", body, facts(renter=renter)
 
 
-def put(run, what, *, at: int, event: int | None = None, holder: str = "A", book: str = ""):
-    """One of the above into a `Run`."""
+def put(run, what, *, at: int, event: int | None = None, holder: str = "A", book: str = "", record_id: str = ""):
+    """One of the above into a `Run`; under an id of its own, which a record has whenever it comes."""
     kind, body, known = what
-    made = run.entry(kind, body, at=at, event=event, holder=holder, book=book or ("office" if kind == "rental" else "B1"))
-    made = replace(made, facts=known)
+    made = run.entry(
+        kind, body, at=at, event=event, holder=holder, book=book or ("office" if kind == "rental" else "B1")
+    )
+    made = replace(made, facts=known, record_id=record_id or made.record_id)
     run.by_id[made.record_id] = made
     run.fold.step(made, run.to)
     return made
