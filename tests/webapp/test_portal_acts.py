@@ -2,10 +2,12 @@
 
 import functools
 import re
+from dataclasses import replace
 
 import pytest
 
 from ledger.handling import Handler
+from ledger.ports import EngineBatch, RecordFilter
 from tests import kit
 from tests.supervised import DAY, NAME, Supervised
 from tests.webapp.desk import PASSWORD, Desk, form_token, sign_in
@@ -194,3 +196,25 @@ def test_page__deadline_passed__is_overdue(acting):
     assert "overdue" in acting.page()
 
 
+
+
+def test_act__snoozed_after_it_was_acknowledged__one_button_leads_back(acting):
+    acting.act("acknowledged")
+    acting.act("snoozed", days="3", reason="known-cause")
+    assert acting.page().count('name="act" value="acknowledged"') == 1
+
+
+@pytest.mark.parametrize("typed", ["{:.6}", "{:.12}…", "{}"])
+def test_act__closed_as_duplicate__the_beginning_of_the_other_s_id_will_do(acting, typed):
+    answer = acting.act("closed", outcome="duplicate", duplicate_of=typed.format(acting.other).upper())
+    assert answer.status_code == 303 and acting.status() == "closed"
+    entry = acting.desk.stores.log.search(RecordFilter(kind="alert_transition"), before=None, limit=1)[0]
+    assert kit.document_of(entry.envelope)["body"]["duplicate_of"] == acting.other
+
+
+def test_act__beginning_of_several_ids__refused_on_the_page(acting):
+    alerts = [replace(acting.desk.alert(), alert_id=f"abcdef{n}" + "1" * 57) for n in range(2)]
+    acting.desk.stores.engine.commit(EngineBatch(cursor=acting.desk.stores.log.size(), alerts=tuple(alerts)))
+    answer = acting.act("closed", outcome="duplicate", duplicate_of="abcdef")
+    assert answer.status_code == 409 and acting.status() == "open"
+    assert "more than one id begins with abcdef" in answer.get_data(as_text=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -28,6 +29,7 @@ REASONS = ("awaiting-evidence", "known-cause", "test-or-repair", "other")
 MEASURES = ("mend-stock", "mend-records", "stop-and-report", "move-stock", "renew-licence", "improve-security", "other")
 DECISIONS = ("accepted", "rejected", "extended", "withdrawn")
 _TEXT = 1024
+_BEGINNING = re.compile(r"[0-9a-f]{6,64}")
 
 
 def perform(alert_id: str, life: LifeRow) -> None:
@@ -68,13 +70,30 @@ def _step(to: str) -> Act:
             to,
             outcome=outcome if outcome in OUTCOMES else None,
             referred_to=request.form.get("referred_to", "").strip()[:128] or None,
-            duplicate_of=request.form.get("duplicate_of", "").strip().lower() or None,
+            duplicate_of=_whole(
+                "duplicate_of", lambda t: [a.alert_id for a in services().engine.alerts_named(t, limit=2)]
+            ),
             text=_text(),
         )
     if to in (SNOOZED, SUPPRESSED):
         days = _days("days", SNOOZE_DAYS if to == SNOOZED else EXCEPTION_DAYS)
         return Act(to, reason=_word("reason", REASONS), until=format_utc(UnixMs(now + days * DAY_MS)), text=_text())
-    return Act(to, inspection=request.form.get("inspection", "").strip().lower() or None, text=_text())
+    inspection = _whole("inspection", lambda t: [r.record_id for r in services().log.records_named(t, limit=2)])
+    return Act(to, inspection=inspection, text=_text())
+
+
+def _whole(name: str, named: Callable[[str], Sequence[str]]) -> str | None:
+    """The id in the form's field, or the only one that begins so; what names nothing is left as it is, for the door to refuse.
+
+    Raises: TransitionError when several begin so.
+    """
+    text = request.form.get(name, "").strip().lower().rstrip("….")
+    if not _BEGINNING.fullmatch(text):
+        return text or None
+    found = named(text)
+    if len(found) > 1:
+        raise TransitionError(f"more than one id begins with {text}; give more digits", pointer=f"/{name}")
+    return found[0] if found else text
 
 
 def _order() -> NewOrder:
