@@ -70,6 +70,11 @@ class Books:
         prefix = book_key(holder, site, "")
         return [at.removeprefix(prefix) for at in self._state.stores if at.startswith(prefix)]
 
+    def stores_of(self, holder: str) -> list[str]:
+        """All stores (holder/site/store) of a holder. Looks through all: for licences, not for every entry."""
+        prefix = book_key(holder, "", "")[:-1]
+        return [at for at in self._state.stores if at.startswith(prefix)]
+
     def book_of(self, entry: Input) -> Book:
         """The entry's book, made when it is the first."""
         return self._state.books.setdefault(book_key(entry.holder, entry.site, entry.book), Book())

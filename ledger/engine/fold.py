@@ -15,11 +15,16 @@ from ledger.engine import lives
 from ledger.engine.alerts import AlertBook, Effects, Identity, Moment, Probe
 from ledger.engine.goods import Classifier, goods_of
 from ledger.engine.inputs import Input
+from ledger.engine.papers import PAPERS, Papers
+from ledger.engine.people import who
 from ledger.engine.register import Register
 from ledger.engine.registry import SUBJECTS, build_topics
 from ledger.engine.rules import Rule, RuleSet
 from ledger.engine.state import FoldState
 from ledger.engine.topics.base import ORIGIN, Row, Topic
+from ledger.engine.topics.licences import Licences
+from ledger.engine.topics.linked import Linked
+from ledger.engine.topics.links import Links
 from ledger.engine.topics.refusals import Refusals
 from ledger.engine.topics.stock import Stock
 from ledger.engine.windows import Windows
@@ -60,6 +65,15 @@ class Fold:
         self._register = Register(state.register)
         topics = build_topics(state, self._register, rules.restricted)
         self._topics = tuple(topic for topic in topics if only is None or type(topic) in only)
+        self._papers = Papers(state.papers)
+        self._linked = Linked(state.linked)
+        self._find: Callable[[RecordId], Input | None] | None = None
+        self._by_paper = {kind: [topic for topic in self._topics if kind in topic.papers] for kind in PAPERS}
+        self._gone: list[tuple[str, int]] = []
+        """(subject, index of the entry) of rows that a paper has told again."""
+        self._licences = next((topic for topic in self._topics if isinstance(topic, Licences)), None)
+        self._links = next((topic for topic in self._topics if isinstance(topic, Links)), None)
+        self._notes_movements = any(self._by_paper.values())
         self._taking_back = [topic for topic in self._topics if hasattr(topic, "gone")]
         self._by_kind: dict[str, list[Topic]] = {}
         for topic in self._topics:
@@ -91,8 +105,10 @@ class Fold:
         """The entry with `before` set when it is a correction: the record that it corrects, as it stands now.
 
         `find` looks a record up in the log by its id. That is no other source than the log: what it finds lies below the
-        entry and never changes. Without a result the entry stays as it is, and `step` shows the error.
+        entry and never changes. Without a result the entry stays as it is, and `step` shows the error. `step` looks up what a
+        paper has judged again in the same way.
         """
+        self._find = find
         if entry.kind != "correction":
             return entry
         original = find(RecordId(entry.body["corrects"]))
@@ -102,16 +118,20 @@ class Fold:
             original = find(RecordId(original.body["corrects"]))
         if original is None:
             return entry
+        return replace(entry, before=self._as_it_stands(original, find))
+
+    def _as_it_stands(self, original: Input, find: Callable[[RecordId], Input | None]) -> Input:
+        """A record with the words of its newest correction."""
         newest = self.state.corrected.get(original.record_id)
         correction = find(RecordId(newest)) if newest is not None else None
-        if correction is not None:
-            original = replace(
-                original,
-                kind=correction.body["kind"],
-                body=correction.body["body"],
-                facts=self._facts_of(original, correction),
-            )
-        return replace(entry, before=original)
+        if correction is None:
+            return original
+        return replace(
+            original,
+            kind=correction.body["kind"],
+            body=correction.body["body"],
+            facts=self._facts_of(original, correction),
+        )
 
     def _facts_of(self, original: Input, correction: Input) -> dict[str, Any]:
         """The facts of a corrected record as they stand. Those of one corrected once follow from the log."""
@@ -140,13 +160,13 @@ class Fold:
                 self._alerts.live(entry, moment, to)
             rows = self._rows(entry, to)
             original = entry.before.index if entry.before is not None else entry.index
-            gone = [said for topic in self._taking_back for said in topic.gone]
-            for topic in self._taking_back if gone else ():
-                topic.gone.clear()
+            gone = self._take_gone()
         except RuleError as error:
+            self._take_gone()
             self._alerts.fail(ENGINE, f"{entry.record_id}: {error.detail}", moment, to)
             return
         except _FAULTS as error:
+            self._take_gone()
             self._alerts.fail(ENGINE, f"{entry.record_id}: {type(error).__name__}: {error}", moment, to)
             return
         if (probe := self._alerts.probe) is not None:
@@ -155,6 +175,15 @@ class Fold:
         for subject, row in rows:
             self._evaluate(subject, row, moment, to)
         self._windows.fold(rows, original, moment, to, corrects=entry.before is not None, gone=gone)
+
+    def _take_gone(self) -> list[tuple[str, int]]:
+        """What topics take back, and what papers have told again; nothing of it outlives its entry."""
+        gone = self._gone + [said for topic in self._taking_back for said in topic.gone]
+        if gone:
+            self._gone.clear()
+            for topic in self._taking_back:
+                topic.gone.clear()
+        return gone
 
     def skip(self, record: StoredRecord) -> None:
         """Fold an entry of none of `kinds` without having looked into it. Not where refusals are told of."""
@@ -191,6 +220,7 @@ class Fold:
             self.state.pruned_ms = moment.now_ms
             for topic in self._topics:
                 topic.prune(moment.now_ms)
+            self._papers.prune(moment.now_ms)
             self._windows.prune(moment.now_ms)
             self._alerts.prune(moment.now_ms)
             self._alerts.forgive(moment, to)
@@ -203,12 +233,16 @@ class Fold:
             self._register.note(entry)
             if self._refusals is not None:
                 rows.extend(self._refusals.grown(entry))
+        kind = entry.body["kind"] if entry.kind == "correction" else entry.kind
+        concerned = self._concerned(entry) if kind in PAPERS else set()
         if entry.kind == "ruleset":
             self.state.ruleset = entry.body["digest"]
         elif entry.kind == "correction":
             rows.extend(self._correction(entry, to))
         else:
             self._record(entry, to, rows)
+        if kind in PAPERS:
+            rows.extend(self._judged_again(kind, concerned | self._concerned(entry), entry))
         if self._stock.changed:
             to.stock.update(self._stock.changed)
             self._stock.changed.clear()
@@ -222,11 +256,44 @@ class Fold:
             return
         if entry.kind == "movement":
             topics = self._of_reason(entry.body["reason"], topics)
+            if self._notes_movements:
+                self._papers.note(entry)
         goods = goods_of(entry.body, self._classifier)
         if goods and entry.kind in _LINE_KINDS:
             to.lines.append((entry, [item.line for item in goods]))
         for topic in topics:
             rows.extend(topic.apply(entry, goods))
+
+    def _concerned(self, paper: Input) -> set[str]:
+        """Whose movements a paper speaks of: its holder's, and those of all that are one buyer with it."""
+        if paper.kind == "endorse":
+            holder = self._licences.holder_of(paper.body["record_id"]) if self._licences is not None else ""
+        else:
+            body = paper.body["body"] if paper.kind == "correction" else paper.body
+            holder = body.get("holder", paper.holder)
+        others = set(self._linked.party(holder))
+        if self._links is not None and (person := who(paper, "").person):
+            others.update(self._links.enterprises_of(person))  # an agent's, for whom it acts
+        return others
+
+    def _judged_again(self, kind: str, parties: set[str], paper: Input) -> Iterator[Row]:
+        """The rows of the movements that a paper came late for, told again by it."""
+        topics, find = self._by_paper[kind], self._find
+        if not topics or find is None:
+            return
+        for record_id in self._papers.movements(sorted(parties), paper.received_ms):
+            original = find(RecordId(record_id))
+            stands = self._as_it_stands(original, find) if original is not None else None
+            if stands is None or stands.kind != "movement":
+                continue
+            goods = goods_of(stands.body, self._classifier)
+            again = replace(stands, before=stands)
+            for topic in topics:
+                if topic.reasons is not None and stands.body["reason"] not in topic.reasons:
+                    continue
+                self._gone += [(subject.name, stands.index) for subject in topic.subjects if not subject.level]
+                for subject, row in topic.correct(stands, goods, again, goods):
+                    yield subject, {ORIGIN: stands.index} | row
 
     def _of_reason(self, reason: str, topics: list[Topic]) -> list[Topic]:
         """Those of the movement's topics that listen to movements of this reason; the formats know a dozen."""
@@ -257,6 +324,8 @@ class Fold:
             self.state.corrected_facts[before.record_id] = corrected.facts
         if corrected.kind in Register.kinds:
             self._register.apply(corrected)
+        elif corrected.kind == "movement" and self._notes_movements:
+            self._papers.note(corrected)
         before_goods = goods_of(before.body, self._classifier)
         goods = goods_of(corrected.body, self._classifier)
         if goods and corrected.kind in _LINE_KINDS:

@@ -31,6 +31,8 @@ HORIZON_MS = 7 * DAY_MS
 SMALL = 64
 """Rows of a window that are simply gone through."""
 _BLOCK = 128
+ASKS_FOR_FIRST = frozenset({"is_first", "mean_of_months", "max_of_months"})
+"""Aggregates that ask when a key's first row was, however long ago."""
 
 
 class Series(msgspec.Struct, array_like=True):
@@ -121,7 +123,11 @@ class _Index:
 class Lane:
     """One content's rows by key; `series` is part of the fold's state."""
 
-    def __init__(self, series: dict[str, Series], columns: tuple[str, ...], keep_ms: int) -> None:
+    def __init__(
+        self, series: dict[str, Series], columns: tuple[str, ...], keep_ms: int, *, remembers_first: bool = True
+    ) -> None:
+        """`remembers_first`: a key of which no row is left is kept all the same, with when its first one was."""
+        self._remembers_first = remembers_first
         self._series = series
         self._columns = columns
         self._at = {name: at for at, name in enumerate(columns)}
@@ -185,6 +191,9 @@ class Lane:
                     series.first_ms = series.times[0]
                 _keep(series, range(bisect_right(series.times, oldest), len(series.times)))
                 self._indexes.pop(key, None)
+        if not self._remembers_first:
+            for key in [key for key, series in self._series.items() if not series.times]:
+                del self._series[key]
 
     # --- features ----------------------------------------------------------------------------------------------------
 

@@ -6,17 +6,19 @@ what time it is at a site.
 
 from __future__ import annotations
 
+from bisect import insort
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache, lru_cache
 from importlib.metadata import version
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import holidays
 import msgspec
 
-from ledger.engine.inputs import Input
+from ledger.engine.inputs import Input, plausible_ms
 
 DEFAULT_ZONE = "Asia/Shanghai"
 _MACHINES_OWN = "localtime"
@@ -25,6 +27,10 @@ CALENDAR = f"holidays {version('holidays')}"
 """Where working days come from; part of the rule set's digest."""
 _COUNTRY = "CN"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+PAST_MS = 14 * 86_400_000
+"""How long a statement that another one took the place of is remembered: twice as long as records may come late."""
+MOST_PAST = 16
+"""Of one site or profile."""
 _LAST_BUT_ONE = date.max - timedelta(days=1)
 
 
@@ -38,6 +44,8 @@ class Profile(msgspec.Struct, array_like=True):
     scope: list[str] = []
     status: str = "active"
     upload_windows: list[dict[str, Any]] = []
+    said_ms: int = 0
+    seq: int = 0
 
 
 class SiteStore(msgspec.Struct, array_like=True):
@@ -62,8 +70,12 @@ class Site(msgspec.Struct, array_like=True):
     people_500m: int | None = None
     categories: list[str] = []
     stores: dict[str, SiteStore] = {}
+    said_ms: int = 0
+    """When it was stated: event time."""
+    seq: int = 0
 
 
+Stated = TypeVar("Stated", Profile, Site)
 _NO_PROFILE, _NOT_STATED = Profile(), Site()
 
 
@@ -89,6 +101,9 @@ class RegisterState(msgspec.Struct):
     """Enterprises that have a grant or records here -> index of the first."""
     profiles: dict[str, Profile] = {}
     sites: dict[str, Site] = {}
+    past_profiles: dict[str, list[Profile]] = {}
+    """What stood before and may still be asked for, ascending; mostly nothing."""
+    past_sites: dict[str, list[Site]] = {}
     handlers: dict[str, Handler] = {}
 
 
@@ -124,7 +139,7 @@ class Register:
         """Take in one record of `kinds`, as it stands."""
         body = entry.body
         if entry.kind == "profile":
-            self._state.profiles[entry.holder] = Profile(
+            stated = Profile(
                 entry.record_id,
                 entry.received_ms,
                 body.get("roles", []),
@@ -132,10 +147,14 @@ class Register:
                 body.get("scope", []),
                 body.get("status", "active"),
                 body.get("upload_windows", []),
+                _said_ms(entry),
+                entry.seq,
             )
+            _state(self._state.profiles, self._state.past_profiles, entry.holder, stated, entry.received_ms)
         elif entry.kind == "place":
             for site in body["sites"]:
-                self._state.sites[f"{entry.holder}/{site['site']}"] = _site(entry, site)
+                at = f"{entry.holder}/{site['site']}"
+                _state(self._state.sites, self._state.past_sites, at, _site(entry, site), entry.received_ms)
         elif entry.kind == "person":
             self._person(entry, body)
         elif entry.kind == "grant" and body["role"] == 1:
@@ -165,9 +184,23 @@ class Register:
         """The newest profile; an empty one where there is none (its record_id is "")."""
         return self._state.profiles.get(holder) or _NO_PROFILE
 
+    def profile_at(self, holder: str, at_ms: int) -> Profile:
+        """The profile that stood at a time; before the first one, that."""
+        newest = self.profile(holder)
+        if newest.said_ms <= at_ms or holder not in self._state.past_profiles:
+            return newest
+        return _at([*self._state.past_profiles[holder], newest], at_ms)
+
     def site(self, holder: str, site: str) -> Site:
         """The newest statement on a site; an empty one where there is none (its record_id is "")."""
         return self._state.sites.get(f"{holder}/{site}") or _NOT_STATED
+
+    def site_at(self, holder: str, site: str, at_ms: int) -> Site:
+        """The statement on a site that stood at a time; before the first one, that."""
+        newest, at = self.site(holder, site), f"{holder}/{site}"
+        if newest.said_ms <= at_ms or at not in self._state.past_sites:
+            return newest
+        return _at([*self._state.past_sites[at], newest], at_ms)
 
     def handler(self, holder: str, ref: str) -> Handler | None:
         """The enterprise's handler of this reference; None when it was never enrolled."""
@@ -187,9 +220,9 @@ class Register:
         return (midnight - _EPOCH) // timedelta(milliseconds=1)
 
     def is_open(self, holder: str, site: str, at_ms: int) -> bool | None:
-        """Whether the moment lies in the site's stated hours (its shift plan); None where none are stated."""
-        stated = self.site(holder, site)
-        if stated.hours is None:
+        """Whether the moment lies in the hours (the shift plan) that were stated for the site then; None where none were."""
+        stated = self.site_at(holder, site, at_ms)
+        if stated.hours is None or stated.said_ms > at_ms:
             return None
         now = local_time(stated.zone, at_ms)
         return any(_holds(window, now) for window in stated.hours)
@@ -198,6 +231,33 @@ class Register:
         """Whether the moment lies in the upload windows that the enterprise's profile states, by the site's clock."""
         windows = self.profile(holder).upload_windows
         return bool(windows) and any(_holds(window, self.local(holder, site, at_ms)) for window in windows)
+
+
+def _said_ms(entry: Input) -> int:
+    return plausible_ms(entry.event_ms, (entry.before or entry).received_ms)
+
+
+def _state(newest: dict[str, Stated], past: dict[str, list[Stated]], at: str, stated: Stated, now_ms: int) -> None:
+    """Take a statement in, where its time puts it; what stood before is kept while records of that time may come."""
+    known = newest.get(at)
+    if known is None:
+        newest[at] = stated
+        return
+    versions: list[Stated] = [one for one in (*past.pop(at, ()), known) if one.record_id != stated.record_id]
+    insort(versions, stated, key=_when_said)
+    newest[at] = versions.pop()
+    until_ms = [one.said_ms for one in versions[1:]] + [newest[at].said_ms] * bool(versions)
+    kept = [one for one, end_ms in zip(versions, until_ms, strict=True) if end_ms > now_ms - PAST_MS]
+    if kept:
+        past[at] = kept[-MOST_PAST:]
+
+
+def _when_said(one: Profile | Site) -> tuple[int, int, str]:
+    return one.said_ms, one.seq, one.record_id
+
+
+def _at(versions: Sequence[Stated], at_ms: int) -> Stated:
+    return next((one for one in reversed(versions) if one.said_ms <= at_ms), versions[0])
 
 
 def _site(entry: Input, site: dict[str, Any]) -> Site:
@@ -218,6 +278,8 @@ def _site(entry: Input, site: dict[str, Any]) -> Site:
             )
             for store in site["stores"]
         },
+        _said_ms(entry),
+        entry.seq,
     )
 
 

@@ -125,7 +125,7 @@ def build_topics(state: FoldState, register: Register, sets: RestrictedSets) -> 
         Identities(state.identities),
         Roster(state.roster),
         Links(state.links, register),
-        Knives(state.knives),
+        Knives(),
         Rental(state.rental),
         linked,
         Purchases(state.purchases, register, Habits(state.habits, register, linked, licences)),

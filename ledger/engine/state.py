@@ -13,6 +13,7 @@ import msgspec
 from ledger.engine.courses import Course
 from ledger.engine.lanes import WatchState
 from ledger.engine.life import InhibitionState, LifeState
+from ledger.engine.papers import PapersState
 from ledger.engine.register import RegisterState
 from ledger.engine.topics.accountancy import AccountancyState
 from ledger.engine.topics.allowances import AllowancesState
@@ -25,7 +26,6 @@ from ledger.engine.topics.flows import FlowsState
 from ledger.engine.topics.habits import HabitsState
 from ledger.engine.topics.handling import HandlingState
 from ledger.engine.topics.identities import IdentitiesState
-from ledger.engine.topics.knives import KnivesState
 from ledger.engine.topics.licences import LicencesState
 from ledger.engine.topics.linked import LinkedState
 from ledger.engine.topics.links import LinksState
@@ -39,7 +39,7 @@ from ledger.engine.topics.stocktaking import StocktakingState
 from ledger.engine.topics.storage import StorageState
 from ledger.engine.topics.transfers import TransfersState
 
-STATE_VERSION = 5
+STATE_VERSION = 6
 
 Move = tuple[int, int, int, int, int, str]
 """(event_ms, 0 for in and 1 for out, index, amount, pieces, store); sorts ins before outs of the same instant."""
@@ -171,7 +171,6 @@ class FoldState(msgspec.Struct):
     identities: IdentitiesState = msgspec.field(default_factory=IdentitiesState)
     roster: RosterState = msgspec.field(default_factory=RosterState)
     links: LinksState = msgspec.field(default_factory=LinksState)
-    knives: KnivesState = msgspec.field(default_factory=KnivesState)
     rental: RentalState = msgspec.field(default_factory=RentalState)
     filings: FilingsState = msgspec.field(default_factory=FilingsState)
     flows: FlowsState = msgspec.field(default_factory=FlowsState)
@@ -187,6 +186,7 @@ class FoldState(msgspec.Struct):
     habits: HabitsState = msgspec.field(default_factory=HabitsState)
     combinations: CombinationsState = msgspec.field(default_factory=CombinationsState)
     runs: RunsState = msgspec.field(default_factory=RunsState)
+    papers: PapersState = msgspec.field(default_factory=PapersState)
     watches: WatchState = msgspec.field(default_factory=WatchState)
     corrected: dict[str, str] = {}
     """record_id of a record that was corrected -> record_id of its newest correction."""

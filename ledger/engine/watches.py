@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from ledger.engine.expressions import Bindings, Condition
 from ledger.engine.features import READY, WINDOW_END, Feature, feature_names
 from ledger.engine.inputs import plausible_ms
-from ledger.engine.lanes import HORIZON_MS, Lane, Seen, WatchState
+from ledger.engine.lanes import ASKS_FOR_FIRST, HORIZON_MS, Lane, Seen, WatchState
 from ledger.engine.registry import SUBJECTS
 from ledger.engine.rules import Rule
 from ledger.engine.statistics import ratio_ppm
@@ -189,6 +189,8 @@ class Watch:
                 for _ in range(seen.entries.count(entry)):
                     at = seen.entries.index(entry)
                     del seen.times[at], seen.entries[at], seen.rows[at]
+                if not seen.times:
+                    del self._seen[group]
             found = [time for time in times if time is not None]
             if found:
                 yield group, min(found)
@@ -265,7 +267,8 @@ def _lanes(state: WatchState, rules: Iterable[Rule], content: str) -> tuple[list
         columns = tuple(sorted({feature.of for feature in features if feature.of}))
         keep_ms = max(feature.reach_ms for feature in features)
         series = state.lanes.setdefault(_digest(content, where, *columns, str(keep_ms)), {})
-        lanes[where] = Lane(series, columns, keep_ms)
+        asks = any(feature.agg in ASKS_FOR_FIRST for feature in features)
+        lanes[where] = Lane(series, columns, keep_ms, remembers_first=asks)
         filtered.append((features[0].where, first[where], lanes[where]))
     plans = [
         _Plan(

@@ -11,6 +11,7 @@ from tests.scenario.drafts import Draft
 from tests.scenario.people import facts_of_persons
 
 TICK_EVERY_MS = 60_000
+LATELY_MS = 8 * 86_400_000
 PLATFORM = "platform.county"
 _SIGNERS = {n: tuple(f"{at:064x}" for at in range(1, n + 1)) for n in range(1, 5)}
 """Names of keys; which ones they are plays no part."""
@@ -24,6 +25,8 @@ class Inputs:
         self.tick_count = 0
         self._last_tick = 0
         self._corrected: dict[str, Input] = {}
+        self._lately: dict[str, Draft] = {}
+        """Movements of the last days, in the order in which they came: a paper may come for them."""
 
     def of(self, drafts: Iterable[Draft], next_due: Callable[[], int | None] = lambda: None) -> Iterator[Input]:
         for draft in drafts:
@@ -55,8 +58,9 @@ class Inputs:
         )
 
     def find(self, record_id: str) -> Input | None:
-        """A record that some correction names, or a correction."""
-        return self._corrected.get(record_id)
+        """A record that some correction names, a correction, or a movement that is not older than LATELY_MS."""
+        draft = self._lately.get(record_id)
+        return self._corrected.get(record_id) or (self._input(draft) if draft is not None else None)
 
     def numbered(self, draft: Draft) -> Input:
         """The next input."""
@@ -66,6 +70,10 @@ class Inputs:
         if draft.before is not None:
             self._corrected.setdefault(draft.before.record_id, self._input(draft.before))
             self._corrected[draft.record_id] = made
+        if draft.kind == "movement":
+            self._lately[draft.record_id] = draft
+            while (oldest := next(iter(self._lately.values()))).received_ms < draft.received_ms - LATELY_MS:
+                del self._lately[oldest.record_id]
         return made
 
     @staticmethod

@@ -62,6 +62,7 @@ class Accountancy(Topic):
     """Balances, their series, declared losses. What follows from the state is remembered beside it, never in it."""
 
     kinds = frozenset({"movement", "stocktake"})
+    papers = frozenset({"place"})
     subjects = (MATERIAL_BALANCE, MATERIAL_STREAM, DECLARED_LOSS)
 
     def __init__(self, state: AccountancyState, register: Register) -> None:

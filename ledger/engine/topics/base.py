@@ -27,6 +27,8 @@ class Topic:
     """Record kinds that it listens to."""
     reasons: ClassVar[frozenset[str] | None] = None
     """Reasons of the movements that it listens to; None: all. Of the others nothing would be remembered or told."""
+    papers: ClassVar[frozenset[str]] = frozenset()
+    """Kinds of papers (`ledger.engine.papers`) by which it judges movements: when one comes, it is asked again."""
     gone: list[tuple[str, int]]
     """Of topics that take back what they said: (subject, index of the entry whose rows are no more); emptied by the fold."""
 

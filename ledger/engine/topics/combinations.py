@@ -1,13 +1,13 @@
 """What one buyer has bought of a restricted set, under all its names and from all sellers.
 
-Each purchase counts by the day on which it happened, told by either end or by both. A row says how many groups of a set
-are held within one window of WINDOW_DAYS that holds the purchase; the set is known by its name alone.
+Each purchase counts by the day on which it happened, told by either end or by both. A row is about one day on which goods of
+a set were bought, and says how many groups of it are held within the WINDOW_DAYS that end on that day; the set is known by its
+name alone. That follows from the purchases alone: one that comes late, or is corrected, has the days behind it told again.
 """
 
 from __future__ import annotations
 
 import hashlib
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
@@ -17,15 +17,21 @@ from ledger.engine.goods import Goods, concentration_ppm
 from ledger.engine.inputs import Input, plausible_ms
 from ledger.engine.register import Register
 from ledger.engine.subjects import COMMON, Subject
-from ledger.engine.topics.base import Row, Topic, common
+from ledger.engine.topics.base import ORIGIN, Row, Topic, common
 from ledger.engine.topics.linked import Linked
 
 DAY_MS = 86_400_000
 WINDOW_DAYS = 90
 LATEST_DAYS = 30
 """How late a purchase may be told and still meet the others."""
+MOST_AGAIN = 64
+"""Days behind a purchase that are told again."""
 NEW_DAYS = 400
 """A substance not bought for so long is new again."""
+
+
+_Found = tuple[str, int, int, bool, bool]
+"""Buyer, enterprises, groups held, usual, new_substance."""
 
 
 class CombinationsState(msgspec.Struct):
@@ -33,6 +39,9 @@ class CombinationsState(msgspec.Struct):
 
     groups: dict[str, dict[str, dict[int, int]]] = {}
     codes: dict[str, dict[str, dict[int, int]]] = {}
+    told: dict[str, tuple[int, str, int, int, bool, bool]] = {}
+    """What was said (of party|set|day): index of the entry, and buyer, enterprises, groups held, usual, new_substance."""
+    by_entry: dict[int, list[str]] = {}
 
 
 class Combinations(Topic):
@@ -40,6 +49,7 @@ class Combinations(Topic):
 
     kinds = frozenset({"movement"})
     reasons = frozenset({"purchase", "sale"})
+    papers = frozenset({"profile", "person"})
     subjects = (
         Subject(
             "combination",
@@ -63,45 +73,112 @@ class Combinations(Topic):
         self._register = register
         self._linked = linked
         self._sets = sets
+        self.gone: list[tuple[str, int]] = []
         self._names = [[_name(group) for group in one.groups] for one in sets.sets]
         self._codes = {item.code for one in sets.sets for group in one.groups for item in group}
 
     def apply(self, entry: Input, goods: Sequence[Goods]) -> Iterator[Row]:
         """Take in a purchase, whoever tells of it."""
-        items = [line for line, _ in goods if line.code in self._codes]
-        buyer = _buyer(entry) if items else ""
-        if not buyer:
-            return
-        day = int(plausible_ms(entry.event_ms, entry.received_ms)) // DAY_MS
-        party = self._linked.party(buyer)
-        touched: dict[int, bool] = {}
-        for line in items:
-            known = [self._state.codes.get(one, {}).get(line.code, {}) for one in party]
-            is_new = not any(day - NEW_DAYS < before < day for days in known for before in days)
-            for at, _ in self._sets.groups_of(line.code, concentration_ppm(line.concentration)):
-                touched[at] = touched.get(at, False) or is_new
-        self._post(entry, goods, buyer, 1)
-        industry = self._register.profile(buyer).industry
-        for at, is_new in touched.items():
-            one = self._sets.sets[at]
-            held = self._held(party, self._names[at], day)
-            # Of a set of two groups, all but one is any purchase at all.
-            if held == len(one.groups) or (held == len(one.groups) - 1 and held > 1):
-                yield (
-                    "combination",
-                    common(entry)
-                    | {"buyer": buyer, "party": party[0], "enterprises": len(party), "set": one.name}
-                    | {"groups": len(one.groups), "held": held}
-                    | {"usual": one.is_usual_in(industry), "new_substance": is_new},
-                )
+        return self._tell(entry, self._posted(entry, goods, 1))
 
     def withdraw(self, before: Input, goods: Sequence[Goods], entry: Input) -> Iterable[Row]:
         """It was not bought."""
-        del entry
-        buyer = _buyer(before)
-        if buyer:
-            self._post(before, goods, buyer, -1)
-        return ()
+        return self._tell(entry, self._posted(before, goods, -1))
+
+    def correct(
+        self, before: Input, before_goods: Sequence[Goods], entry: Input, goods: Sequence[Goods]
+    ) -> Iterable[Row]:
+        """Only what holds in the end is told."""
+        days = self._posted(before, before_goods, -1)
+        return self._tell(entry, [*days, *self._posted(entry, goods, 1)])
+
+    def _posted(self, entry: Input, goods: Sequence[Goods], by: int) -> list[tuple[str, int, int]]:
+        """Post a purchase: (buyer, set, day) of all that it may change."""
+        items = [line for line, _ in goods if line.code in self._codes]
+        buyer = _buyer(entry) if items else ""
+        if not buyer:
+            return []
+        self._post(entry, goods, buyer, by)
+        day = int(plausible_ms(entry.event_ms, (entry.before or entry).received_ms)) // DAY_MS
+        sets = {
+            at for line in items for at, _ in self._sets.groups_of(line.code, concentration_ppm(line.concentration))
+        }
+        party = self._linked.party(buyer)
+        return [
+            (buyer, at, later)
+            for at in sorted(sets)
+            for later in sorted({day} | {d for d in self._days(party, at) if day < d < day + WINDOW_DAYS})[:MOST_AGAIN]
+        ]
+
+    def _days(self, party: Sequence[str], at: int) -> Iterator[int]:
+        """The days on which a party bought goods of a set."""
+        for one in party:
+            groups = self._state.groups.get(one, {})
+            for group in self._names[at]:
+                yield from groups.get(group, ())
+
+    def _tell(self, entry: Input, bought: Sequence[tuple[str, int, int]]) -> Iterator[Row]:
+        """Judge days again; what is said otherwise now is taken back first."""
+        state, own = self._state, (entry.before or entry).index
+        found = {}
+        for buyer, at, day in bought:
+            party = self._linked.party(buyer)
+            found[f"{party[0]}|{self._sets.sets[at].name}|{day}"] = self._found(entry, party, at, day)
+        dirty: dict[int, None] = {own: None} if entry.before is not None and own in state.by_entry else {}
+        for name, now in found.items():
+            was = state.told.get(name)
+            if was is not None and was[1:] != now:
+                dirty[was[0]] = None
+        for index in dirty:
+            self.gone.append(("combination", index))
+            for name in state.by_entry.pop(index):
+                was = state.told.pop(name)
+                now = found[name] if name in found else was[1:]
+                if now is not None and self._linked.party(now[0])[0] != name.partition("|")[0]:
+                    continue  # its buyer has become one with others, and is told of under their name
+                if now is not None:
+                    yield self._say(entry, name, index, now)
+        for name, now in found.items():
+            if now is not None and name not in state.told:
+                yield self._say(entry, name, own, now)
+
+    def _found(self, entry: Input, party: Sequence[str], at: int, day: int) -> _Found | None:
+        """What is to be said of a day; its buyer is the first by name."""
+        one, groups = self._sets.sets[at], self._state.groups
+        buyers = [
+            buyer for buyer in party if any(day in groups.get(buyer, {}).get(name, ()) for name in self._names[at])
+        ]
+        if not buyers:
+            return None
+        held = sum(
+            any(day - WINDOW_DAYS < d <= day for buyer in party for d in groups.get(buyer, {}).get(name, ()))
+            for name in self._names[at]
+        )
+        # Of a set of two groups, all but one is any purchase at all.
+        if held < len(one.groups) and not (held == len(one.groups) - 1 and held > 1):
+            return None
+        codes = {item.code for group in one.groups for item in group}
+        is_new = any(self._is_new(party, code, day) for code in sorted(codes))
+        usual = one.is_usual_in(self._register.profile_at(buyers[0], entry.event_ms).industry)
+        return buyers[0], len(party), held, usual, is_new
+
+    def _is_new(self, party: Sequence[str], code: str, day: int) -> bool:
+        """Whether a party bought a substance on this day, and not in the NEW_DAYS before it."""
+        known = [self._state.codes.get(one, {}).get(code, {}) for one in party]
+        return any(day in days for days in known) and not any(day - NEW_DAYS < d < day for days in known for d in days)
+
+    def _say(self, entry: Input, name: str, index: int, now: _Found) -> Row:
+        self._state.told[name] = (index, *now)
+        self._state.by_entry.setdefault(index, []).append(name)
+        party, set_name, day = name.split("|")
+        groups = next((len(one.groups) for one in self._sets.sets if one.name == set_name), now[2])
+        return (
+            "combination",
+            common(entry)
+            | {"event_ms": int(day) * DAY_MS, "party": party, "set": set_name, "groups": groups}
+            | dict(zip(("buyer", "enterprises", "held", "usual", "new_substance"), now, strict=True))
+            | {ORIGIN: index},
+        )
 
     def _post(self, entry: Input, goods: Sequence[Goods], buyer: str, by: int) -> None:
         day = int(plausible_ms(entry.event_ms, entry.received_ms)) // DAY_MS
@@ -112,20 +189,14 @@ class Combinations(Topic):
             for at, number in self._sets.groups_of(line.code, concentration_ppm(line.concentration)):
                 _add(self._state.groups, buyer, self._names[at][number], day, by)
 
-    def _held(self, party: Sequence[str], groups: Sequence[str], day: int) -> int:
-        """The most groups held in one window that holds the day."""
-        days_of = [
-            sorted({day for one in party for day in self._state.groups.get(one, {}).get(group, ())}) for group in groups
-        ]
-        ends = {day} | {end for days in days_of for end in days if day < end < day + WINDOW_DAYS}
-        return max(
-            sum(bisect_right(days, end) > bisect_left(days, end - WINDOW_DAYS + 1) for days in days_of) for end in ends
-        )
-
     def prune(self, now_ms: int) -> None:
         """Forget what no purchase can meet any more."""
         today = now_ms // DAY_MS
-        _drop_before(self._state.groups, today - WINDOW_DAYS - LATEST_DAYS)
+        state, oldest = self._state, today - WINDOW_DAYS - LATEST_DAYS
+        _drop_before(state.groups, oldest)
+        state.told = {name: was for name, was in state.told.items() if int(name.rpartition("|")[2]) >= oldest}
+        kept = {index: [name for name in names if name in state.told] for index, names in state.by_entry.items()}
+        state.by_entry = {index: names for index, names in kept.items() if names}
         _drop_before(self._state.codes, today - NEW_DAYS)
 
 

@@ -43,6 +43,7 @@ class Custody(Topic):
     """Movements that two persons must have received or issued, and the habits of their keys."""
 
     kinds = frozenset({"movement"})
+    papers = frozenset({"place", "person"})
     subjects = (
         # A receipt or issue of highly toxic goods, or at a site that is a major hazard.
         Subject(
@@ -101,7 +102,8 @@ class Custody(Topic):
             return
         toxic = next((item.line.code for item in goods if "highly_toxic" in item.categories), "")
         code = toxic or next((item.line.code for item in goods if item.line.goods == "chemical"), "")
-        if not toxic and (not code or MAJOR_HAZARD not in self._register.site(entry.holder, entry.site).categories):
+        site = self._register.site_at(entry.holder, entry.site, entry.event_ms)
+        if not toxic and (not code or MAJOR_HAZARD not in site.categories):
             return
         handlers = handlers_of(entry, self._register)
         keys = {*entry.signers, *(confirmation["keyid"] for confirmation in body.get("confirmed", ()))}

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from ledger.engine.goods import Goods
 from ledger.engine.inputs import Input
-from ledger.engine.register import Register
+from ledger.engine.register import Register, local_time
 from ledger.engine.subjects import COMMON, Subject
 from ledger.engine.topics.base import Row, Topic, common
 from ledger.engine.topics.licences import NEEDS
@@ -28,6 +28,7 @@ class Dealings(Topic):
     """Remembers nothing."""
 
     kinds = frozenset({"movement"})
+    papers = frozenset({"place"})
     subjects = (
         # A purchase or sale of goods of one listed category, whatever its lines.
         Subject(
@@ -81,7 +82,8 @@ class Dealings(Topic):
 
     def _off_hours(self, entry: Input, chemicals: Sequence[Goods]) -> Row:
         body = entry.body
-        local = self._register.local(entry.holder, entry.site, entry.event_ms)
+        stated = self._register.site_at(entry.holder, entry.site, entry.event_ms)
+        local = local_time(stated.zone, entry.event_ms)
         shown = max(chemicals, key=lambda item: sum(need in item.categories for need in NEEDS))
         return (
             "off_hours",

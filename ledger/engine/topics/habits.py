@@ -1,11 +1,12 @@
 """What is usual for buyers of a substance: how much they buy, which industries buy it, and what they state it is for.
 
-Learned from the buyers' own records as they are received, and for a judgement only from other buyers than the one that
-is judged. A correction teaches nothing: one purchase is not much among the thirty that a judgement needs.
+Learned from the buyers' own records, and for a judgement only from other buyers than the one that is judged. A purchase is
+judged by what had happened LAG_MS before it: all of that has come by then, so that the order in which records come plays no part.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections.abc import Sequence
 from datetime import date
 from typing import Any
@@ -13,14 +14,17 @@ from typing import Any
 import msgspec
 
 from ledger.engine.goods import Goods
-from ledger.engine.inputs import Input
+from ledger.engine.inputs import Input, plausible_ms
+from ledger.engine.lanes import HORIZON_MS
 from ledger.engine.register import Register
 from ledger.engine.statistics import MIN_SAMPLE, ln_micro, ratio_ppm, robust_z_milli
-from ledger.engine.topics.licences import Licences
+from ledger.engine.topics.licences import Licences, status_at
 from ledger.engine.topics.linked import Linked
 
 CONTROLLED = ("explosive_precursor", "highly_toxic", "drug_precursor")
 DAY_MS = 86_400_000
+LAG_MS = HORIZON_MS
+"""As long as a record may come late."""
 FORGET_MS = 400 * DAY_MS
 """A substance that a buyer has not bought for so long no longer speaks for its industry."""
 LEARNING_MS = 90 * DAY_MS
@@ -29,7 +33,9 @@ LEAST_EXPECTED = 5
 """Buyers of an industry that would buy a substance by chance, from which on it says something that none does."""
 CLASS_SIZE = 128
 CLASS_OF_ONE = 4
-"""Newest purchases of a substance that are kept, and how many of one buyer: nobody makes the measure alone."""
+"""Newest purchases of a substance that are compared with, and how many of one buyer: nobody makes the measure alone."""
+MOST_SIZES = 1024
+"""Of one class that are kept."""
 CLASS_LEAST = 30
 
 HABITS = {
@@ -48,18 +54,34 @@ HABITS = {
 """Fields of a row about a purchase. `statement`: of lawful use; none, expired, or stated (and its age)."""
 
 
+class Pair(msgspec.Struct, array_like=True):
+    """A buyer and a substance that it buys."""
+
+    industry: str
+    """Of the buyer at the newest purchase."""
+    newest_ms: int
+    firsts: list[int]
+    """Event times of the first MIN_SAMPLE purchases, ascending."""
+
+
+Size = tuple[int, str, int, int]
+"""(event ms, buyer, ln of the amount in millionths, index of the entry): sorts alike whatever came first."""
+
+
 class HabitsState(msgspec.Struct):
     """By buyer|code; by industry; by code; by industry|code; by industry|code|dimension."""
 
     since_ms: int = -1
-    """Receipt of the first purchase."""
-    pairs: dict[str, tuple[str, int, int]] = {}
-    """Buyer|code -> the buyer's industry, when it was last told, and how often."""
+    """The first purchase."""
+    pairs: dict[str, Pair] = {}
     industries: dict[str, int] = {}
     codes: dict[str, int] = {}
     both: dict[str, int] = {}
-    sizes: dict[str, list[tuple[str, int]]] = {}
-    """(buyer, ln of the amount in millionths), oldest first."""
+    """Pairs of a known industry."""
+    lately: dict[str, int] = {}
+    """Pairs whose first purchase is no older than what may be judged -> when that was."""
+    sizes: dict[str, list[Size]] = {}
+    """Ascending."""
 
 
 class Habits:
@@ -75,35 +97,55 @@ class Habits:
 
     def learn(self, entry: Input, goods: Sequence[Goods]) -> None:
         """Take in a buyer's own record of a purchase."""
-        if entry.before is not None:
-            return
-        state, industry = self._state, industry_of(self._register.profile(entry.holder).industry)
+        state, at_ms = self._state, _happened_ms(entry)
+        industry = self._industry(entry)
         for line, listing in goods:
             if listing.categories.isdisjoint(CONTROLLED):
                 continue
-            if state.since_ms < 0:
-                state.since_ms = entry.received_ms
+            if state.since_ms < 0 or at_ms < state.since_ms:
+                state.since_ms = at_ms
             if line.amount > 0:
                 sizes = state.sizes.setdefault(f"{industry}|{line.code}|{line.dimension}", [])
-                own = [at for at, (buyer, _) in enumerate(sizes) if buyer == entry.holder]
-                if len(own) >= CLASS_OF_ONE:
-                    del sizes[own[0]]
-                sizes.append((entry.holder, ln_micro(line.amount)))
-                if len(sizes) > CLASS_SIZE:
-                    del sizes[0]
-            pair = f"{entry.holder}|{line.code}"
-            known, _, times = state.pairs.get(pair, ("", 0, 0))
-            if known != industry:
-                self._count(pair, -1)
-            state.pairs[pair] = industry, entry.received_ms, times + 1
-            if known != industry:
-                self._count(pair, 1)
+                insort(sizes, (at_ms, entry.holder, ln_micro(line.amount), _index(entry)))
+                del sizes[:-MOST_SIZES]
+            self._pair(f"{entry.holder}|{line.code}", industry, at_ms)
 
-    def _count(self, pair: str, by: int) -> None:
-        known = self._state.pairs.get(pair)
-        if known is None or not known[0]:
+    def unlearn(self, before: Input, goods: Sequence[Goods]) -> None:
+        """Take a purchase out again. That its buyer buys the substance is not unsaid: a correction seldom means that."""
+        industry, index = self._industry(before), _index(before)
+        for line, _ in goods:
+            at = f"{industry}|{line.code}|{line.dimension}"
+            kept = [size for size in self._state.sizes.get(at, ()) if size[3] != index]
+            if kept:
+                self._state.sizes[at] = kept
+            else:
+                self._state.sizes.pop(at, None)
+
+    def _industry(self, entry: Input) -> str:
+        return industry_of(self._register.profile_at(entry.holder, entry.event_ms).industry)
+
+    def _pair(self, name: str, industry: str, at_ms: int) -> None:
+        pair = self._state.pairs.get(name)
+        if pair is None:
+            self._state.pairs[name] = Pair(industry, at_ms, [at_ms])
+            self._count(name, industry, 1)
+            self._state.lately[name] = at_ms
             return
-        industry, code = known[0], pair.partition("|")[2]
+        if at_ms >= pair.newest_ms and industry != pair.industry:
+            self._count(name, pair.industry, -1)
+            self._count(name, industry, 1)
+            pair.industry = industry
+        pair.newest_ms = max(pair.newest_ms, at_ms)
+        if at_ms < pair.firsts[0]:
+            self._state.lately[name] = at_ms
+        if (len(pair.firsts) < MIN_SAMPLE or at_ms < pair.firsts[-1]) and at_ms not in pair.firsts:
+            insort(pair.firsts, at_ms)
+            del pair.firsts[MIN_SAMPLE:]
+
+    def _count(self, name: str, industry: str, by: int) -> None:
+        if not industry:
+            return
+        code = name.partition("|")[2]
         for counts, at in (
             (self._state.industries, industry),
             (self._state.codes, code),
@@ -114,10 +156,16 @@ class Habits:
                 del counts[at]
 
     def prune(self, now_ms: int) -> None:
-        """Forget who has not bought for long."""
-        for pair in [pair for pair, (_, told_ms, _) in self._state.pairs.items() if told_ms <= now_ms - FORGET_MS]:
-            self._count(pair, -1)
-            del self._state.pairs[pair]
+        """Forget who has not bought for long, and of sizes those that no purchase is compared with any more."""
+        state = self._state
+        for name in [name for name, pair in state.pairs.items() if pair.newest_ms <= now_ms - FORGET_MS]:
+            self._count(name, state.pairs.pop(name).industry, -1)
+        oldest = now_ms - 2 * LAG_MS
+        state.lately = {name: at_ms for name, at_ms in state.lately.items() if at_ms > oldest and name in state.pairs}
+        for at, sizes in state.sizes.items():
+            settled = bisect_left(sizes, (oldest,))
+            if settled > CLASS_SIZE:
+                state.sizes[at] = [*_newest(sizes[:settled], ""), *sizes[settled:]]
 
     # --- asking ------------------------------------------------------------------------------------------------------
 
@@ -126,10 +174,11 @@ class Habits:
         categories = set(row["categories"])
         if categories.isdisjoint(CONTROLLED):
             return _NOTHING | {"party": buyer}
-        profile = self._register.profile(buyer)
+        profile = self._register.profile_at(buyer, entry.event_ms)
         statement, age_ms = self._statement(buyer, row["code"], categories, entry)
-        lift_ppm, known = self._lift(buyer, industry_of(profile.industry), row["code"], entry)
-        n, z_milli = self._class(buyer, industry_of(profile.industry), row)
+        then_ms = _happened_ms(entry) - LAG_MS
+        lift_ppm, known = self._lift(buyer, industry_of(profile.industry), row["code"], then_ms)
+        n, z_milli = self._class(buyer, industry_of(profile.industry), row, then_ms)
         return {
             "party": self._linked.party(buyer)[0],
             "inside": self._register.is_inside(buyer),
@@ -154,39 +203,67 @@ class Habits:
                 continue
             if one.valid_from > day:
                 continue
-            if one.status != "valid" or one.valid_to < day:
+            if status_at(one, entry.event_ms) != "valid" or one.valid_to < day:
                 best = "expired" if best == "none" else best
                 continue
             age = (date.fromisoformat(day) - date.fromisoformat(one.valid_from)).days
             best, age_days = "stated", age if best != "stated" else min(age, age_days)
         return best, age_days * DAY_MS if best == "stated" else 0
 
-    def _lift(self, buyer: str, industry: str, code: str, entry: Input) -> tuple[int, bool]:
+    def _lift(self, buyer: str, industry: str, code: str, then_ms: int) -> tuple[int, bool]:
         """How many times as often as buyers at large those of the industry buy the substance; and whether that is known."""
         state = self._state
-        if not industry or state.since_ms < 0 or entry.received_ms - state.since_ms < LEARNING_MS:
+        if not industry or state.since_ms < 0 or then_ms + LAG_MS - state.since_ms < LEARNING_MS:
             return 0, False
-        known = state.pairs.get(f"{buyer}|{code}", ("", 0, 0))[0]
-        own, own_industry = known != "", known == industry
-        total, of_code = sum(state.industries.values()) - own, state.codes.get(code, 0) - own
-        of_industry = state.industries.get(industry, 0) - own_industry
-        together = state.both.get(f"{industry}|{code}", 0) - own_industry
+        own = f"{buyer}|{code}"
+        # Counted are all; of what is not to count, there is little.
+        out = [name for name, first_ms in state.lately.items() if first_ms > then_ms and name != own]
+        out += [own] if own in state.pairs else []
+        left = [(state.pairs[name].industry, name.partition("|")[2]) for name in out if name in state.pairs]
+        left = [(of, bought) for of, bought in left if of]
+        total = sum(state.industries.values()) - len(left)
+        of_code = state.codes.get(code, 0) - sum(bought == code for _, bought in left)
+        of_industry = state.industries.get(industry, 0) - sum(of == industry for of, _ in left)
+        together = state.both.get(f"{industry}|{code}", 0) - left.count((industry, code))
         if of_industry * of_code < LEAST_EXPECTED * total or not total:
             return 0, False
         return ratio_ppm(together * total, of_industry * of_code), True
 
-    def _class(self, buyer: str, industry: str, row: dict[str, Any]) -> tuple[int, int]:
+    def _class(self, buyer: str, industry: str, row: dict[str, Any], then_ms: int) -> tuple[int, int]:
         """How many purchases by others of its industry it is compared with, and how far it lies from them.
 
         Nothing for who has bought the substance often enough to be compared with itself.
         """
         sizes = self._state.sizes.get(f"{industry}|{row['code']}|{row['dimension']}", ())
-        times = self._state.pairs.get(f"{buyer}|{row['code']}", ("", 0, 0))[2]
-        if len(sizes) < CLASS_LEAST or row["amount"] <= 0 or times >= MIN_SAMPLE:
+        pair = self._state.pairs.get(f"{buyer}|{row['code']}")
+        often = pair is not None and len(pair.firsts) == MIN_SAMPLE and pair.firsts[-1] <= then_ms
+        if len(sizes) < CLASS_LEAST or row["amount"] <= 0 or often:
             return 0, 0
-        others = [size for other, size in sizes if other != buyer]
+        others = [size for _, _, size, _ in _newest(sizes[: bisect_left(sizes, (then_ms,))], buyer)]
         z_milli = robust_z_milli(ln_micro(row["amount"]), others, CLASS_LEAST)
         return (0, 0) if z_milli is None else (len(others), z_milli)
+
+
+def _happened_ms(entry: Input) -> int:
+    return int(plausible_ms(entry.event_ms, (entry.before or entry).received_ms))
+
+
+def _index(entry: Input) -> int:
+    return int((entry.before or entry).index)
+
+
+def _newest(sizes: Sequence[Size], but: str) -> list[Size]:
+    """The newest CLASS_SIZE of these, CLASS_OF_ONE of one buyer, none of the buyer `but`; ascending."""
+    of_one: dict[str, int] = {}
+    kept: list[Size] = []
+    for size in reversed(sizes):
+        times = of_one.get(size[1], 0)
+        if size[1] != but and times < CLASS_OF_ONE:
+            of_one[size[1]] = times + 1
+            kept.append(size)
+            if len(kept) == CLASS_SIZE:
+                break
+    return kept[::-1]
 
 
 _NOTHING: dict[str, Any] = {name: {"str": "", "int": 0, "bool": False}[kind] for name, kind in HABITS.items()}

@@ -19,6 +19,8 @@ from ledger.engine.traces import Trace
 _SEPARATOR = "\x1f"
 _FEW = 64
 """Sightings of a person that need no tidying."""
+MOST_RENAMED = 32
+"""Later sightings of a person that a record which comes late says another name of: the first of them."""
 _UNTOLD = {
     "missing": False,
     "invalid": False,
@@ -133,21 +135,17 @@ class Identities(Topic):
         trace = traces.note(self._state.sightings, found.person, at_ms, entry.record_id, value)
         if len(names) == 1:
             return 1, []
-        here, before, after = (
-            (at_ms, entry.record_id[: traces.ID_SIGNS]),
-            False,
-            dict[tuple[str, str], dict[str, Any]](),
-        )
+        here, before, after = (at_ms, entry.record_id[: traces.ID_SIGNS]), False, list[dict[str, Any]]()
         for ms, start, other in trace:
             name, holder, site, book, role, record_id = other.split(_SEPARATOR)
             if name == found.name:
                 continue
             if (ms, start) < here:
                 before = True
-            else:
+            elif len(after) < MOST_RENAMED:
                 row = {"holder": holder, "site": site, "book": book, "record_id": record_id, "event_ms": ms}
-                after[holder, role] = row | {"place": role, "who": found.person, "names": len(names)}
-        return (len(names) if before else 1), list(after.values())
+                after.append(row | {"place": role, "who": found.person, "names": len(names)})
+        return (len(names) if before else 1), after
 
     def _forget(self, person: str, value: str) -> None:
         names, name = self._state.names[person], value.partition(_SEPARATOR)[0]

@@ -5,18 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import msgspec
-
-from ledger.engine import traces
 from ledger.engine.goods import Goods
-from ledger.engine.inputs import GoodsLine, Input, plausible_ms
+from ledger.engine.inputs import GoodsLine, Input
 from ledger.engine.people import Check, Who, check_of, who
 from ledger.engine.subjects import COMMON, Subject
 from ledger.engine.topics.base import Row, Topic, common
-from ledger.engine.traces import Trace
 
-PIECES_MS = 30 * 86_400_000
-SHOPS_MS = 72 * 3_600_000
 PERMIT_ONLY = ("dagger", "three_edged", "spring_lock")
 """1983 Provisional Rule art. 3: daggers, three-edged scrapers, knives with a spring lock (and see `_is_special`)."""
 PERMIT_TYPES = ("special_knife_purchase", "special_knife")
@@ -25,15 +19,8 @@ BUYER_PHOTO, GOODS_PHOTO = "buyer_photo", "goods_photo"
 _UNKNOWN = -1
 
 
-class KnivesState(msgspec.Struct):
-    """By surrogate of a buyer."""
-
-    sales: dict[str, Trace[tuple[int, str]]] = {}
-    """(pieces, shop as holder/site) of each sale."""
-
-
 class Knives(Topic):
-    """Rows of sales of knives."""
+    """Rows of sales of knives; remembers nothing."""
 
     kinds = frozenset({"movement"})
     reasons = frozenset({"sale"})
@@ -49,9 +36,6 @@ class Knives(Topic):
                 "buyer_type": "str",
                 "minor": "bool",
                 "age_from": "int",
-                "pieces": "int",
-                "pieces_30d": "int",
-                "shops_72h": "int",
                 "class": "str",
                 "special": "bool",
                 "edged": "bool",
@@ -61,6 +45,12 @@ class Knives(Topic):
                 "permitted": "bool",
             },
         ),
+        # One sale, whatever its lines: who bought how many knives in which shop.
+        Subject(
+            "knife_buying",
+            level=False,
+            fields=COMMON | {"buyer": "str", "buyer_type": "str", "pieces": "int", "shop": "str"},
+        ),
         # What the record of a sale lacks, until a correction brings it.
         Subject(
             "knife_record",
@@ -68,9 +58,6 @@ class Knives(Topic):
             fields=COMMON | {"missing": "str", "complete": "bool", "match_permille": "int"},
         ),
     )
-
-    def __init__(self, state: KnivesState) -> None:
-        self._state = state
 
     def apply(self, entry: Input, goods: Sequence[Goods]) -> Iterator[Row]:
         """The rows of one sale of knives."""
@@ -85,30 +72,20 @@ class Knives(Topic):
         place = "agent" if buyer_type in ("enterprise", "foreign") else "counterparty"
         check = check_of(body, place)
         found = who(entry, place, check.doc_type)
-        pieces = sum(line.amount for line in lines)
-        counts = self._count(entry, found.person, pieces) if buyer_type == "person" and found.person else (pieces, 1)
         permitted = any(permit["type"] in PERMIT_TYPES for permit in body.get("permits", ()))
-        shared = common(entry) | {
-            "buyer": found.person,
-            "buyer_type": buyer_type,
-            "minor": found.minor,
-            "age_from": found.age_from,
-            "pieces": pieces,
-            "pieces_30d": counts[0],
-            "shops_72h": counts[1],
-            "permitted": permitted,
-        }
+        bought = common(entry) | {"buyer": found.person, "buyer_type": buyer_type}
+        shared = bought | {"minor": found.minor, "age_from": found.age_from, "permitted": permitted}
         for line in lines:
             yield "knife_sale", shared | _geometry(line)
+        # No holder nor site has a slash in it.
+        shop, pieces = f"{entry.holder}/{entry.site}", sum(line.amount for line in lines)
+        yield "knife_buying", bought | {"pieces": pieces, "shop": shop}
         yield "knife_record", common(entry) | _record(body, found, check)
 
     def withdraw(self, before: Input, goods: Sequence[Goods], entry: Input) -> Iterator[Row]:
-        """A corrected sale counts no more, and lacks nothing any more."""
+        """A corrected sale lacks nothing any more."""
         if not any(item.line.goods == "knife" for item in goods) or before.body["reason"] != "sale":
             return
-        person = who(before, "counterparty").person
-        if person:
-            traces.drop(self._state.sales, person, before.record_id)
         yield (
             "knife_record",
             common(before)
@@ -119,27 +96,6 @@ class Knives(Topic):
                 "match_permille": check_of({}, "").match_permille,
             },
         )
-
-    def prune(self, now_ms: int) -> None:
-        """Forget what lies behind the longer window, and a while longer for what comes late."""
-        traces.prune(self._state.sales, now_ms - PIECES_MS - traces.LATE_FOR_MS)
-
-    def _count(self, entry: Input, person: str, pieces: int) -> tuple[int, int]:
-        """(pieces in the worst 30 days, shops in the worst 72 hours) that hold this sale."""
-        at_ms = plausible_ms(entry.event_ms, entry.received_ms)
-        shop = f"{entry.holder}/{entry.site}"
-        trace = traces.note(self._state.sales, person, at_ms, entry.record_id, (pieces, shop))
-        if len(trace) == 1:
-            return pieces, 1
-        return traces.worst(trace, at_ms, PIECES_MS, _pieces), traces.worst(trace, at_ms, SHOPS_MS, _shops)
-
-
-def _pieces(sales: Sequence[tuple[int, str]]) -> int:
-    return sum(pieces for pieces, _ in sales)
-
-
-def _shops(sales: Sequence[tuple[int, str]]) -> int:
-    return len({shop for _, shop in sales})
 
 
 def _geometry(line: GoodsLine) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import msgspec
 from ledger.catalogue import Classification
 from ledger.core.times import format_utc
 from ledger.engine.goods import Goods, concentration_ppm
-from ledger.engine.inputs import Input, base_amount
+from ledger.engine.inputs import Input, base_amount, plausible_ms
 from ledger.engine.register import Register
 from ledger.engine.subjects import COMMON, Subject
 from ledger.engine.topics.base import Row, Topic, common
@@ -62,6 +62,10 @@ class Licence(msgspec.Struct, array_like=True):
     corrects: str = ""
     allowed: list[tuple[str, str, int, int, str, int]] = []
     """Of items with a quantity: code, form, least and greatest concentration in ppm, dimension, amount."""
+    status_ms: int = 0
+    """Since when `status` holds, event time; a revocation is none of what happened before it."""
+    was: str = ""
+    """The status before; "" where nothing says so."""
 
 
 class LicencesState(msgspec.Struct):
@@ -75,6 +79,7 @@ class Licences(Topic):
 
     kinds = frozenset({"licence", "endorse", "movement"})
     reasons = frozenset({"purchase", "sale", "production"})
+    papers = frozenset({"licence", "endorse"})
     subjects = (
         # What a party to a movement of listed goods needs and has.
         Subject("permit", level=False, fields=_PERMIT),
@@ -149,13 +154,18 @@ class Licences(Topic):
             sites=sorted(body.get("sites", ())),
             allowed=sorted(_allowed(item) for item in items if "quantity" in item),
         )
+        new.status_ms = plausible_ms(entry.event_ms, (entry.before or entry).received_ms)
         kept = []
         for old in self._state.held.get(holder, ()):
             same = (replaces != "" and replaces in (old.record_id, old.corrects)) or (
                 new.number != "" and (old.type, old.number) == (new.type, new.number)
             )
             if same and old.confirmed and not new.confirmed:
+                old.was = old.was or new.status
                 return
+            if same and (old.status != new.status or old.was):
+                new.was = old.status if old.status != new.status else old.was
+                new.status_ms = new.status_ms if old.status != new.status else old.status_ms
             if old.valid_from == new.valid_from and not old.confirmed and _says_the_same(old, new):
                 # Declaring the same again does not put off its check.
                 new.received_ms = min(new.received_ms, old.received_ms)
@@ -223,26 +233,32 @@ class Licences(Topic):
     def _assess(self, party: str, act: str, need: str, code: str, entry: Input) -> tuple[str, int]:
         """(state, age of the declaration in ms): the best that any licence of the party gives."""
         day = entry.event_time[:10]  # the signer's own local day
+        came_ms = (entry.before or entry).received_ms
         best, age_ms = "missing", 0
         for licence in self.held(party):
             if not _covers_act(licence, act, need):
                 continue
             if not _covers_goods(licence, need, code) or not _covers_site(licence, party, entry):
                 state = "scope"
-            elif licence.status in ("revoked", "suspended"):
+            elif (status := status_at(licence, entry.event_ms)) in ("revoked", "suspended"):
                 state = "revoked"
-            elif licence.status != "valid" or licence.valid_to < day:
-                state = "expired" if licence.status != "applied" else "missing"
+            elif status != "valid" or licence.valid_to < day:
+                state = "expired" if status != "applied" else "missing"
             elif licence.valid_from > day:
                 state = "not_yet"
             else:
                 state = "valid" if licence.confirmed else "declared"
             if _RANK[state] > _RANK[best]:
                 best = state
-                age_ms = entry.received_ms - licence.received_ms if state == "declared" else 0
+                age_ms = max(came_ms - licence.received_ms, 0) if state == "declared" else 0
             elif state == best == "declared":
-                age_ms = min(age_ms, entry.received_ms - licence.received_ms)
+                age_ms = min(age_ms, max(came_ms - licence.received_ms, 0))
         return best, age_ms
+
+
+def status_at(licence: Licence, at_ms: int) -> str:
+    """A licence counts as revoked, suspended or ended from the day on which that was said; as valid by its own dates."""
+    return licence.was if licence.was and licence.status != "valid" and at_ms < licence.status_ms else licence.status
 
 
 def _needs(listing: Classification) -> Iterator[tuple[str, str]]:

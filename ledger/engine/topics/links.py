@@ -1,37 +1,69 @@
-"""One natural person at several enterprises, or in several controlled scenes: a second stage, keyed by surrogates."""
+"""One natural person at several enterprises, or in several controlled scenes: a second stage, keyed by surrogates.
+
+Scenes are told of where somebody bought a knife or rented a vehicle, of which there are few, and not of each movement of
+chemicals: how many scenes that person is in within any SCENES_MS that hold this one. When more becomes known, it is told again.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 import msgspec
 
-from ledger.engine import traces
 from ledger.engine.goods import Goods
 from ledger.engine.inputs import Input, plausible_ms
+from ledger.engine.lanes import HORIZON_MS
 from ledger.engine.people import handlers_of, who
 from ledger.engine.register import Register
 from ledger.engine.subjects import COMMON, Subject
-from ledger.engine.topics.base import Row, Topic, common
+from ledger.engine.topics.base import ORIGIN, Row, Topic, common
 from ledger.engine.topics.dealings import first_listed
-from ledger.engine.traces import Trace
 
-FANOUT_MS = 30 * 86_400_000
 SCENES_MS = 72 * 3_600_000
+CHEMICAL = "chemical"
+MOST_ANCHORS = 16
+"""Knives that one person buys, or vehicles that it rents, of which scenes are told: the newest."""
 SMALL_CAR_SEATS = 6
 """Cars for private journeys; with more seats, or of another class, a vehicle carries goods."""
+_ANY_INDEX = 2**63
 _PRIVATE = ("car", "sedan", "suv")
 AGENT = "agent"
 """Role of a person who is enrolled to act for others."""
 
 
+Item = TypeVar("Item", tuple[int, int], tuple[int, int, str])
+
+
+class Anchor(msgspec.Struct, array_like=True):
+    """A record of a scene other than chemicals, with what a row about it says."""
+
+    at_ms: int
+    index: int
+    """Of the entry; of a corrected record, of its original."""
+    record_id: str
+    holder: str
+    site: str
+    book: str
+    event_ms: int
+    received_ms: int
+    scene: str
+    persons: dict[str, int]
+    """Person -> scenes that were last told of."""
+
+
 class LinksState(msgspec.Struct):
     """By surrogate of a person."""
 
-    buyers: dict[str, Trace[str]] = {}
-    """Enterprises for which somebody handled controlled purchases."""
-    scenes: dict[str, Trace[str]] = {}
+    buyers: dict[str, list[tuple[int, int, str]]] = {}
+    """(event ms, index of the entry, enterprise) of the controlled purchases that somebody handled, ascending."""
+    chemicals: dict[str, list[tuple[int, int]]] = {}
+    """(event ms, index of the entry) of the movements that somebody handled, ascending."""
+    anchors: dict[int, Anchor] = {}
+    """By index."""
+    of_person: dict[str, list[tuple[int, int]]] = {}
+    """(event ms, index) of a person's anchors, ascending."""
     legal: dict[str, str] = {}
     """Enterprise -> surrogate of its legal person, as its newest profile discloses it."""
     agents: dict[str, bool] = {}
@@ -42,16 +74,18 @@ class Links(Topic):
     """Rows that follow a person from enterprise to enterprise."""
 
     kinds = frozenset({"movement", "rental", "profile", "person"})
+    papers = frozenset({"profile", "person"})
     subjects = (
-        # A person who handled controlled purchases, and for how many unrelated enterprises within 30 days.
-        Subject("fanout", level=False, fields=COMMON | {"person": "str", "enterprises": "int", "is_agent": "bool"}),
-        # A person seen in more than one controlled scene within 72 hours.
+        # A person who handled a controlled purchase, and for whom: `principal` is one for all enterprises of a legal person.
+        Subject("fanout", level=False, fields=COMMON | {"person": "str", "principal": "str", "is_agent": "bool"}),
+        # A knife or a vehicle, and a person who is in other controlled scenes within 72 hours of it.
         Subject("scenes", level=False, fields=COMMON | {"person": "str", "scene": "str", "scenes": "int"}),
     )
 
     def __init__(self, state: LinksState, register: Register) -> None:
         self._state = state
         self._register = register
+        self.gone: list[tuple[str, int]] = []
 
     def apply(self, entry: Input, goods: Sequence[Goods]) -> Iterator[Row]:
         """Take in whom a record shows."""
@@ -65,39 +99,109 @@ class Links(Topic):
             if person and "role" in entry.body:
                 self._state.agents[person] = entry.body["role"] == AGENT and entry.body["action"] != "leave"
             return
-        at_ms = plausible_ms(entry.event_ms, entry.received_ms)
-        buyers = dict(self._purchases(entry, goods)) if entry.kind == "movement" else {}
-        for person, buyer in buyers.items():
-            trace = traces.note(self._state.buyers, person, at_ms, entry.record_id, buyer)
-            enterprises = traces.worst(trace, at_ms, FANOUT_MS, self._unrelated)
-            if enterprises > 1:
-                is_agent = self._state.agents.get(person, False)
-                yield "fanout", common(entry) | {"person": person, "enterprises": enterprises, "is_agent": is_agent}
-        for person, scene in self._seen(entry, goods).items():
-            seen = traces.note(self._state.scenes, person, at_ms, entry.record_id, scene)
-            scenes = traces.worst(seen, at_ms, SCENES_MS, traces.distinct)
-            if scenes > 1:
-                yield "scenes", common(entry) | {"person": person, "scene": scene, "scenes": scenes}
+        yield from self._put_in(entry, goods)
+        yield from self._told_again(self._seen(entry, goods), _happened_ms(entry))
 
     def withdraw(self, before: Input, goods: Sequence[Goods], entry: Input) -> Iterable[Row]:
         """Whom the record showed is as if never seen with it."""
         del entry
-        if before.kind == "movement":
-            for person, _ in self._purchases(before, goods):
-                traces.drop(self._state.buyers, person, before.record_id)
-        if before.kind in ("movement", "rental"):
-            for person in self._seen(before, goods):
-                traces.drop(self._state.scenes, person, before.record_id)
-        return ()
+        return self._told_again(self._take_out(before, goods), _happened_ms(before))
+
+    def correct(
+        self, before: Input, before_goods: Sequence[Goods], entry: Input, goods: Sequence[Goods]
+    ) -> Iterator[Row]:
+        """Only what holds in the end is told."""
+        if entry.kind not in ("movement", "rental"):
+            yield from self.apply(entry, goods)
+            return
+        seen = self._take_out(before, before_goods)
+        yield from self._put_in(entry, goods)
+        yield from self._told_again({**seen, **self._seen(entry, goods)}, _happened_ms(entry))
+
+    def enterprises_of(self, person: str) -> Iterable[str]:
+        """For whom somebody handled controlled purchases lately."""
+        return {buyer for _, _, buyer in self._state.buyers.get(person, ())}
 
     def prune(self, now_ms: int) -> None:
-        """Forget what lies behind the windows, and a while longer for what comes late."""
-        traces.prune(self._state.buyers, now_ms - FANOUT_MS - traces.LATE_FOR_MS)
-        traces.prune(self._state.scenes, now_ms - SCENES_MS - traces.LATE_FOR_MS)
+        """Forget what no record can meet any more."""
+        state, oldest = self._state, now_ms - SCENES_MS - HORIZON_MS
+        state.buyers = _since(state.buyers, now_ms - HORIZON_MS)
+        state.chemicals = _since(state.chemicals, oldest)
+        state.of_person = _since(state.of_person, oldest)
+        kept = {index for anchors in state.of_person.values() for _, index in anchors}
+        state.anchors = {index: anchor for index, anchor in state.anchors.items() if index in kept}
 
-    def _unrelated(self, enterprises: Sequence[str]) -> int:
-        """How many, those of one legal person counted once."""
-        return len({self._state.legal.get(enterprise, enterprise) for enterprise in enterprises})
+    # --- scenes ------------------------------------------------------------------------------------------------------
+
+    def _put_in(self, entry: Input, goods: Sequence[Goods]) -> Iterator[Row]:
+        """Take in whom a record shows; the rows of those who handled purchases."""
+        at_ms, index = _happened_ms(entry), (entry.before or entry).index
+        for person, buyer in dict(self._purchases(entry, goods) if entry.kind == "movement" else ()).items():
+            insort(self._state.buyers.setdefault(person, []), (at_ms, index, buyer))
+            is_agent, principal = self._state.agents.get(person, False), self._state.legal.get(buyer, buyer)
+            yield "fanout", common(entry) | {"person": person, "principal": principal, "is_agent": is_agent}
+        others: dict[str, int] = {}
+        for person, scene in self._seen(entry, goods).items():
+            if scene == CHEMICAL:
+                insort(self._state.chemicals.setdefault(person, []), (at_ms, index))
+                continue
+            others[person] = 0
+            anchors = self._state.of_person.setdefault(person, [])
+            insort(anchors, (at_ms, index))
+            del anchors[:-MOST_ANCHORS]
+        if others:
+            scene = "vehicle" if entry.kind == "rental" else "knife"
+            place = (entry.record_id, entry.holder, entry.site, entry.book)
+            self._state.anchors[index] = Anchor(at_ms, index, *place, entry.event_ms, entry.received_ms, scene, others)
+
+    def _take_out(self, before: Input, goods: Sequence[Goods]) -> dict[str, str]:
+        seen = self._seen(before, goods) if before.kind in ("movement", "rental") else {}
+        self._state.anchors.pop(before.index, None)
+        for person in seen:
+            _drop(self._state.chemicals, person, before.index)
+            _drop(self._state.of_person, person, before.index)
+        for person, _ in self._purchases(before, goods) if before.kind == "movement" else ():
+            _drop(self._state.buyers, person, before.index)
+        return seen
+
+    def _told_again(self, seen: Mapping[str, str], at_ms: int) -> Iterator[Row]:
+        """The anchors near a record of these persons, where something else is to be said of them than was."""
+        due: dict[int, None] = {}
+        for person in seen:
+            near = self._state.of_person.get(person, ())
+            due |= dict.fromkeys(index for ms, index in near if abs(ms - at_ms) < SCENES_MS)
+        for index in sorted(due):
+            anchor = self._state.anchors.get(index)
+            if anchor is None:
+                continue
+            now = {person: self._scenes(person, anchor) for person in anchor.persons}
+            if now == anchor.persons:
+                continue
+            if any(scenes > 1 for scenes in anchor.persons.values()):
+                self.gone.append(("scenes", index))
+            anchor.persons = now
+            for person, scenes in now.items():
+                if scenes > 1:
+                    yield "scenes", _row(anchor) | {"person": person, "scene": anchor.scene, "scenes": scenes}
+
+    def _scenes(self, person: str, anchor: Anchor) -> int:
+        """The most scenes within SCENES_MS that hold the anchor and end with a record."""
+        chemicals = self._state.chemicals.get(person, [])
+        others = [
+            (ms, known.scene)
+            for ms, at in self._state.of_person.get(person, ())
+            if (known := self._state.anchors.get(at))
+        ]
+        ends = [ms for ms, _ in others if anchor.at_ms <= ms < anchor.at_ms + SCENES_MS]
+        # Of chemicals the first one behind the anchor: a window that ends later holds no other scene for it.
+        first = bisect_left(chemicals, (anchor.at_ms,))
+        ends += [ms for ms, _ in chemicals[first : first + 1] if ms < anchor.at_ms + SCENES_MS]
+        most = 1
+        for end in ends:
+            held = {scene for ms, scene in others if end - SCENES_MS < ms <= end}
+            start = bisect_right(chemicals, (end - SCENES_MS, _ANY_INDEX))
+            most = max(most, len(held) + (start < len(chemicals) and chemicals[start][0] <= end))
+        return most
 
     def _purchases(self, entry: Input, goods: Sequence[Goods]) -> Iterator[tuple[str, str]]:
         """(person, enterprise for which he bought): the agent whom the seller saw, the buyer's own agent and handlers."""
@@ -126,12 +230,42 @@ class Links(Topic):
             return {person: "vehicle" for place in places if (person := who(entry, place).person)}
         seen: dict[str, str] = {}
         if first_listed(goods):
-            seen = {person: "chemical" for _, person in handlers_of(entry, self._register)}
-            seen[who(entry, "agent").person] = "chemical"
+            seen = {person: CHEMICAL for _, person in handlers_of(entry, self._register)}
+            seen[who(entry, "agent").person] = CHEMICAL
         if body["reason"] == "sale" and any(item.line.goods == "knife" for item in goods):
             seen[who(entry, "counterparty").person] = "knife"
         seen.pop("", None)
         return seen
+
+
+def _happened_ms(entry: Input) -> int:
+    return int(plausible_ms(entry.event_ms, (entry.before or entry).received_ms))
+
+
+def _row(anchor: Anchor) -> dict[str, Any]:
+    return {
+        "holder": anchor.holder,
+        "site": anchor.site,
+        "book": anchor.book,
+        "record_id": anchor.record_id,
+        "index": anchor.index,
+        "received_ms": anchor.received_ms,
+        "event_ms": anchor.event_ms,
+        ORIGIN: anchor.index,
+    }
+
+
+def _drop(of: dict[str, list[Item]], person: str, index: int) -> None:
+    kept = [item for item in of.get(person, ()) if item[1] != index]
+    if kept:
+        of[person] = kept
+    else:
+        of.pop(person, None)
+
+
+def _since(of: dict[str, list[Item]], oldest: int) -> dict[str, list[Item]]:
+    kept = {person: items[bisect_left(items, (oldest,)) :] for person, items in of.items()}
+    return {person: items for person, items in kept.items() if items}
 
 
 def _carries(vehicle: dict[str, Any]) -> bool:

@@ -57,6 +57,7 @@ class Purchases(Topic):
 
     kinds = frozenset({"movement"})
     reasons = frozenset({"purchase", "sale"})
+    papers = frozenset({"profile", "person", "licence", "endorse"})
     subjects = (
         # One substance of one purchase, counted once however many records tell of it.
         Subject(
@@ -123,7 +124,9 @@ class Purchases(Topic):
 
     def withdraw(self, before: Input, goods: Sequence[Goods], entry: Input) -> Iterator[Row]:
         """Forget what the record said; the sales that its arrival stood for stand again."""
-        del goods, entry
+        del entry
+        if _is_purchase(before):
+            self._habits.unlearn(before, goods)
         consignment = before.body.get("consignment", "")
         if not consignment:
             return

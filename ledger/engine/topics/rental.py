@@ -7,13 +7,11 @@ from typing import Any
 
 import msgspec
 
-from ledger.engine import traces
 from ledger.engine.goods import Goods
 from ledger.engine.inputs import Input, plausible_ms, unix_ms
 from ledger.engine.people import NO_MATCH_STATED, Who, check_of, is_expired, who
 from ledger.engine.subjects import COMMON, Subject
-from ledger.engine.topics.base import Row, Topic, common
-from ledger.engine.traces import Trace
+from ledger.engine.topics.base import ORIGIN, Row, Topic, common
 
 OUTS_MS = 7 * 86_400_000
 KEPT_FOR_MS = 60 * 86_400_000
@@ -31,12 +29,17 @@ class Contract(msgspec.Struct, array_like=True):
     record_id: str = ""
     """Of the record that let it out; "" as long as only others came."""
     index: int = -1
+    """Of its entry; when it was corrected, of its first."""
     out_ms: int = 0
+    event_ms: int = 0
+    received_ms: int = 0
     renter: str = ""
     vehicle: str = ""
     dues: list[tuple[int, str, int]] = []
     """(event ms, record_id, due ms) of the letting and of each extension."""
     returns: list[tuple[int, str]] = []
+    told: tuple[int, int] = (0, 0)
+    """What was last said of its letting: contracts at once, and within 7 days."""
 
     @property
     def due_ms(self) -> int:
@@ -50,11 +53,10 @@ class Contract(msgspec.Struct, array_like=True):
 
 
 class RentalState(msgspec.Struct):
-    """`contracts` by holder/contract, the others by surrogate of the renter."""
+    """`contracts` by holder/contract, `of_renter` by surrogate."""
 
     contracts: dict[str, Contract] = {}
     of_renter: dict[str, list[str]] = {}
-    outs: dict[str, Trace[str]] = {}
 
 
 class Rental(Topic):
@@ -62,7 +64,7 @@ class Rental(Topic):
 
     kinds = frozenset({"rental"})
     subjects = (
-        # A vehicle let out: the papers of those who rent, drive and pay; what else the renter has.
+        # A vehicle let out: the papers of those who rent, drive and pay.
         Subject(
             "letting",
             level=False,
@@ -78,9 +80,13 @@ class Rental(Topic):
                 "undriven": "bool",
                 "other_payer": "bool",
                 "match_permille": "int",
-                "simultaneous": "int",
-                "outs_7d": "int",
             },
+        ),
+        # A vehicle let out to a known person: how many that person has when it begins, and began within 7 days.
+        Subject(
+            "renting",
+            level=False,
+            fields=COMMON | {"contract": "str", "renter": "str", "simultaneous": "int", "outs_7d": "int"},
         ),
         # A contract, as long as its vehicle is out.
         Subject(
@@ -92,6 +98,7 @@ class Rental(Topic):
 
     def __init__(self, state: RentalState) -> None:
         self._state = state
+        self.gone: list[tuple[str, int]] = []
 
     def apply(self, entry: Input, goods: Sequence[Goods]) -> Iterator[Row]:
         """Take in a letting, an extension or a return."""
@@ -105,10 +112,12 @@ class Rental(Topic):
         else:
             contract.dues.append((at_ms, entry.record_id, unix_ms(body["due_at"])))
         if body["action"] == "out":
-            contract.site, contract.book, contract.index = entry.site, entry.book, entry.index
+            contract.site, contract.book, contract.index = entry.site, entry.book, (entry.before or entry).index
             contract.record_id, contract.out_ms = entry.record_id, at_ms
-            contract.vehicle = body["vehicle"]["ref"]
+            contract.event_ms, contract.received_ms = entry.event_ms, entry.received_ms
+            contract.vehicle, contract.told = body["vehicle"]["ref"], (0, 0)
             yield "letting", common(entry) | self._letting(entry, at, contract)
+        yield from self._renting(contract.renter)
         yield from _row(entry, body["contract"], contract)
 
     def withdraw(self, before: Input, goods: Sequence[Goods], entry: Input) -> Iterator[Row]:
@@ -122,9 +131,11 @@ class Rental(Topic):
         gone = list(_row(entry, body["contract"], contract))
         contract.dues = [due for due in contract.dues if due[1] != before.record_id]
         contract.returns = [back for back in contract.returns if back[1] != before.record_id]
+        renter = contract.renter
         if contract.record_id == before.record_id:
-            self._forget_renter(at, contract, before.record_id)
+            self._forget_renter(at, contract)
             contract.record_id = contract.renter = ""
+        yield from self._renting(renter)
         if contract.dues:
             yield from _row(entry, body["contract"], contract)
             return
@@ -135,16 +146,15 @@ class Rental(Topic):
             yield subject, row | {"returned": True}
 
     def prune(self, now_ms: int) -> None:
-        """Forget contracts that ended long ago, and outs behind the window."""
+        """Forget contracts that ended long ago."""
         state = self._state
-        traces.prune(state.outs, now_ms - OUTS_MS - traces.LATE_FOR_MS)
         gone = []
         for at, contract in state.contracts.items():
             last = contract.returned_ms or (contract.due_ms + NEVER_BACK_MS - KEPT_FOR_MS if contract.dues else 0)
             if last < now_ms - KEPT_FOR_MS:
                 gone.append(at)
         for at in gone:
-            self._forget_renter(at, state.contracts.pop(at), "")
+            self._forget_renter(at, state.contracts.pop(at))
 
     def _letting(self, entry: Input, at: str, contract: Contract) -> dict[str, Any]:
         body = entry.body
@@ -156,10 +166,8 @@ class Rental(Topic):
             for place in (f"drivers/{n}" for n in range(len(body.get("drivers", ()))))
         ]
         payer = who(entry, "payer")
-        simultaneous, outs = 1, 1
         if renter_type == "person" and renter.person:
-            contract.renter = renter.person
-            simultaneous, outs = self._count(entry, at, contract)
+            self._note_renter(at, contract, renter.person)
         asked = [renter, *drivers] if renter_type == "person" else drivers
         return {
             "contract": body["contract"],
@@ -175,25 +183,49 @@ class Rental(Topic):
                 (item.get("match_permille", NO_MATCH_STATED) for item in body.get("identity_checks", ())),
                 default=NO_MATCH_STATED,
             ),
-            "simultaneous": simultaneous,
-            "outs_7d": outs,
         }
 
-    def _count(self, entry: Input, at: str, contract: Contract) -> tuple[int, int]:
-        """(most contracts that the renter has at once while this runs, most begun within 7 days), this one included."""
-        state, renter = self._state, contract.renter
-        others = state.of_renter.setdefault(renter, [])
+    def _note_renter(self, at: str, contract: Contract, renter: str) -> None:
+        contract.renter = renter
+        others = self._state.of_renter.setdefault(renter, [])
         if at not in others:
             others.append(at)
             del others[:-MOST_HELD]
-        held = [state.contracts[other] for other in others]
-        # Also when a contract comes late: those that began while it ran had it beside them.
-        begun = [c.out_ms for c in held if _runs(contract, c.out_ms)]
-        simultaneous = max((sum(_runs(c, ms) for c in held) for ms in begun), default=1)
-        trace = traces.note(state.outs, renter, contract.out_ms, entry.record_id, at)
-        return simultaneous, traces.worst(trace, contract.out_ms, OUTS_MS, traces.distinct)
 
-    def _forget_renter(self, at: str, contract: Contract, record_id: str) -> None:
+    def _renting(self, renter: str) -> Iterator[Row]:
+        """The lettings to a renter of which something else is to be said than was, each at its own time.
+
+        So it does not matter which of them, or whether a return, came first.
+        """
+        held = [(at, self._state.contracts[at]) for at in self._state.of_renter.get(renter, ())]
+        for at, contract in held:
+            simultaneous = sum(_runs(other, contract.out_ms) for _, other in held)
+            outs = sum(contract.out_ms - OUTS_MS < other.out_ms <= contract.out_ms for _, other in held)
+            if contract.told == (simultaneous, outs):
+                continue
+            if contract.told != (0, 0):
+                self.gone.append(("renting", contract.index))
+            contract.told = (simultaneous, outs)
+            holder, _, name = at.partition("/")
+            yield (
+                "renting",
+                {
+                    "holder": holder,
+                    "site": contract.site,
+                    "book": contract.book,
+                    "record_id": contract.record_id,
+                    "index": contract.index,
+                    "received_ms": contract.received_ms,
+                    "event_ms": contract.event_ms,
+                    "contract": name,
+                    "renter": renter,
+                    "simultaneous": simultaneous,
+                    "outs_7d": outs,
+                    ORIGIN: contract.index,
+                },
+            )
+
+    def _forget_renter(self, at: str, contract: Contract) -> None:
         if not contract.renter:
             return
         kept = [other for other in self._state.of_renter.get(contract.renter, ()) if other != at]
@@ -201,8 +233,6 @@ class Rental(Topic):
             self._state.of_renter[contract.renter] = kept
         else:
             self._state.of_renter.pop(contract.renter, None)
-        if record_id:
-            traces.drop(self._state.outs, contract.renter, record_id)
 
 
 def _runs(contract: Contract, at_ms: int) -> bool:

@@ -22,7 +22,15 @@ MOST_CLASHES = 4096
 """Collections of goods whose worst pair is remembered."""
 _NO_SHARE: tuple[int, str] | None = None
 _MASS_KEY = "|mass"
-_NO_CLASH = {"clash": False, "severe": False, "pair": "", "first": "", "second": ""}
+NO_UNIT = {
+    "sum_ppm": 0,
+    "risk_milli": 0,
+    "hazard_level": "",
+    "people_known": True,
+    "without_mass": 0,
+    "first": "",
+}
+NO_CLASH = {"clash": False, "severe": False, "pair": "", "first": "", "second": ""}
 
 Pairs = tuple[tuple[str, str], ...]
 """(code, listing) of what is there, ascending."""
@@ -140,7 +148,7 @@ class Rooms:
                     merged.setdefault(listing, code)
             pairs = tuple(sorted((code, listing) for listing, code in merged.items()))
         if len(pairs) < 2:
-            return _NO_CLASH
+            return NO_CLASH
         known = self._clashes.get(pairs)
         if known is None:
             if len(self._clashes) >= MOST_CLASHES:
@@ -243,7 +251,7 @@ class Rooms:
                 if found is not None and (worst is None or (not found[1], found[0]) < (worst[0], worst[1])):
                     worst = (not found[1], found[0], code, other_code)
         if worst is None:
-            return _NO_CLASH
+            return NO_CLASH
         return {"clash": True, "severe": not worst[0], "pair": worst[1], "first": worst[2], "second": worst[3]}
 
 

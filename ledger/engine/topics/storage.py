@@ -13,8 +13,9 @@ from ledger.engine.inputs import GoodsLine, Input, balance_key
 from ledger.engine.register import Register
 from ledger.engine.subjects import COMMON, Subject
 from ledger.engine.topics.base import Row, Topic, common
+from ledger.engine.topics.custody import MAJOR_HAZARD
 from ledger.engine.topics.licences import Licences
-from ledger.engine.topics.rooms import Contents, Rooms
+from ledger.engine.topics.rooms import NO_CLASH, NO_UNIT, Contents, Place, Rooms
 
 
 class Traits(msgspec.Struct, array_like=True):
@@ -35,6 +36,8 @@ _UNKNOWN = Traits("", [], toxic=False, controlled=False, q_mg=0, beta_milli=1000
 class StorageState(msgspec.Struct):
     """By listing; lots by holder/site/book|balance key."""
 
+    said: dict[str, dict[str, str]] = {}
+    """By holder/site: what was said something of, unit|… or compartment|… -> a store of it. A new `place` may do away with it."""
     traits: dict[str, Traits] = {}
     lots: dict[str, dict[str, int]] = {}
     """Amount by date of expiry."""
@@ -43,13 +46,14 @@ class StorageState(msgspec.Struct):
 class ChangingContents(Contents, Protocol):
     """What storage asks of the books (`ledger.engine.books.Books`)."""
 
+    def stores_of(self, holder: str) -> list[str]: ...
     def take_changed(self) -> tuple[list[str], dict[str, bool], set[str]]: ...
 
 
 class Storage(Topic):
     """Comes after the stock, of whose contents it speaks."""
 
-    kinds = frozenset({"movement", "stocktake", "place"})
+    kinds = frozenset({"movement", "stocktake", "place", "licence"})
     subjects = (
         # One fire compartment (a cabinet is one of its own) and the worst pair of goods in it.
         Subject(
@@ -106,6 +110,9 @@ class Storage(Topic):
 
     def apply(self, entry: Input, goods: Sequence[Goods]) -> Iterator[Row]:
         """Rows of the compartments, stores, units and lots that this record changed."""
+        if entry.kind == "licence":
+            yield from self._units_filed(entry)
+            return
         self._note_traits(goods)
         yield from self._lots(entry, goods, undo=False)
         yield from self._places(entry)
@@ -142,18 +149,59 @@ class Storage(Topic):
             compartment = ("compartment", place.site, place.compartment)
             if compartment not in seen:
                 seen.add(compartment)
-                yield "compartment", base | {"compartment": place.compartment} | self._rooms.clash(place)
+                found = self._rooms.clash(place)
+                self._note_said(place, f"compartment|{place.compartment}", stands=found["clash"])
+                yield "compartment", base | {"compartment": place.compartment} | found
             unit = ("unit", place.site, place.unit)
             if unit not in seen:
                 seen.add(unit)
                 row = base | {"unit": place.unit} | self._rooms.unit(place)
                 row["filed"] = self._is_filed(place.holder)
+                self._note_said(place, f"unit|{place.unit}", stands=row["sum_ppm"] > 0)
                 yield "unit", row
+        if entry.kind == "place":
+            yield from self._done_away(entry)
+
+    def _note_said(self, place: Place, what: str, *, stands: bool) -> None:
+        at = f"{place.holder}/{place.site}"
+        if stands:
+            self._state.said.setdefault(at, {})[what] = place.store
+        elif what in self._state.said.get(at, ()):
+            del self._state.said[at][what]
+            if not self._state.said[at]:
+                del self._state.said[at]
+
+    def _done_away(self, entry: Input) -> Iterator[Row]:
+        """Units and compartments that the newest `place` record no longer knows: nothing is in them."""
+        for site in {site["site"]: None for site in entry.body["sites"]}:
+            said = self._state.said.get(f"{entry.holder}/{site}", {})
+            for what, store in list(said.items()):
+                place = self._rooms.place(f"{entry.holder}/{site}/{store}")
+                if what in (f"unit|{place.unit}", f"compartment|{place.compartment}"):
+                    continue
+                subject, _, name = what.partition("|")
+                nothing = NO_UNIT | {"filed": False} if subject == "unit" else NO_CLASH
+                self._note_said(place, what, stands=False)
+                yield subject, common(entry) | {"site": site, subject: name} | nothing
+
+    def _units_filed(self, entry: Input) -> Iterator[Row]:
+        """All units of a holder whose filing of a major hazard came, or changed."""
+        holder = entry.body.get("holder", entry.holder)
+        before = entry.before.body if entry.before is not None else {}
+        if MAJOR_HAZARD not in {*entry.body.get("categories", ()), *before.get("categories", ())}:
+            return
+        units: dict[tuple[str, str], Place] = {}
+        for at in self._books.stores_of(holder):
+            place = self._rooms.place(at)
+            units.setdefault((place.site, place.unit), place)
+        for (site, unit), place in units.items():
+            row = common(entry) | {"holder": holder, "site": site, "unit": unit} | self._rooms.unit(place)
+            yield "unit", row | {"filed": self._is_filed(holder)}
 
     def _is_filed(self, holder: str) -> bool:
         """Whether a major hazard of the holder is filed."""
         for licence in self._licences.held(holder):
-            if "major_hazard" in licence.categories and licence.status == "valid":
+            if MAJOR_HAZARD in licence.categories and licence.status == "valid":
                 return True
         return False
 

@@ -1,0 +1,59 @@
+"""Movements are judged by the papers that stood when they happened, whichever came first: the movement or the paper.
+
+Papers are what movements are judged by: profiles, places, enrolled persons, licences and their endorsements. They stand in
+books of their own, so that a paper may come after movements that it speaks of. Then those of the last HORIZON_MS are
+judged again: each is withdrawn and taken in as it stands (as if it had been corrected to what it is) by the topics that judge
+by papers of this kind. The records themselves are not kept; they are read from the log again, which is rare.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from ledger.engine.inputs import Input, plausible_ms
+from ledger.engine.lanes import HORIZON_MS
+
+PAPERS = frozenset({"profile", "place", "person", "licence", "endorse"})
+MOST_AGAIN = 128
+"""Movements of one party that a paper has judged again, the newest: each costs a look into the log. Who has more of them in a
+week and files papers late is judged by what had come."""
+
+
+class PapersState(msgspec.Struct):
+    """Party (who moved, or the enterprise it dealt with) -> (event ms, record_id) of movements, as they came."""
+
+    movements: dict[str, list[tuple[int, str]]] = {}
+
+
+class Papers:
+    """Reads and writes one PapersState."""
+
+    def __init__(self, state: PapersState) -> None:
+        self._state = state
+
+    def note(self, entry: Input) -> None:
+        """A movement that papers may still come for."""
+        item = (int(plausible_ms(entry.event_ms, entry.received_ms)), entry.record_id)
+        self._state.movements.setdefault(entry.holder, []).append(item)
+        other = entry.body.get("counterparty", {}).get("uscc", "")
+        if other not in ("", entry.holder):
+            self._state.movements.setdefault(other, []).append(item)
+
+    def movements(self, parties: Iterable[str], now_ms: int) -> Iterator[str]:
+        """record_ids of what these parties moved lately, each once, in the order of event time."""
+        found: dict[tuple[int, str], None] = {}
+        for party in parties:
+            lately = [item for item in self._state.movements.get(party, ()) if item[0] > now_ms - HORIZON_MS]
+            found |= dict.fromkeys(sorted(lately)[-MOST_AGAIN:])
+        return (record_id for _, record_id in sorted(found))
+
+    def prune(self, now_ms: int) -> None:
+        """Forget what no paper can come for any more."""
+        for party, items in list(self._state.movements.items()):
+            kept = [item for item in items if item[0] > now_ms - HORIZON_MS]
+            if kept:
+                self._state.movements[party] = kept
+            else:
+                del self._state.movements[party]
