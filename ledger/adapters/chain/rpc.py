@@ -6,13 +6,16 @@ it makes proof-of-authority extra-data, at which web3's own block formatter stop
 
 from __future__ import annotations
 
+import io
 import os
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import requests
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 from web3 import HTTPProvider
 from web3.exceptions import BadResponseFormat
 from web3.types import RPCEndpoint, RPCResponse
@@ -33,6 +36,9 @@ _STATE_GONE = (
 
 # A load balancer or an overloaded node says so with these; the next endpoint may do better.
 _BUSY_STATUS = frozenset({429, 500, 502, 503, 504})
+_PART_BYTES = 64 * 1024
+_MOST_BYTES = 256 * 1024 * 1024
+"""Far above the largest dump of the embedded chain's state."""
 
 
 class RpcError(ChainError):
@@ -173,7 +179,7 @@ class Rpc:
             self._local.providers = {}
         providers: dict[str, HTTPProvider] = self._local.providers
         if url not in providers:
-            session = requests.Session()
+            session = _Session(self._timeouts.answer_s)
             # The environment is read in config only; a proxy named there must not see chain traffic either.
             session.trust_env = False
             providers[url] = _Provider(
@@ -195,6 +201,41 @@ class _Provider(HTTPProvider):
         except MalformedRecordError as error:
             raise BadResponseFormat(error.detail) from None
         return HTTPProvider.decode_rpc_response(raw_response)
+
+
+class _Session(requests.Session):
+    """A socket's timeout begins anew with each byte; here an answer's body has so long for all of it."""
+
+    def __init__(self, within_s: float) -> None:
+        super().__init__()
+        self._within_s = within_s
+
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        until = time.monotonic() + self._within_s
+        response = super().send(request, **{**kwargs, "stream": True})
+        try:
+            body = _body(response.raw, until)
+        except HTTPError as error:
+            response.close()
+            kind = requests.ReadTimeout if isinstance(error, ReadTimeoutError) else requests.ConnectionError
+            raise kind(error) from error
+        except requests.RequestException:
+            response.close()
+            raise
+        response.raw.release_conn()
+        response.raw = io.BytesIO(body)
+        return response
+
+
+def _body(raw: Any, until: float) -> bytes:
+    body = bytearray()
+    while part := raw.read1(_PART_BYTES, decode_content=True):
+        body += part
+        if time.monotonic() > until:
+            raise requests.ReadTimeout("no whole answer in time")
+        if len(body) > _MOST_BYTES:
+            raise requests.RequestException("the answer does not end")
+    return bytes(body)
 
 
 class _TransportError(Exception):

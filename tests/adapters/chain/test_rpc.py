@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from contextlib import suppress
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -15,6 +16,7 @@ from ledger.adapters.chain.contracts import CheckpointLog
 from ledger.adapters.chain.rpc import Rpc, RpcError, StateGoneError, Timeouts
 from ledger.errors import ChainError, ChainUnreachableError, ConfigError
 
+DRIP = b"a byte now and then"
 FAST = Timeouts(connect_s=0.5, answer_s=0.3)
 
 
@@ -35,6 +37,16 @@ class Node:
                 status, body = outer.answers.get(asked["method"], (200, {"result": "0x1"}))
                 if body is None:
                     time.sleep(0.8)
+                    self.close_connection = True
+                    return
+                if body is DRIP:
+                    self.send_response(200)
+                    self.send_header("Content-Length", "1000")
+                    self.end_headers()
+                    with suppress(OSError):
+                        for _ in range(100):
+                            self.wfile.write(b" ")
+                            time.sleep(0.05)
                     self.close_connection = True
                     return
                 if isinstance(body, dict):
@@ -85,6 +97,13 @@ def test_call__first_endpoint_misbehaves__second_answers(nodes: tuple[Node, Node
     assert rpc.call("eth_blockNumber") == "0x1"
     assert rpc.call("eth_blockNumber") == "0x1"
     assert nodes[0].asked.count("eth_blockNumber") == 1  # It stays with the one that answers.
+
+
+def test_call__first_endpoint_drips_its_answer__second_answers(nodes: tuple[Node, Node]) -> None:
+    nodes[0].answers["eth_blockNumber"] = (200, DRIP)
+    rpc = Rpc([nodes[0].url, nodes[1].url], timeouts=FAST)
+    assert rpc.call("eth_blockNumber") == "0x1"
+    assert nodes[0].asked.count("eth_blockNumber") == 1
 
 
 def test_call__single_endpoint_is_silent__asked_once_only(nodes: tuple[Node, Node]) -> None:
