@@ -5,7 +5,7 @@ Nothing is read but the inputs: no clock, no randomness, no IO. What the fold re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -68,12 +68,11 @@ class Fold:
         self._papers = Papers(state.papers)
         self._linked = Linked(state.linked)
         self._find: Callable[[RecordId], Input | None] | None = None
-        self._by_paper = {kind: [topic for topic in self._topics if kind in topic.papers] for kind in PAPERS}
         self._gone: list[tuple[str, int]] = []
         """(subject, index of the entry) of rows that a paper has told again."""
         self._licences = next((topic for topic in self._topics if isinstance(topic, Licences)), None)
         self._links = next((topic for topic in self._topics if isinstance(topic, Links)), None)
-        self._notes_movements = any(self._by_paper.values())
+        self._notes_movements = any(topic.papers for topic in self._topics)
         self._taking_back = [topic for topic in self._topics if hasattr(topic, "gone")]
         self._by_kind: dict[str, list[Topic]] = {}
         for topic in self._topics:
@@ -98,8 +97,11 @@ class Fold:
         return self._windows.behind(rule, row)
 
     def next_due(self) -> UnixMs | None:
-        """When the next timer is due; None when none is set."""
-        return self._alerts.next_due()
+        """When a tick is due next, for a timer or for papers that came late; None for nothing."""
+        timer_ms, papers_ms = self._alerts.next_due(), self._papers.next_due()
+        if papers_ms is None:
+            return timer_ms
+        return UnixMs(papers_ms if timer_ms is None else min(timer_ms, papers_ms))
 
     def with_before(self, entry: Input, find: Callable[[RecordId], Input | None]) -> Input:
         """The entry with `before` set when it is a correction: the record that it corrects, as it stands now.
@@ -214,8 +216,10 @@ class Fold:
             self._alerts.consider(rule, subject, row, moment, to)
 
     def _tick(self, moment: Moment, to: Effects) -> None:
-        """Fire every timer that is due, by (due, id); then, once a day, forget what is settled."""
+        """Fire every timer that is due, by (due, id); judge by papers that came late; once a day forget what is settled."""
         self._alerts.fire_due(moment, to)
+        if self._papers.next_due() is not None and self._find is not None:
+            self._judge_again(moment, to, self._find)
         if moment.now_ms - self.state.pruned_ms >= DAY_MS:
             self.state.pruned_ms = moment.now_ms
             for topic in self._topics:
@@ -242,7 +246,7 @@ class Fold:
         else:
             self._record(entry, to, rows)
         if kind in PAPERS:
-            rows.extend(self._judged_again(kind, concerned | self._concerned(entry), entry))
+            self._papers.came(kind, concerned | self._concerned(entry), self.state.now_ms)
         if self._stock.changed:
             to.stock.update(self._stock.changed)
             self._stock.changed.clear()
@@ -276,21 +280,32 @@ class Fold:
             others.update(self._links.enterprises_of(person))  # an agent's, for whom it acts
         return others
 
-    def _judged_again(self, kind: str, parties: set[str], paper: Input) -> Iterator[Row]:
-        """The rows of the movements that a paper came late for, told again by it."""
-        topics, find = self._by_paper[kind], self._find
-        if not topics or find is None:
+    def _judge_again(self, moment: Moment, to: Effects, find: Callable[[RecordId], Input | None]) -> None:
+        """Tell the rows of the movements again that papers came late for."""
+        rows: list[Row] = []
+        for kinds, parties in self._papers.take_due().items():
+            topics = [topic for topic in self._topics if not kinds.isdisjoint(topic.papers)]
+            for record_id in self._papers.movements(parties, moment.now_ms) if topics else ():
+                try:
+                    rows.extend(self._told_again(RecordId(record_id), topics, find))
+                except (RuleError, *_FAULTS) as error:
+                    self._alerts.fail(ENGINE, f"{record_id}: {type(error).__name__}: {error}", moment, to)
+        gone = self._take_gone()
+        for subject, row in rows:
+            self._evaluate(subject, {name: value for name, value in row.items() if name != ORIGIN}, moment, to)
+        self._windows.fold(rows, moment.index, moment, to, gone=gone)
+
+    def _told_again(
+        self, record_id: RecordId, topics: Sequence[Topic], find: Callable[[RecordId], Input | None]
+    ) -> Iterator[Row]:
+        original = find(record_id)
+        stands = self._as_it_stands(original, find) if original is not None else None
+        if stands is None or stands.kind != "movement":
             return
-        for record_id in self._papers.movements(sorted(parties), paper.received_ms):
-            original = find(RecordId(record_id))
-            stands = self._as_it_stands(original, find) if original is not None else None
-            if stands is None or stands.kind != "movement":
-                continue
-            goods = goods_of(stands.body, self._classifier)
-            again = replace(stands, before=stands)
-            for topic in topics:
-                if topic.reasons is not None and stands.body["reason"] not in topic.reasons:
-                    continue
+        goods = goods_of(stands.body, self._classifier)
+        again = replace(stands, before=stands)
+        for topic in topics:
+            if topic.reasons is None or stands.body["reason"] in topic.reasons:
                 self._gone += [(subject.name, stands.index) for subject in topic.subjects if not subject.level]
                 for subject, row in topic.correct(stands, goods, again, goods):
                     yield subject, {ORIGIN: stands.index} | row

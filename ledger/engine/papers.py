@@ -4,6 +4,9 @@ Papers are what movements are judged by: profiles, places, enrolled persons, lic
 books of their own, so that a paper may come after movements that it speaks of. Then those of the last HORIZON_MS are
 judged again: each is withdrawn and taken in as it stands (as if it had been corrected to what it is) by the topics that judge
 by papers of this kind. The records themselves are not kept; they are read from the log again, which is rare.
+
+It is done by the next tick, a minute later at most, for all papers of a party at once: who sends a thousand papers among a
+thousand movements has them judged again once, not a thousand times.
 """
 
 from __future__ import annotations
@@ -16,6 +19,8 @@ from ledger.engine.inputs import Input, plausible_ms
 from ledger.engine.lanes import HORIZON_MS
 
 PAPERS = frozenset({"profile", "place", "person", "licence", "endorse"})
+AFTER_MS = 60_000
+"""How long after a paper a tick is asked for."""
 MOST_AGAIN = 128
 """Movements of one party that a paper has judged again, the newest: each costs a look into the log. Who has more of them in a
 week and files papers late is judged by what had come."""
@@ -25,6 +30,9 @@ class PapersState(msgspec.Struct):
     """Party (who moved, or the enterprise it dealt with) -> (event ms, record_id) of movements, as they came."""
 
     movements: dict[str, list[tuple[int, str]]] = {}
+    due: dict[str, list[str]] = {}
+    """Party -> kinds of the papers by which its movements are to be judged again."""
+    due_ms: int = 0
 
 
 class Papers:
@@ -40,6 +48,30 @@ class Papers:
         other = entry.body.get("counterparty", {}).get("uscc", "")
         if other not in ("", entry.holder):
             self._state.movements.setdefault(other, []).append(item)
+
+    def came(self, kind: str, parties: Iterable[str], now_ms: int) -> None:
+        """A paper that speaks of these parties' movements."""
+        for party in sorted(parties):
+            if party not in self._state.movements:
+                continue
+            if not self._state.due:
+                self._state.due_ms = now_ms + AFTER_MS
+            kinds = self._state.due.setdefault(party, [])
+            if kind not in kinds:
+                kinds.append(kind)
+                kinds.sort()
+
+    def next_due(self) -> int | None:
+        """When movements are to be judged again; None when none are."""
+        return self._state.due_ms if self._state.due else None
+
+    def take_due(self) -> dict[frozenset[str], list[str]]:
+        """Kinds of papers -> parties whose movements are to be judged again by them."""
+        found: dict[frozenset[str], list[str]] = {}
+        for party, kinds in self._state.due.items():
+            found.setdefault(frozenset(kinds), []).append(party)
+        self._state.due = {}
+        return found
 
     def movements(self, parties: Iterable[str], now_ms: int) -> Iterator[str]:
         """record_ids of what these parties moved lately, each once, in the order of event time."""

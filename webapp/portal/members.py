@@ -65,7 +65,7 @@ MEMBERS_ZH = {
     "least_pairs": "最少次数", "most_a_minute": "每分钟上限", "pairs": "双人确认次数", "per_minute": "每分钟次数", "age_from": "已满周岁", "minor": "未成年", "buyer_type": "购买人类型", "least_age": "年龄下限",
     "most_at_once": "同时上限", "most_in_30d": "30 日上限", "pieces_30d": "30 日把数", "least_shops": "店数下限", "shops_72h": "72 小时店数", "blunt_mm": "钝尖刃长界限（毫米）", "exempt_tip_um": "豁免刀尖半径（微米）", "permitted": "有购买证",
     "sharp_mm": "尖刃长界限（毫米）", "special": "特种刀具", "tip_deg": "刀尖角界限（度）", "mend": "补录期限", "other_payer": "他人付款", "undriven": "承租人不驾驶", "returned": "已归还", "warn": "提醒时限",
-    "alarm": "报警时限", "most_in_7d": "7 日上限", "outs_7d": "7 日租车次数", "renter_type": "承租人类型", "simultaneous": "同时租用数", "scenes": "场景数", "scene": "场景",
+    "alarm": "报警时限", "most_in_7d": "7 日上限", "outs_7d": "7 日租车次数", "renter_type": "承租人类型", "simultaneous": "同时租用数", "scenes": "场景数", "scene": "场景", "principal": "归属单位", "shop": "门店",
     # material accountancy
     "comparable": "可核对", "put_in": "投入（折纯）", "came_out": "产出（折纯）", "settle": "等待时限",
     "allowed": "许可量", "used_ppm": "已用比例（ppm）", "over": "超量", "over_confirmed": "超出已核验许可量", "licences": "有效许可数", "warn_at": "提醒线（ppm）",

@@ -8,6 +8,7 @@ import msgspec
 
 from ledger.engine.goods import Goods
 from ledger.engine.inputs import Input, plausible_ms
+from ledger.engine.lanes import HORIZON_MS
 from ledger.engine.register import Register
 from ledger.engine.subjects import COMMON, Subject
 from ledger.engine.topics.base import Row, Topic, common
@@ -37,6 +38,8 @@ class ClosuresState(msgspec.Struct):
     """holder -> received ms of the profile that says so."""
     disposals: dict[str, list[tuple[str, Disposal]]] = {}
     """(holder, disposal)."""
+    receipts: dict[str, dict[str, int]] = {}
+    """By receiver/consignment: record_id and received ms of what came with it, which may be told before the disposal is."""
 
 
 class Closures(Topic):
@@ -77,11 +80,15 @@ class Closures(Topic):
         if before.kind != "movement":
             return
         at = _at(before)
+        receipts = self._state.receipts.get(at, {})
+        receipts.pop(before.record_id, None)
+        if not receipts:
+            self._state.receipts.pop(at, None)
         for holder, disposal in self._state.disposals.get(at, ()):
             if disposal.record_id == before.record_id:
                 yield "unclosed", _disposal_row(entry, holder, disposal) | {"open": False}
             elif before.body["direction"] == "in":
-                disposal.confirmed = False
+                disposal.confirmed = bool(self._state.receipts.get(at))
                 yield "unclosed", _disposal_row(entry, holder, disposal)
         kept = [item for item in self._state.disposals.get(at, ()) if item[1].record_id != before.record_id]
         if kept:
@@ -103,9 +110,12 @@ class Closures(Topic):
                 # Inside, the receiver signs for itself; from outside nothing but papers can come.
                 bool(body.get("evidence")) and not self._register.is_inside(_other(entry)),
             )
+            disposal.confirmed = bool(self._state.receipts.get(at))
             self._state.disposals.setdefault(at, []).append((entry.holder, disposal))
             yield "unclosed", _disposal_row(entry, entry.holder, disposal)
         elif body["direction"] == "in" and "consignment" in body:
+            # Its disposal may be told later.
+            self._state.receipts.setdefault(at, {})[entry.record_id] = entry.received_ms
             for holder, disposal in self._state.disposals.get(at, ()):
                 disposal.confirmed = True
                 yield "unclosed", _disposal_row(entry, holder, disposal)
@@ -127,8 +137,11 @@ class Closures(Topic):
         }
 
     def prune(self, now_ms: int) -> None:
-        """Forget old disposals."""
+        """Forget old disposals, and receipts of what nobody has told of disposing."""
         limit = now_ms - FORGET_AFTER_MS
+        for at, receipts in list(self._state.receipts.items()):
+            if at not in self._state.disposals and max(receipts.values(), default=0) <= now_ms - HORIZON_MS:
+                del self._state.receipts[at]
         for at, found in list(self._state.disposals.items()):
             kept = [item for item in found if item[1].since_ms > limit]
             if kept:

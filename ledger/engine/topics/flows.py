@@ -40,7 +40,6 @@ class Flows(Topic):
 
     kinds = frozenset({"movement"})
     reasons = frozenset({"purchase", "sale", "transfer"})
-    papers = frozenset({"profile"})
     subjects = (
         # What left an enterprise within two days after one receipt.
         Subject(

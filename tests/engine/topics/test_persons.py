@@ -42,11 +42,7 @@ def fold(events):
         # Of one moment the lesser record_id counts as the earlier: a record's own, whenever it comes.
         own = sha256(f"{at}".encode()).hexdigest()
         # All at one moment of receipt, as books of which each was offline for a while.
-<<<<<<< HEAD
         put(run, record(act, at), at=8 * DAY, event=event * HOUR, holder=holder, record_id=own)
-    return {(r.alert.rule, r.alert.fingerprint, r.alert.band) for r in run.to.raised}
-=======
-        put(run, record(act, at), at=8 * DAY, event=event * HOUR + at, holder=holder)
     return found(run), {(r.alert.rule, r.alert.fingerprint, r.alert.band) for r in run.to.raised}
 
 
@@ -59,7 +55,6 @@ def found(run):
         for episode in course.episodes
         if episode.band >= 0
     }
->>>>>>> fe764c3 (wip)
 
 
 def worst(found):
