@@ -93,7 +93,7 @@ def replay(
     follower = Follower(log, sets, classifier, platform_of(log), filling=filling)
     sides = _Sides(_kept(store, end))
     compared = snapshot is not None and at <= end
-    before = FoldState()
+    before = b""
     for stop in sorted({int(at) if compared else end, end}):
         for effects in follower.batches(stop):
             for raised in effects.raised:
@@ -101,16 +101,18 @@ def replay(
             if progress is not None:
                 progress(follower.state.next_index)
         if compared and stop == at:
-            before = msgspec.msgpack.decode(encode_state(follower.state), type=FoldState)
+            before = encode_state(follower.state)
     sides.end()
+    # A state is megabytes: written once where both ends are one place, and read again only where something differs.
+    after = before if compared and at == end else encode_state(follower.state)
     done = Replayed(
         end=end,
         alerts=sides.count,
         alerts_digest=sides.mine.hexdigest(),
         kept_alerts_digest=sides.theirs.hexdigest(),
-        state_digest=_digest(encode_state(follower.state)),
+        state_digest=_digest(after),
         snapshot_index=int(at) if compared else None,
-        snapshot_digest=_digest(encode_state(before)) if compared else None,
+        snapshot_digest=_digest(before) if compared else None,
         kept_snapshot_digest=_digest(snapshot) if compared and snapshot is not None else None,
         rulesets=[(int(index), digest) for index, digest in announced(log) if index < end],
         problems=sorted(sets.problems.values()),
@@ -183,9 +185,9 @@ def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _state_differences(mine: FoldState, snapshot: bytes) -> list[Difference]:
+def _state_differences(replayed: bytes, snapshot: bytes) -> list[Difference]:
     """The fields of the state that differ, each with the first place in it."""
-    kept = decode_state(snapshot)
+    mine, kept = msgspec.msgpack.decode(replayed, type=FoldState), decode_state(snapshot)
     if kept is None:
         return [Difference("snapshot", "", "version", mine.version, "of another version of the engine")]
     found = []
