@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import threading
 import time
 from collections.abc import Sequence
@@ -36,6 +37,12 @@ _STATE_GONE = (
 
 # A load balancer or an overloaded node says so with these; the next endpoint may do better.
 _BUSY_STATUS = frozenset({429, 500, 502, 503, 504})
+_QUANTITY, _HASH = re.compile(r"0x[0-9a-fA-F]{1,64}"), re.compile(r"0x[0-9a-fA-F]{64}")
+_QUANTITIES = frozenset(
+    {"eth_chainId", "eth_blockNumber", "eth_getTransactionCount", "eth_gasPrice", "eth_estimateGas"}
+)
+_BLOCK = {"number": _QUANTITY, "hash": _HASH, "timestamp": _QUANTITY}
+_OBJECTS = frozenset({"eth_getTransactionReceipt", "eth_getTransactionByHash", "eth_getProof"})
 _PART_BYTES = 64 * 1024
 _MOST_BYTES = 256 * 1024 * 1024
 """Far above the largest dump of the embedded chain's state."""
@@ -170,7 +177,10 @@ class Rpc:
             raise _TransportError("the answer is not JSON-RPC")
         if answer.get("error") is not None:
             raise _rpc_error(method, answer["error"])
-        return answer.get("result")
+        result = answer.get("result")
+        if not _is_of_its_kind(method, result):
+            raise _TransportError(f"no answer to {method}")
+        return result
 
     def _provider(self, url: str) -> HTTPProvider:
         # One connection per thread and process: a forked worker must not share its parent's socket.
@@ -246,6 +256,17 @@ class _TransportError(Exception):
         self.timed_out = timed_out
 
 
+def _is_of_its_kind(method: str, result: Any) -> bool:
+    """Whether the answer can be one to this method; what is not is no reason to end, but to ask another endpoint."""
+    if method in _QUANTITIES:
+        return isinstance(result, str) and _QUANTITY.fullmatch(result) is not None
+    if method == "eth_getBlockByNumber" and result is not None:
+        return isinstance(result, dict) and all(
+            isinstance(text := result.get(name), str) and form.fullmatch(text) for name, form in _BLOCK.items()
+        )
+    return method not in _OBJECTS or result is None or isinstance(result, dict)
+
+
 def from_hex(text: str) -> bytes:
     """The bytes of 0x-hex as JSON-RPC writes data; ValueError for anything else."""
     if not text.startswith("0x"):
@@ -268,7 +289,8 @@ def _rpc_error(method: str, error: Any) -> RpcError:
         return RpcError(f"{method}: {error}", number=0, data=None)
     message = str(error.get("message", ""))
     kind = StateGoneError if any(words in message.lower() for words in _STATE_GONE) else RpcError
-    return kind(f"{method}: {message}", number=int(error.get("code", 0)), data=_revert_data(error.get("data")))
+    code = error.get("code")
+    return kind(f"{method}: {message}", number=code if type(code) is int else 0, data=_revert_data(error.get("data")))
 
 
 def _revert_data(data: Any) -> bytes | None:

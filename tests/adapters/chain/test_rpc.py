@@ -99,6 +99,31 @@ def test_call__first_endpoint_misbehaves__second_answers(nodes: tuple[Node, Node
     assert nodes[0].asked.count("eth_blockNumber") == 1  # It stays with the one that answers.
 
 
+HASH = "0x" + "ab" * 32
+
+
+@pytest.mark.parametrize("method", ["eth_blockNumber", "eth_getBlockByNumber", "eth_getTransactionReceipt"])
+@pytest.mark.parametrize(
+    "result", [5, "zz", [], "0x" + "f" * 5000, {"number": 1, "hash": HASH, "timestamp": "0x1"}, True]
+)
+def test_call__first_endpoint_answers_something_else__second_is_asked(
+    nodes: tuple[Node, Node], method: str, result: Any
+) -> None:
+    right: Any = {"number": "0x1", "hash": HASH, "timestamp": "0x1"} if method != "eth_blockNumber" else "0x1"
+    if method == "eth_getTransactionReceipt" and isinstance(result, dict):
+        return
+    nodes[0].answers[method] = (200, {"result": result})
+    nodes[1].answers[method] = (200, {"result": right})
+    assert Rpc([nodes[0].url, nodes[1].url], timeouts=FAST).call(method, "0x1") == right
+
+
+@pytest.mark.parametrize("error", [{"code": "x", "message": 7}, {"code": None}, {}, {"data": {"data": [1]}}])
+def test_call__an_error_out_of_form__is_an_error_of_the_node(nodes: tuple[Node, Node], error: Any) -> None:
+    nodes[0].answers["eth_call"] = (200, {"error": error})
+    with pytest.raises(RpcError):
+        Rpc([nodes[0].url], timeouts=FAST).call("eth_call")
+
+
 def test_call__first_endpoint_drips_its_answer__second_answers(nodes: tuple[Node, Node]) -> None:
     nodes[0].answers["eth_blockNumber"] = (200, DRIP)
     rpc = Rpc([nodes[0].url, nodes[1].url], timeouts=FAST)
