@@ -132,6 +132,33 @@ def test_unready__silent__holds_no_band_and_says_nothing():
     assert run.alerts == [("T01", 0)]
 
 
+def test_rows_of_one_moment__judged_together__each_by_its_own_amount():
+    run = Run(rules=rules_of(featured(Z, bands=("z > 2000",))))
+    for at in range(4):
+        run.move("in", line(5 + at), at=at * HOUR)
+    run.move("in", line(6), line(6, store="R2"), line(900, store="R3"), at=5 * HOUR)
+    assert run.alerts == [("T01", 0)]
+    run.move("in", line(6), at=6 * HOUR)
+    run.move("in", line(7), at=6 * HOUR)
+    assert run.alerts == [("T01", 0)]
+
+
+def test_correction__days_and_another_correction_later__still_finds_the_rows():
+    run = Run(rules=rules_of(featured("n: {agg: sum, of: pieces, window: 20d}", bands=("n > 5",))))
+    first = [run.move("in", line(1, pieces=1), at=at * HOUR) for at in range(4)]
+    run.correct(first[0], line(1, pieces=2), at=5 * HOUR)
+    for day in (1, 2, 3):
+        run.tick(day * DAY)
+    late = run.move("in", line(1, pieces=1), at=4 * DAY)
+    assert run.alerts == [("T01", 0)]
+    # Whatever was noted before the days that forgot, and after them, is taken out again: nothing is counted twice.
+    for at, entry in enumerate([*first[1:], late]):
+        run.correct(entry, line(1, pieces=0), at=5 * DAY + at * HOUR)
+    run.move("in", line(1, pieces=3), at=6 * DAY, book="B1")
+    (lane,) = [lane for lane in run.state.watches.lanes.values() if lane]
+    assert sum(sum(column) for series in lane.values() for column in series.columns) == 5
+
+
 def test_unready__info__is_said_once_and_revised_when_a_band_holds():
     run = Run(rules=rules_of(featured(Z, bands=("z > 1000",), more="\nnot_evaluable: info", quiet="24h")))
     for at in range(3):
