@@ -16,6 +16,7 @@ import click
 
 from ledger.cli.alertlines import UNIT_MS, find_alert, find_order, print_json
 from ledger.cli.alertviews import json_option, list_, orders, show
+from ledger.cli.common import read_secret
 from ledger.cli.compose import open_installation, state_option, wall_clock_ms
 from ledger.core.life import MAX_EXCEPTION_MS, OUTCOMES, SILENCE
 from ledger.core.record import parse_instant, read_instant
@@ -331,7 +332,7 @@ def _log(here: Installation, name: str, alert_ids: Sequence[str]) -> None:
 
 def _password(file: Path | None, name: str) -> str:
     if file is not None:
-        return file.read_text(encoding="utf-8").rstrip("\n")
+        return read_secret(file)
     password: str = click.prompt(f"password of {name}", hide_input=True, err=True)
     return password
 

@@ -186,6 +186,11 @@ def test_usage__wrong__exit_2_and_says_what(desk, words, said):
     assert said in run(*words, status=2).output
 
 
+def test_act__password_file_that_is_no_text__exit_2_and_nothing_signed(desk, tmp_path):
+    (tmp_path / "odd").write_bytes(b"\xc1\xff")
+    assert "UTF-8" in run("ack", desk.alerts()[0], "--password-file", tmp_path / "odd", status=2).output
+
+
 def test_act__unknown_alert__not_found(desk):
     assert "alerts list" in run("ack", "ab" * 32, "--password-file", desk.password_file, status=2).exception.detail
 
