@@ -189,7 +189,13 @@ class FoldState(msgspec.Struct):
     papers: PapersState = msgspec.field(default_factory=PapersState)
     watches: WatchState = msgspec.field(default_factory=WatchState)
     corrected: dict[str, str] = {}
-    """record_id of a record that was corrected -> record_id of its newest correction."""
+    """record_id of a record that was corrected -> record_id of its newest correction.
+
+    Never forgotten, so it grows by some 130 bytes for each record that is ever corrected. A correction may come years later,
+    and what stood until then is what it withdraws: with the pair forgotten it would withdraw the first words in place of the
+    last, and balances would be wrong for good. To find the last words in the log instead takes an index by what corrections
+    correct, which replay, back-test and auditor would each have to make first.
+    """
     corrected_facts: dict[str, dict[str, Any]] = {}
     """record_id of a record that was corrected more than once -> its facts as they stand, where it has any."""
     pruned_ms: int = 0

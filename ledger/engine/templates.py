@@ -84,11 +84,27 @@ def _pieces(before: str, after: str) -> Callable[[Any, Mapping[str, Any]], str]:
     return lambda value, row: f"{before}{value:,}{after}" if row["sealed"] else ""
 
 
+def _seller(before: str, after: str, told: str) -> Callable[[Any, Mapping[str, Any]], str]:
+    """The other end of a purchase, and whether it is the one who told of it; nothing where no seller is stated."""
+    return lambda value, row: f"{before}{value}{told if row['by_seller'] else ''}{after}" if value else ""
+
+
+def _own(text: str) -> Callable[[Any, Mapping[str, Any]], str]:
+    """The sigma that a stream's own balances give, with their number; nothing before there are two."""
+    return lambda value, row: text.format(_amount(value, row), row["n"]) if row["n"] > 1 else ""
+
+
 FORMATS: dict[str, Callable[[Any, Mapping[str, Any]], str]] = {
     "": lambda value, _: str(value),
     "int": lambda value, _: f"{value:,}",
     "pieces_zh": _pieces("（", " 件）"),
     "pieces_en": _pieces(" (", " pieces)"),
+    "seller_zh": _seller("（供方 ", "）", "，据供方记录"),
+    "seller_en": _seller(" from ", "", " (by the seller's record)"),
+    "last_zh": _seller("；最近一次供方 ", "", "（据供方记录）"),
+    "last_en": _seller("; last from ", "", " (by the seller's record)"),
+    "own_zh": _own("；按本物料流自身 {1} 次平衡估计的标准差为 {0}"),
+    "own_en": _own("; by its own {1} balances the standard deviation is {0}"),
     "kg": lambda value, _: format_mass(value),
     "amount": _amount,
     "percent": _percent,
@@ -118,10 +134,21 @@ class Template:
                 raise RuleError(f"unknown name {name} in a reason")
             if form not in FORMATS:
                 raise RuleError(f"unknown format {form}; known are {', '.join(sorted(FORMATS)[1:])}")
-            if form not in ("", "short", "zh", "en") and name not in numbers:
+            if (
+                form not in ("", "short", "zh", "en", "seller_zh", "seller_en", "last_zh", "last_en")
+                and name not in numbers
+            ):
                 raise RuleError(f"{name} is no number, so {form} cannot show it")
             if form == "amount" and "dimension" not in fields:
                 raise RuleError("amount needs a row with a dimension")
+            for start, needed in (
+                ("seller_", "by_seller"),
+                ("last_", "by_seller"),
+                ("own_", "n"),
+                ("own_", "dimension"),
+            ):
+                if form.startswith(start) and needed not in fields:
+                    raise RuleError(f"{form} needs a row with {needed}")
             if form.startswith("pieces_") and "sealed" not in fields:
                 raise RuleError(f"{form} needs a row that says whether goods are sealed")
         self._source = source

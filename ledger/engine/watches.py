@@ -116,6 +116,8 @@ class Watch:
                 *(feature.of for feature in rule.features.values()),
                 "dimension",
                 "sealed",
+                "by_seller",
+                "n",
                 *rule.keeps,
             }
             # What parameters and features give is not the row's.
