@@ -107,6 +107,11 @@ def test_explain__alert_by_its_first_digits_and_record(here):
     for lang, title in alert.reason.items():
         assert title in typed("rules", "explain", "--alert", alert.alert_id[:8], "--lang", lang)
     found = json.loads(typed("rules", "explain", "--rule", "A01", "--record", alert.extra["record"], "--json"))
+    by_its_beginning = typed("rules", "explain", "--rule", "A01", "--record", alert.extra["record"][:9].upper(), "--json")
+    assert json.loads(by_its_beginning) == found
+    for name in ("abcdef0123", alert.extra["record"][:5] + "g"):
+        asked = CliRunner().invoke(cli, ["rules", "explain", "--rule", "A01", "--record", name])
+        assert f"there is no record {name}" in str(asked.exception)
     assert found["verdict"] == "alert" and alert.alert_id in {row["alert_id"] for row in found["rows"]}
     assert "--rule and --record" in typed("rules", "explain", status=2)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import tzinfo
@@ -17,13 +18,13 @@ from ledger.cli.rules.common import Progress, json_option, lang_option, print_js
 from ledger.core.quantity import format_mass, format_volume
 from ledger.errors import NotFoundError
 from ledger.follow import Sets
-from ledger.model import RecordId
 from ledger.rulebench.drafts import load_running
 from ledger.rulebench.explain import VERDICTS, Explanation, RowShown, alert_of, explain
 from ledger.ruletitles import rule_numbers
 
 _LANGUAGES = ("zh", "en")
 _SHOWN_ENTRIES = 10
+_BEGINNING = re.compile(r"[0-9a-f]{6,64}")
 
 
 @click.command("explain")
@@ -32,7 +33,9 @@ _SHOWN_ENTRIES = 10
     "--alert", "alert_id", metavar="ID", help="Why this alert was raised; the first six or more digits will do."
 )
 @click.option("--rule", "rule_id", metavar="ID", help="With --record: what this rule made of it.")
-@click.option("--record", "record_id", metavar="RECORD", help="A record_id, or an entry's index.")
+@click.option(
+    "--record", "record_id", metavar="RECORD", help="A record_id or its first six or more digits, or an entry's index."
+)
 @click.option(
     "--draft", type=click.Path(exists=True, path_type=Path), help="By this rule file, not by the rule as it was."
 )
@@ -97,10 +100,12 @@ def explain_command(
 def _index_of(log: Any, name: str) -> int:
     if name.isascii() and name.isdigit() and len(name) < 16:
         return int(name)
-    record = log.record_by_id(RecordId(name))
-    if record is None:
-        raise NotFoundError(f"there is no record {name}")
-    return int(record.index)
+    found = log.records_named(name.lower(), limit=2) if _BEGINNING.fullmatch(name.lower()) else []
+    if len(found) != 1:
+        raise NotFoundError(
+            f"several records begin with {name}; give more digits" if found else f"there is no record {name}"
+        )
+    return int(found[0].index)
 
 
 def lines(found: Explanation, lang: str, zone: tzinfo) -> Iterator[str]:
