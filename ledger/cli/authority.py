@@ -76,7 +76,12 @@ def enrol(state: Path | None, key: str, holder: str, scope: str, role: str) -> N
 @authority.command()
 @state_option
 @click.argument("grant")
-@click.option("--at", type=int, default=None, help="Tree size from which it no longer counts [default: now].")
+@click.option(
+    "--at",
+    type=click.IntRange(0, 2**48 - 1),
+    default=None,
+    help="Tree size from which it no longer counts [default: now].",
+)
 def revoke(state: Path | None, grant: str, at: int | None) -> None:
     """End GRANT, named by its 64 hex digits or by the first six or more (`authority list` shows them). What was logged at or
     above --at no longer counts.

@@ -121,6 +121,7 @@ def test_authority__bad_input__says_what_to_do(run, served):
     assert sorted(served.config.enrolments_dir.iterdir()) == before
     assert "64 hex" in run("authority", "revoke", "xyz", status=2)
     assert "no grant begins with 00112233" in run("authority", "revoke", "00112233", status=2)
+    assert "range" in run("authority", "revoke", "ab" * 32, "--at", "-1", status=2)
     assert "contract refuses" in run("authority", "revoke", "00" * 32, status=2)
 
 
