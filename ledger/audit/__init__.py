@@ -32,7 +32,14 @@ from ledger.errors import ChainError, RollbackError, VerificationError
 from ledger.model import TreeHead
 from ledger.ports import TableReader
 
-__all__ = ["Audited", "Finding", "Refold", "Report", "audit"]
+__all__ = ["Audited", "Finding", "NotKept", "Refold", "Report", "audit"]
+
+
+class NotKept(str):
+    """Why a fold cannot be done, where that is a finding itself: a rule set that the log names is not what is kept of it."""
+
+    __slots__ = ()
+
 
 Refold = Callable[[int | None, int], "tuple[TableReader, bytes | None] | str"]
 """Fold the log from index 0 up to the second cursor into empty tables: (the tables, the state at the first cursor when
@@ -187,6 +194,8 @@ def _engine(what: Audited, refold: Refold, report: Report) -> None:
         if not report.total:
             raise
         folded = f"{type(error).__name__} in the fold of a log in which something was altered"
+    if isinstance(folded, NotKept):
+        Row(report, "engine.extra", "").differs("value", folded, code="ruleset-unknown")
     if isinstance(folded, str):
         report.skipped.append(f"the engine's tables: {folded}")
         return

@@ -10,20 +10,20 @@ from typing import Any
 
 from ledger.adapters.keystore.signing import public_key_of
 from ledger.adapters.store.stores import SqlStores, open_stores
-from ledger.audit import Refold
+from ledger.audit import NotKept, Refold
 from ledger.catalogue import Catalogue
 from ledger.cli.compose import PLATFORM_KEY, Installation
 from ledger.cli.rules.common import folding
 from ledger.core.keys import load_public_key
 from ledger.core.record import record_id_of
 from ledger.core.submission import SUBMISSION_TYPE
-from ledger.errors import NotFoundError
+from ledger.errors import NotFoundError, RuleError
 from ledger.evaluate import Evaluator, Platform
 from ledger.flow import Directory, Door, checked
 from ledger.follow import Sets
 from ledger.model import Appended, AuthenticRecord, LeafIndex, Receipt, StoredRecord, TreeSize, UnixMs
 from ledger.ports import LogReader, TableReader
-from ledger.rulesets import announced
+from ledger.rulesets import announced, load_kept
 
 
 @contextmanager
@@ -43,7 +43,9 @@ def _refold(
     sets = Sets(here.rules(), here.stores.engine.extra)
     in_force = [sets.get(digest) for _, digest in announced(here.stores.log)] or [sets.present]
     if sets.problems:
-        return "; ".join(sets.problems.values()) + ": a fold by today's rules would give other alerts"
+        why = "; ".join(sets.problems.values()) + ": a fold by today's rules would give other alerts"
+        # Only another catalogue is nobody's fault; what does not load, or is another set, somebody has put there.
+        return why if all(_is_of_another_catalogue(digest, here) for digest in sets.problems) else NotKept(why)
     stores.migrate()
     log = _Growing(here.stores.log)
     finished = _FinishedLog(here.stores.log)
@@ -74,6 +76,14 @@ def _refold(
             if end == cursor:
                 state = evaluator.state()
     return stores.tables, state
+
+
+def _is_of_another_catalogue(digest: str, here: Installation) -> bool:
+    try:
+        load_kept(digest, here.stores.engine.extra())
+    except RuleError as error:
+        return error.code == "catalogue-gone"
+    return True
 
 
 class _Growing:

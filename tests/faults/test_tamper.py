@@ -24,6 +24,7 @@ from ledger.config import load
 from ledger.core.grants import grant_id
 from ledger.core.verification.tile import check_tile
 from ledger.errors import LedgerError, StoreError
+from ledger.rulesets import shipped_rules, shipped_sources
 from tests.faults import installation, tampering
 from tests.faults.inspection import hazledger
 from tests.faults.raw import raw_of
@@ -212,6 +213,19 @@ def test_column__a_number_that_no_clock_shows__is_named_although_the_log_cannot_
 def test_column__credential_of_another_type__is_no_evidence(installed, copy):
     assert raw_of(copy).execute("portal", "UPDATE token SET token_id = x'ff'")
     assert _audit(copy, installed.service.rpc_url, fold=installed.folds.of).total == 0
+
+
+def test_kept_rule_set__altered_when_the_program_has_another__is_a_finding_and_no_mere_skip(
+    installed, copy, monkeypatch
+):
+    name, text = next(item for item in shipped_sources().items() if item[0].startswith("A01"))
+    monkeypatch.setattr(Installation, "rules", lambda _: shipped_rules({name: text.replace("version: ", "version: 9")}))
+    assert _audit(copy, installed.service.rpc_url, fold=refolding).total == 0
+    raw = raw_of(copy)
+    assert raw.execute("engine", "UPDATE extra SET value = replace(value, '500', '501') WHERE key LIKE 'ruleset/%'")
+    assert raw.execute("engine", "DELETE FROM alert WHERE seq = 1")
+    report = _audit(copy, installed.service.rpc_url, fold=refolding)
+    assert [(f.place, f.column, f.code) for f in report.findings] == [("engine.extra", "value", "ruleset-unknown")]
 
 
 def test_rows__access_log_cut_off__the_entry_that_covers_it_says_so(installed, copy):
