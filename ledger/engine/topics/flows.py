@@ -1,4 +1,8 @@
-"""Flows of one substance through enterprises: what leaves a user soon after it came, and what comes back to its sender."""
+"""Flows of one substance through enterprises: what leaves a user soon after it came, and what comes back to its sender.
+
+What passed through (B14) is told at the time of the receipt or of the sale, whichever came last, and of who is a user by the
+profile that is known then: of two books of one enterprise the order can decide the hour, and so the window, of the finding.
+"""
 
 from __future__ import annotations
 
