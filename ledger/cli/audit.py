@@ -23,6 +23,7 @@ from ledger.cli.refold import refolding
 from ledger.core.verification.outcome import MAX_PRINTED_FINDINGS
 from ledger.core.verification.tile import TileResult, TileTask, check_tile
 from ledger.core.verification.verdict import EXIT_FAILED, EXIT_OK, EXIT_UNREACHABLE
+from ledger.rulesets import engines, present_engine
 
 _TILES_AHEAD_PER_JOB = 3
 
@@ -90,10 +91,22 @@ def audit_command(
             check=lambda tasks: _checked(tasks, jobs),
             progress=bar.show,
         )
+    others = [(int(at), by) for at, by in engines(here.stores.log) if by != present_engine()]
     here.stores.close()
+    if others and any(finding.place.startswith("engine.") for finding in report.findings):
+        report.notes.append(_of_other_engines(others))
     if key is None:
         report.skipped.append(f"lookup digests: not made again, there is no {here.config.keys_dir / LOOKUP_KEY}")
     _finish(context, here, report, as_json=as_json)
+
+
+def _of_other_engines(others: list[tuple[int, str]]) -> str:
+    """What else findings in the engine's tables may come from: the log names who folded them."""
+    named = ", ".join(f"{by or 'one without a name'} from entry {at}" for at, by in others)
+    return (
+        f"another version of this program folded: {named}; here folds {present_engine()}. Whether what differs in the engine's "
+        "tables comes from that, an audit by that version tells"
+    )
 
 
 class _Progress:

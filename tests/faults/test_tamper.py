@@ -16,6 +16,7 @@ from ledger.adapters.enrolments import EnrolmentDirectory
 from ledger.adapters.store.portal_store import ACCESS_START
 from ledger.adapters.store.schema import STORES, all_columns
 from ledger.audit import Audited, audit
+from ledger.cli.audit import audit_command
 from ledger.cli.compose import AUTHORITY_ACCOUNT, DEPLOYER_ACCOUNT, SUBMITTER_ACCOUNT, Installation
 from ledger.cli.main import cli
 from ledger.cli.refold import refolding
@@ -24,7 +25,7 @@ from ledger.config import load
 from ledger.core.grants import grant_id
 from ledger.core.verification.tile import check_tile
 from ledger.errors import LedgerError, StoreError
-from ledger.rulesets import shipped_rules, shipped_sources
+from ledger.rulesets import present_engine, shipped_rules, shipped_sources
 from tests.faults import installation, tampering
 from tests.faults.inspection import hazledger
 from tests.faults.raw import raw_of
@@ -226,6 +227,18 @@ def test_kept_rule_set__altered_when_the_program_has_another__is_a_finding_and_n
     assert raw.execute("engine", "DELETE FROM alert WHERE seq = 1")
     report = _audit(copy, installed.service.rpc_url, fold=refolding)
     assert [(f.place, f.column, f.code) for f in report.findings] == [("engine.extra", "value", "ruleset-unknown")]
+
+
+def test_engine_tables__differ_where_another_version_folded__the_report_names_it(installed, copy, monkeypatch):
+    """After an upgrade a finding may be of the other version; nothing of it may be said where nothing was found."""
+    asked = ["--state", str(copy), "--rpc", installed.service.rpc_url, "--jobs", "1"]
+    monkeypatch.setattr("ledger.cli.audit.present_engine", lambda: "engine-99.newer")
+    clean = CliRunner().invoke(audit_command, asked)
+    assert clean.exit_code == 0 and "engine-99.newer" not in clean.output, clean.output
+    raw_of(copy).execute("engine", "DELETE FROM alert WHERE seq = 1")
+    done = CliRunner().invoke(audit_command, asked)
+    assert done.exit_code == 1
+    assert f"{present_engine()} from entry" in done.output and "here folds engine-99.newer" in done.output, done.output
 
 
 def test_rows__access_log_cut_off__the_entry_that_covers_it_says_so(installed, copy):
