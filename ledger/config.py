@@ -183,7 +183,9 @@ def load(state_dir: Path, environ: Mapping[str, str] = os.environ) -> Config:
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ConfigError(f"there is no installation in {state_dir}; make one with `hazledger init`, or name another with --state or $HAZLEDGER_STATE") from None
+        raise ConfigError(
+            f"there is no installation in {state_dir}; make one with `hazledger init`, or name another with --state or $HAZLEDGER_STATE"
+        ) from None
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: {error}") from error
     wrong = [f"unknown section [{name}]" for name in document if name not in _DEFAULTS]
