@@ -184,15 +184,18 @@ class Lane:
 
     def prune(self, oldest_ms: int) -> None:
         """Forget the rows that no window ending at or after `oldest_ms` can reach."""
-        oldest = oldest_ms - self._keep_ms
+        oldest, empty = oldest_ms - self._keep_ms, []
         for key, series in self._series.items():
-            if series.times and series.times[0] <= oldest:
-                if series.first_ms < 0 or series.times[0] < series.first_ms:
-                    series.first_ms = series.times[0]
-                _keep(series, range(bisect_right(series.times, oldest), len(series.times)))
+            times = series.times
+            if times and times[0] <= oldest:
+                if series.first_ms < 0 or times[0] < series.first_ms:
+                    series.first_ms = times[0]
+                _keep(series, range(bisect_right(times, oldest), len(times)))
                 self._indexes.pop(key, None)
+            if not series.times:
+                empty.append(key)
         if not self._remembers_first:
-            for key in [key for key, series in self._series.items() if not series.times]:
+            for key in empty:
                 del self._series[key]
 
     # --- features ----------------------------------------------------------------------------------------------------

@@ -44,8 +44,13 @@ class Check(NamedTuple):
 _NO_CHECK = Check(stated=False, doc_type=RESIDENT_ID, valid_to="", match_permille=NO_MATCH_STATED)
 
 
+_NOBODY = Who(disclosed=False, person="", name="", valid=True, minor=False, age_from=-1)
+
+
 def who(entry: Input, place: str, doc_type: str = RESIDENT_ID) -> Who:
     """What the facts say of the person at a place; `doc_type` as an identity check or the body states it."""
+    if not entry.facts:
+        return _NOBODY  # as of nearly every record of goods
     at = f"/body/{place}" if place else "/body"
     name = entry.facts.get("links", {}).get(f"{at}/name", "")
     fact: dict[str, Any] | None = entry.facts.get("ids", {}).get(f"{at}/id_number")

@@ -99,8 +99,10 @@ class Links(Topic):
             if person and "role" in entry.body:
                 self._state.agents[person] = entry.body["role"] == AGENT and entry.body["action"] != "leave"
             return
-        yield from self._put_in(entry, goods)
-        yield from self._told_again(self._seen(entry, goods), _happened_ms(entry))
+        seen = self._seen(entry, goods)
+        yield from self._put_in(entry, goods, seen)
+        if seen:
+            yield from self._told_again(seen, _happened_ms(entry))
 
     def withdraw(self, before: Input, goods: Sequence[Goods], entry: Input) -> Iterable[Row]:
         """Whom the record showed is as if never seen with it."""
@@ -114,9 +116,9 @@ class Links(Topic):
         if entry.kind not in ("movement", "rental"):
             yield from self.apply(entry, goods)
             return
-        seen = self._take_out(before, before_goods)
-        yield from self._put_in(entry, goods)
-        yield from self._told_again({**seen, **self._seen(entry, goods)}, _happened_ms(entry))
+        taken_out, seen = self._take_out(before, before_goods), self._seen(entry, goods)
+        yield from self._put_in(entry, goods, seen)
+        yield from self._told_again(taken_out | seen, _happened_ms(entry))
 
     def enterprises_of(self, person: str) -> Iterable[str]:
         """For whom somebody handled controlled purchases lately."""
@@ -125,23 +127,23 @@ class Links(Topic):
     def prune(self, now_ms: int) -> None:
         """Forget what no record can meet any more."""
         state, oldest = self._state, now_ms - SCENES_MS - HORIZON_MS
-        state.buyers = _since(state.buyers, now_ms - HORIZON_MS)
-        state.chemicals = _since(state.chemicals, oldest)
-        state.of_person = _since(state.of_person, oldest)
+        _forget(state.buyers, now_ms - HORIZON_MS)
+        _forget(state.chemicals, oldest)
+        _forget(state.of_person, oldest)
         kept = {index for anchors in state.of_person.values() for _, index in anchors}
         state.anchors = {index: anchor for index, anchor in state.anchors.items() if index in kept}
 
     # --- scenes ------------------------------------------------------------------------------------------------------
 
-    def _put_in(self, entry: Input, goods: Sequence[Goods]) -> Iterator[Row]:
-        """Take in whom a record shows; the rows of those who handled purchases."""
+    def _put_in(self, entry: Input, goods: Sequence[Goods], seen: Mapping[str, str]) -> Iterator[Row]:
+        """Take in whom a record shows (`_seen`); the rows of those who handled purchases."""
         at_ms, index = _happened_ms(entry), (entry.before or entry).index
         for person, buyer in dict(self._purchases(entry, goods) if entry.kind == "movement" else ()).items():
             insort(self._state.buyers.setdefault(person, []), (at_ms, index, buyer))
             is_agent, principal = self._state.agents.get(person, False), self._state.legal.get(buyer, buyer)
             yield "fanout", common(entry) | {"person": person, "principal": principal, "is_agent": is_agent}
         others: dict[str, int] = {}
-        for person, scene in self._seen(entry, goods).items():
+        for person, scene in seen.items():
             if scene == CHEMICAL:
                 insort(self._state.chemicals.setdefault(person, []), (at_ms, index))
                 continue
@@ -263,9 +265,14 @@ def _drop(of: dict[str, list[Item]], person: str, index: int) -> None:
         of.pop(person, None)
 
 
-def _since(of: dict[str, list[Item]], oldest: int) -> dict[str, list[Item]]:
-    kept = {person: items[bisect_left(items, (oldest,)) :] for person, items in of.items()}
-    return {person: items for person, items in kept.items() if items}
+def _forget(of: dict[str, list[Item]], oldest: int) -> None:
+    """Drop what is older, in place: most persons have nothing that is."""
+    for person in [person for person, items in of.items() if items[0][0] < oldest]:
+        kept = of[person][bisect_left(of[person], (oldest,)) :]
+        if kept:
+            of[person] = kept
+        else:
+            del of[person]
 
 
 def _carries(vehicle: dict[str, Any]) -> bool:
