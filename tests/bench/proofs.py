@@ -105,7 +105,7 @@ def growth(report: Report, most: int = 100_000) -> None:
     """Cost of one append as the log grows, CPU and wall, in-process, batches of 500."""
     with tempfile.TemporaryDirectory(prefix="hazledger-bench-") as name:
         log = Log(Path(name))
-        first, at = 0.0, 10_000
+        first, at, signed = 0.0, 10_000, 0
         while at <= most:
             grow(log, at - int(log.stores.log.size()) - 2_000)
             spent = grow(log, 2_000) / 2_000 * 1e6
@@ -113,7 +113,9 @@ def growth(report: Report, most: int = 100_000) -> None:
             report.add(f"append at {at:,} records", spent, "us CPU a record")
             started = time.perf_counter()
             log.sequencer.checkpoint_once()
-            report.add(f"  checkpoint over the last entries at {at:,}", (time.perf_counter() - started) * 1000, "ms")
+            spent_ms = (time.perf_counter() - started) * 1000
+            report.add(f"  checkpoint at {at:,}, over {at - signed:,} new entries", spent_ms, "ms")
+            signed = at
             at *= 10
         report.ratio(f"append at {most:,} / at 10,000", spent, first, 1.5, at_least=False)
         log.close()
