@@ -11,7 +11,8 @@ from email.message import Message
 from typing import Any
 from urllib.parse import urlsplit
 
-from ledger.errors import LedgerError
+from ledger.core.strictjson import check_nesting
+from ledger.errors import LedgerError, MalformedRecordError
 
 MAX_ANSWER_BYTES = 32 * 1024 * 1024
 """A batch of 1,000 lines is answered with some 2 MB; more than this is no answer of ours."""
@@ -44,8 +45,9 @@ class Answer:
     def json(self) -> dict[str, Any]:
         """The body as a JSON object; AnswerError when it is none."""
         try:
+            check_nesting(self.body)  # what would exhaust the C stack ends a process that has loaded web3
             document = json.loads(self.body)
-        except (ValueError, RecursionError):
+        except (MalformedRecordError, ValueError):
             document = None
         if not isinstance(document, dict):
             raise AnswerError(

@@ -269,8 +269,8 @@ def _advice(spooled: Spooled, status: int, code: str, expected: Head | None) -> 
 
 def _summary(answer: Answer) -> str:
     try:
-        document = json.loads(answer.body)
+        document = answer.json()
         said = str(document.get("note") or document.get("detail") or document.get("title"))[:300]
-    except (ValueError, AttributeError, RecursionError):
+    except AnswerError:
         said = answer.body[:100].decode("utf-8", "replace")
     return printable(said)
