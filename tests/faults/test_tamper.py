@@ -27,6 +27,7 @@ from ledger.core.verification.tile import check_tile
 from ledger.errors import LedgerError, StoreError
 from ledger.rulesets import present_engine, shipped_rules, shipped_sources
 from tests.faults import installation, tampering
+from tests.faults.altering import alter_value, check_found, rewrite, stored_row
 from tests.faults.inspection import hazledger
 from tests.faults.raw import raw_of
 from tests.faults.test_kill_loop import stop_processes
@@ -140,8 +141,8 @@ def test_outbox__sent_and_not_noted_as_sent__is_what_a_crash_leaves_and_no_findi
 
 
 def test_altered__command__exit_1_and_names_the_record(installed, copy):
-    record_id = _row(copy, "log", "entry", "middle")["record_id"].hex()
-    _write(copy, "log", "entry", _row(copy, "log", "entry", "middle"), "kind", "close")
+    record_id = stored_row(copy, "log", "entry", "middle")["record_id"].hex()
+    rewrite(copy, "log", "entry", stored_row(copy, "log", "entry", "middle"), "kind", "close")
     done = hazledger("audit", "--state", copy, "--rpc", installed.service.rpc_url, "--json")
     assert done.returncode == 1, done.stdout + done.stderr
     found = [(f["recordId"], f["check"], f["column"]) for f in json.loads(done.stdout)["findings"]]
@@ -160,12 +161,12 @@ def altered_column(installed, copy, tmp_path, store, table, column) -> None:
     case = tampering.CASES.get((store, table), {}).get(column)
     reason = tampering.NOT_EVIDENCE.get((store, table), {}).get(column)
     assert (case is None) != (reason is None), f"{store}.{table}.{column} needs a case in tests/faults/tampering.py"
-    before = _alter(copy, store, table, column, case)
+    before = alter_value(copy, store, table, column, case)
     report = _audit(copy, installed.service.rpc_url, fold=installed.folds.of if store == "engine" else None)
     if case is None:
         assert report.total == 0, [f.line() for f in report.findings]
         return
-    _expect(copy, report, f"{store}.{table}", column, case, before)
+    check_found(copy, report, f"{store}.{table}", column, case, before)
     if case.verify_log:
         found = _verify_log(copy, tmp_path, installed.service.rpc_url)
         assert found.exit_code == 1, found.output
@@ -255,7 +256,7 @@ def test_rows__access_log_cut_off__the_entry_that_covers_it_says_so(installed, c
 )
 def test_rows__one_deleted__is_missed_where_something_names_it(installed, copy, table, check):
     """A checkpoint may go: it is signed again."""
-    row = _row(copy, "log", table, "middle")
+    row = stored_row(copy, "log", table, "middle")
     keys = [c.name for c in STORES["log"].tables[table].primary_key.columns]
     where = " AND ".join(f'"{key}" = ?' for key in keys)
     assert raw_of(copy).execute("log", f'DELETE FROM "{table}" WHERE {where}', [row[k] for k in keys]) == 1
@@ -300,7 +301,7 @@ def test_rows__lookup_moved_in_both_tables__only_the_key_tells(installed, copy):
 
 def test_rows__facts_rewritten_to_match__the_tick_says_otherwise(installed, copy):
     raw = raw_of(copy)
-    facts = _row(copy, "log", "facts", "first")
+    facts = stored_row(copy, "log", "facts", "first")
     ((surrogate,),) = raw.query("log", "SELECT surrogate FROM lookup")
     assert surrogate in facts["facts"]
     raw.execute("log", "UPDATE lookup SET surrogate = ?", ("ab" * 16,))
@@ -321,7 +322,7 @@ def test_rows__last_entries_deleted__rolled_back(installed, copy):
 def test_rows__a_forged_entry_in_the_middle__check_5_and_the_tree(installed, copy):
     """Somebody with the database and without keys puts another record in the place of one."""
     raw = raw_of(copy)
-    ours, other = _row(copy, "log", "entry", "middle"), _row(copy, "log", "entry", "first")
+    ours, other = stored_row(copy, "log", "entry", "middle"), stored_row(copy, "log", "entry", "first")
     raw.execute("log", 'UPDATE entry SET envelope = ?, entry = ?, leaf_hash = ? WHERE "index" = ?',
                 (other["envelope"], other["entry"], other["leaf_hash"], ours["index"]))
     report = _audit(copy, installed.service.rpc_url)
@@ -335,88 +336,6 @@ def test_tables__every_case_is_of_a_column_that_exists():
     known = set(all_columns())
     listed = [(s, t, c) for part in (tampering.CASES, tampering.NOT_EVIDENCE) for (s, t), cs in part.items() for c in cs]
     assert set(listed) <= known and len(listed) == len(set(listed))
-
-
-def _alter(state, store, table, column, case) -> dict:
-    where = case.where if case else ""
-    if where == "insert":
-        raw_of(state).execute(store, f"INSERT INTO \"{table}\" VALUES ('k', '1')")
-        return {"key": "k"}
-    row = _row(state, store, table, where or "middle")
-    value = case.value if case is not None and case.value is not None else None
-    if value is None:
-        declared = str(STORES[store].tables[table].c[column].type).upper()
-        value = tampering.altered(row[column], declared)
-        if (table, column) == ("entry", "envelope") or (table, column) == ("refused", "envelope"):
-            value = _other_signature(row[column])
-        elif (table, column) == ("entry", "entry"):
-            value = _other_entry(row[column])
-        elif column in ("note", "receipt"):
-            value = _other_signature_line(row[column])
-        elif isinstance(value, int) and table != "facts" and _is_key(store, table, column):
-            value = row[column] + tampering.FAR
-    _write(state, store, table, row, column, value)
-    return {**row, "new": value}
-
-
-def _is_key(store, table, column) -> bool:
-    return column in STORES[store].tables[table].primary_key.columns or (table, column) == ("entry", "seq")
-
-
-def _expect(state, report, place, column, case, before) -> None:
-    named = tampering.NAMES[place].format(**{k: _shown(v) for k, v in before.items()})
-    if case.row == "{altered}":
-        named = tampering.NAMES[place].format(**{k: _shown(v) for k, v in {**before, column: before["new"]}.items()})
-    found = [f for f in report.findings if f.place == place and f.check == case.check and f.code == case.code]
-    if case.column is not None:
-        found = [f for f in found if f.column == (case.column or column)]
-    if case.row is None or case.row == "{altered}":
-        found = [f for f in found if f.row == named]
-    assert found, f"{place} {named}: " + "; ".join(f.line() for f in report.findings[:12])
-    record_id = before.get("record_id")
-    if place == "log.entry" and case.row is None and column != "record_id":
-        assert record_id.hex() in {f.record_id for f in found}
-
-
-def _row(state, store, table, which) -> dict:
-    keys = ", ".join(f'"{c.name}"' for c in STORES[store].tables[table].primary_key.columns)
-    names = [c.name for c in STORES[store].tables[table].columns]
-    listed = ", ".join(f'"{name}"' for name in names)
-    rows = raw_of(state).query(store, f'SELECT {listed} FROM "{table}" ORDER BY {keys}')
-    at = {"first": 0, "middle": len(rows) // 2, "last": len(rows) - 1}[which]
-    return dict(zip(names, rows[at], strict=True))
-
-
-def _write(state, store, table, row, column, value) -> None:
-    keys = [c.name for c in STORES[store].tables[table].primary_key.columns]
-    where = " AND ".join(f'"{key}" = ?' for key in keys)
-    statement = f'UPDATE "{table}" SET "{column}" = ? WHERE {where}'
-    assert raw_of(state).execute(store, statement, (value, *(row[key] for key in keys))) == 1
-
-
-def _other_signature(envelope: bytes) -> bytes:
-    document = json.loads(envelope)
-    sig = document["signatures"][0]["sig"]
-    at = len(sig) // 2
-    other = sig[:at] + ("A" if sig[at] != "A" else "B") + sig[at + 1 :]
-    return envelope.replace(sig.encode(), other.encode())
-
-
-def _other_entry(entry: bytes) -> bytes:
-    """Another letter in the middle of the first signature."""
-    lines = entry.split(b"\n")
-    at = len(lines[5]) - 40
-    lines[5] = lines[5][:at] + (b"A" if lines[5][at : at + 1] != b"A" else b"B") + lines[5][at + 1 :]
-    return b"\n".join(lines)
-
-
-def _other_signature_line(note: bytes) -> bytes:
-    at = len(note) - 40
-    return note[:at] + (b"A" if note[at : at + 1] != b"A" else b"B") + note[at + 1 :]
-
-
-def _shown(value) -> object:
-    return value.hex() if isinstance(value, bytes) else value
 
 
 def _verify_log(state, tmp_path, rpc):

@@ -29,3 +29,9 @@ def browser(desk):
     return desk.supervisor()
 
 
+@pytest.fixture
+def code(desk):
+    """The one-time code of an account that was made just now."""
+    account, one_time = passwords.new_account("supervisor")
+    desk.stores.portal.save_user(account)
+    return one_time
