@@ -15,6 +15,7 @@ from typing import Any
 import cel
 
 from ledger.engine.expressions import Bindings
+from ledger.errors import RuleError
 
 _COMPARISONS = ("==", "!=", "<=", ">=", "<", ">")
 _LITERAL = re.compile(r"""-?\d+|true|false|"[^"]*"|'[^']*'""")
@@ -78,6 +79,54 @@ def _valued(part: Part, bindings: Bindings) -> Valued:
     except (TypeError, KeyError, RuntimeError, ValueError, ArithmeticError) as failure:
         error = str(failure).splitlines()[0]
     return Valued(part.source, part.operator, value, error, [_valued(child, bindings) for child in part.parts])
+
+
+class TypeCheck:
+    """The types of every part of a condition, tried on sample rows; none is hidden by another that decides already.
+
+    CEL looks at the types of what it comes to, and finds `"1" == 1` and `null == 1` false without a word.
+    """
+
+    def __init__(self, source: str) -> None:
+        self._nodes: list[tuple[Part, Any, tuple[int, ...]]] = []
+        self._add(parse(source))
+
+    def look(self, bindings: Bindings) -> None:
+        """Try every part on the bound row. Raises RuleError naming the smallest part whose types do not fit."""
+        values: list[Any] = []
+        for part, program, children in self._nodes:
+            if problem := _misfit(part, [values[child] for child in children]):
+                raise RuleError(f"{part.source!r}: {problem}")
+            try:
+                values.append(program.execute(bindings.context))
+            except TypeError as error:
+                raise RuleError(f"{part.source!r}: {str(error).splitlines()[0]}") from None
+            except (KeyError, RuntimeError, ValueError, ArithmeticError):
+                # Too great, or divided by nothing: these values are that, not the types; the whole is tried as it stands.
+                values.append(_NOTHING)
+
+    def _add(self, part: Part) -> int:
+        children = tuple(self._add(child) for child in part.parts)
+        self._nodes.append((part, cel.compile(part.source), children))
+        return len(self._nodes) - 1
+
+
+_NOTHING = object()
+
+
+def _misfit(part: Part, values: list[Any]) -> str:
+    """What is wrong with the types of a part's operands; "" for nothing."""
+    if _NOTHING in values or not part.operator:
+        return ""
+    kinds = [type(value).__name__ for value in values]
+    if part.operator in ("&&", "||", "!"):
+        return next((f"{kind} is no truth value" for kind in kinds if kind != "bool"), "")
+    if part.operator == "?:":
+        return "" if kinds[0] == "bool" and kinds[1] == kinds[2] else f"{' : '.join(kinds)} do not fit"
+    if part.operator == "in":
+        items = {type(item).__name__ for item in values[1]} if kinds[1] == "list" else {kinds[1]}
+        return "" if items <= {kinds[0]} else f"{kinds[0]} is looked for among {', '.join(sorted(items))}"
+    return "" if kinds[0] == kinds[1] else f"{kinds[0]} is compared with {kinds[1]}"
 
 
 def failing(tree: Valued) -> list[Valued]:

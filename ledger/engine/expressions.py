@@ -30,8 +30,10 @@ FUNCTIONS = frozenset(_OPERATORS.split() + _CALLS.split())
 
 _STRING = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')""")
 _DOUBLE = re.compile(r"(?<![\w.])(?:\d+\.\d*|\.\d+|\d+[eE][+-]?\d+|\d+[uU])")
+_STRANGE = re.compile(r"""//|"{3}|\\|(?<![\w.])[A-Za-z]+"|'""")
+"""A comment, or a string of another form (raw, of bytes, of several lines): what stands behind it would pass for a text."""
 _EQUALS = re.compile(r'(?<![\w."\])])(""|\w+)\s*(==|!=|\bin\b)\s*(""|\w+)(?![\w.(\[])')
-_MACRO = re.compile(r"\.(all|exists|exists_one|map|filter)\s*\(\s*([A-Za-z_]\w*)\s*,")
+_MACRO = re.compile(r"\.\s*(all|exists|exists_one|map|filter)\s*\(\s*([A-Za-z_]\w*)\s*,")
 
 
 class Condition:
@@ -63,7 +65,7 @@ class Condition:
         unknown = sorted(names - schema.keys())
         if unknown:
             raise RuleError(f"unknown name {', '.join(unknown)}; known are {', '.join(sorted(schema))}")
-        _check_comparisons(bare, schema)
+        _check_comparisons(bare, {**schema, **dict.fromkeys(bound, "str")})
         self.source = source
         self.names = tuple(sorted(names))
         self._execute = program.execute
@@ -115,6 +117,9 @@ def _all_written(scope: Condition | None, bands: Sequence[Condition]) -> list[st
 
 def _check_form(bare: str) -> set[str]:
     """Guards on the text without its strings; the names that macros bind."""
+    strange = _STRANGE.search(bare)
+    if strange:
+        raise RuleError(f"{strange[0]!r}: a condition has no comments, and of strings the plain ones only")
     double = _DOUBLE.search(bare)
     if double:
         raise RuleError(f"{double[0]!r}: numbers in a condition are plain integers")

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from ledger.catalogue.restricted import RestrictedSets, example_sets
+from ledger.engine.conditiontree import TypeCheck
 from ledger.engine.expressions import Bindings, Condition, first_of, truths_of
 from ledger.engine.features import READY, WINDOW_END, Feature, feature_names, read_features
 from ledger.engine.parameters import LegalParams, Parameter, read_parameters
@@ -397,10 +398,12 @@ def _try_out(rule: Rule, fields: dict[str, str], where: Located) -> None:
         if feature.where is not None:
             located.append((feature.where, top["features"].any_mapping()[name]))
     bindings = Bindings()
+    checks = [TypeCheck(condition.source) for condition, _ in located]
     for row in sample_rows(fields):
         bindings.bind(row, parameters)
-        for condition, item in located:
+        for (condition, item), types in zip(located, checks, strict=True):
             try:
+                types.look(bindings)
                 condition.holds(bindings)
             except RuleError as error:
                 if error.code == "evaluation" and "overflow" in error.detail.lower():

@@ -62,7 +62,7 @@ def test_feature__wrong__is_refused_with_its_line(feature, said):
         (featured("n: {agg: count, window: 1d}", "m: {agg: count, window: 1d, where: n > 1}"), "not other features"),
         (featured("n: {agg: count, window: 1d}", bands=("n > m",)), "unknown name m"),
         (featured("n: {agg: count, window: 1d}", bands=("n == code",)), "int is compared with str"),
-        (featured("n: {agg: is_first}", bands=("n > 1",)), "overload"),
+        (featured("n: {agg: is_first}", bands=("n > 1",)), "bool is compared with int"),
         (featured("n: {agg: count, window: 1d}", bands=("n_ready",)), "unknown name n_ready"),
         (featured("n: {agg: count, window: 1d}", more="\nnot_evaluable: maybe"), "none of"),
         (featured("n: {agg: count, window: 1d}", more="\nscope: n > 1"), "unknown name n"),
