@@ -11,6 +11,7 @@ from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 from typing import Any
 
+from ledger.engine.contained import OUTSIDE, said
 from ledger.engine.effects import LATE_MS, Effects, Identity, Moment, Raised, alert_id_of, json_value, payload_of
 from ledger.engine.expressions import Bindings
 from ledger.engine.inhibition import Inhibition
@@ -22,7 +23,6 @@ from ledger.engine.rules import Rule
 from ledger.engine.state import RECOVERED_MS, FoldState, Health, Pending, Timer
 from ledger.engine.transpile import DOUBTS
 from ledger.engine.watches import Values
-from ledger.errors import RuleError
 from ledger.model import Alert, RecordId, UnixMs
 
 __all__ = ["RULE_ERROR", "AlertBook", "Effects", "Identity", "Moment", "Raised", "alert_id_of"]
@@ -63,11 +63,10 @@ class AlertBook:
             self._consider(rule, subject, row, moment, to)
             if health.error:
                 self.works(health, moment)
-        except RuleError as error:
-            self.fail(rule.id, error.detail, moment, to)
-        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
-            # A fault of ours or of the rule's text. Let through, it would end the engine at this entry at every start.
-            self.fail(rule.id, f"{type(error).__name__}: {error}", moment, to)
+        except OUTSIDE:
+            raise
+        except Exception as error:  # noqa: BLE001 - a fault of ours or of the rule's text: ledger.engine.contained
+            self.fail(rule.id, said(error), moment, to)
 
     def _consider(self, rule: Rule, subject: str, row: dict[str, Any], moment: Moment, to: Effects) -> None:
         parameters = rule.parameters_at(row["event_ms"])

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from ledger.core.record import AUTHORITY_KINDS
 from ledger.engine import lives
 from ledger.engine.alerts import AlertBook, Effects, Identity, Moment, Probe
+from ledger.engine.contained import OUTSIDE, said
 from ledger.engine.goods import Classifier, goods_of
 from ledger.engine.inputs import Input
 from ledger.engine.papers import PAPERS, Papers
@@ -38,8 +39,6 @@ _LINE_KINDS = ("movement", "stocktake")
 """Kinds whose goods lines the portal searches."""
 _MAX_CHAIN = 1000
 """Corrections of corrections that are followed; each was appended after the one it names, so there is no cycle."""
-_FAULTS = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
-"""These bytes passed the door's schema, so this is a fault of the engine: shown, contained, never skipped over."""
 
 
 class Fold:
@@ -149,11 +148,21 @@ class Fold:
         now_ms = entry.body["now"] if entry.kind == "tick" else entry.received_ms
         state.now_ms = max(state.now_ms, now_ms)
         moment = Moment(entry.index, entry.record_id, UnixMs(state.now_ms))
-        if entry.kind == "tick":
-            self._tick(moment, to)
-        elif entry.kind != "alert":
-            self._entry(entry, moment, to)
-        self._alerts.settle(moment, to)
+        try:
+            if entry.kind == "tick":
+                self._tick(moment, to)
+            elif entry.kind != "alert":
+                self._entry(entry, moment, to)
+            self._alerts.settle(moment, to)
+        except OUTSIDE:
+            raise
+        except Exception as error:  # noqa: BLE001 - no rule's and no topic's, so the engine's own: contained, and it shows
+            self._take_gone()
+            self._fail(entry.record_id, error, moment, to)
+
+    def _fail(self, what: str, error: Exception, moment: Moment, to: Effects) -> None:
+        """The engine could not fold something. These bytes passed the door's schema, so it is a fault of its own."""
+        self._alerts.fail(ENGINE, f"{what}: {said(error)}", moment, to)
 
     def _entry(self, entry: Input, moment: Moment, to: Effects) -> None:
         """Fold an entry that rules listen to."""
@@ -163,13 +172,11 @@ class Fold:
             rows = self._rows(entry, to)
             original = entry.before.index if entry.before is not None else entry.index
             gone = self._take_gone()
-        except RuleError as error:
+        except OUTSIDE:
+            raise
+        except Exception as error:  # noqa: BLE001 - contained: ledger.engine.contained
             self._take_gone()
-            self._alerts.fail(ENGINE, f"{entry.record_id}: {error.detail}", moment, to)
-            return
-        except _FAULTS as error:
-            self._take_gone()
-            self._alerts.fail(ENGINE, f"{entry.record_id}: {type(error).__name__}: {error}", moment, to)
+            self._fail(entry.record_id, error, moment, to)
             return
         if (probe := self._alerts.probe) is not None:
             for subject, row in rows:
@@ -223,7 +230,10 @@ class Fold:
         if moment.now_ms - self.state.pruned_ms >= DAY_MS:
             self.state.pruned_ms = moment.now_ms
             for topic in self._topics:
-                topic.prune(moment.now_ms)
+                try:
+                    topic.prune(moment.now_ms)
+                except Exception as error:  # noqa: BLE001 - the others still forget
+                    self._fail(type(topic).__name__, error, moment, to)
             self._papers.prune(moment.now_ms)
             self._windows.prune(moment.now_ms)
             self._alerts.prune(moment.now_ms)
@@ -288,8 +298,10 @@ class Fold:
             for record_id in self._papers.movements(parties, moment.now_ms) if topics else ():
                 try:
                     rows.extend(self._told_again(RecordId(record_id), topics, find))
-                except (RuleError, *_FAULTS) as error:
-                    self._alerts.fail(ENGINE, f"{record_id}: {type(error).__name__}: {error}", moment, to)
+                except OUTSIDE:
+                    raise
+                except Exception as error:  # noqa: BLE001 - contained: ledger.engine.contained
+                    self._fail(record_id, error, moment, to)
         gone = self._take_gone()
         for subject, row in rows:
             self._evaluate(subject, {name: value for name, value in row.items() if name != ORIGIN}, moment, to)

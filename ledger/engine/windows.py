@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ledger.engine.alerts import AlertBook
+from ledger.engine.contained import OUTSIDE, said
 from ledger.engine.courses import Course, Episode, Mark, drop, extends, forget, put, replace, settle
 from ledger.engine.effects import LATE_MS, Effects, Moment, alert_id_of
 from ledger.engine.expressions import Bindings
@@ -26,10 +27,8 @@ from ledger.engine.state import FoldState
 from ledger.engine.topics.base import ORIGIN, Row
 from ledger.engine.transpile import DOUBTS
 from ledger.engine.watches import Memo, Occurrence, Values, Watch, Watches
-from ledger.errors import RuleError
 
 _NOBODY: tuple[list[Rule], list[Watch]] = ([], [])
-_FAULTS = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,11 +182,10 @@ class Windows:
     def _take(self, watch: Watch, occurrence: Occurrence, work: _Work) -> None:
         try:
             group = watch.take(occurrence, self._bindings)
-        except RuleError as error:
-            self._fail(watch, error.detail, work)
-            return
-        except _FAULTS as error:
-            self._fail(watch, f"{type(error).__name__}: {error}", work)
+        except OUTSIDE:
+            raise
+        except Exception as error:  # noqa: BLE001 - contained: ledger.engine.contained
+            self._fail(watch, said(error), work)
             return
         if group is not None and watch.level:
             self._judge_all(watch, group, occurrence, {}, work)
@@ -209,8 +207,10 @@ class Windows:
                 continue
             try:
                 row = values.row()
-            except _FAULTS as error:
-                self._alerts.fail(rule.id, f"{type(error).__name__}: {error}", work.moment, work.to)
+            except OUTSIDE:
+                raise
+            except Exception as error:  # noqa: BLE001 - contained: ledger.engine.contained
+                self._alerts.fail(rule.id, said(error), work.moment, work.to)
                 continue
             self._alerts.consider(rule, occurrence.subject, row, work.moment, work.to)
 
@@ -231,11 +231,10 @@ class Windows:
                 self._keep_worst(rule, group, occurrence, band, values, work)
             if health.error:
                 self._alerts.works(health, work.moment)
-        except RuleError as error:
-            self._alerts.fail(rule.id, error.detail, work.moment, work.to)
-        except _FAULTS as error:
-            # A fault of ours or of the rule's text. Let through, it would end the engine at this entry at every start.
-            self._alerts.fail(rule.id, f"{type(error).__name__}: {error}", work.moment, work.to)
+        except OUTSIDE:
+            raise
+        except Exception as error:  # noqa: BLE001 - contained: ledger.engine.contained
+            self._alerts.fail(rule.id, said(error), work.moment, work.to)
 
     def _keep_worst(
         self, rule: Rule, group: str, occurrence: Occurrence, band: int | None, values: Values, work: _Work
