@@ -200,8 +200,11 @@ class Evaluator:
         catching_up = behind > CATCH_UP_FROM
         records = self._log.records(LeafIndex(start), CATCH_UP_BATCH if catching_up else LIVE_BATCH)
         until_s = self._clock_s() + (CATCH_UP_SECONDS if catching_up else LIVE_SECONDS)
+        # A read that fails leaves an entry half folded (what is judged again comes from the log): from the snapshot then.
+        self._follower = None
         # The clock only decides where a batch ends, and where it ends changes no table.
         follower.step(records, self._to, lambda: self._clock_s() >= until_s)
+        self._follower = follower
         folded = follower.state.next_index - start
         self._uncommitted = self._uncommitted or folded > 0
         if follower.switched:
@@ -316,10 +319,12 @@ class Evaluator:
         if follower.prepared is None or follower.prepared.rules.digest != self._rules.digest:
             log.info("back-filling the new rule set %s… from the log", self._rules.digest[:16])
             follower.prepared = follower.backfill(self._rules)
-        advanced = follower.prepared.advance(int(self._log.size()), PREPARE_BATCH)
+        prepared, follower.prepared = follower.prepared, None  # a read that fails leaves it half folded
+        advanced = prepared.advance(int(self._log.size()), PREPARE_BATCH)
+        follower.prepared = prepared
         if advanced:
             return advanced
-        days = {rule: Counter(map(local_day, times)) for rule, times in follower.prepared.alerts.items()}
+        days = {rule: Counter(map(local_day, times)) for rule, times in prepared.alerts.items()}
         against = objections(follower.rules, self._rules, days, follower.state.now_ms, self._classifier)
         self._note(follower.fold, "PROMOTION", "; ".join(against))
         if against:
