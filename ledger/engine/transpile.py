@@ -58,13 +58,21 @@ def written(
 
     `schema` gives the type of every name (int, str, bool, list); those in neither `parameters` nor `features` are the row's.
     """
+    text, kind = typed(source, schema, parameters, features) or ("", "")
+    return text if kind == "bool" else None
+
+
+def typed(
+    source: str, schema: Mapping[str, str], parameters: Collection[str] = (), features: Collection[str] = ()
+) -> tuple[str, str] | None:
+    """`written`, of an expression of any type, with that type."""
     try:
         writer = _Writer(source, schema, parameters, features)
-        text, kind = writer.expression()
+        found = writer.expression()
         writer.expect("")
     except DoubtError:
         return None
-    return text if kind == "bool" else None
+    return found
 
 
 def compiled(text: str) -> Plain[Any]:

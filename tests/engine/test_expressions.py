@@ -182,7 +182,26 @@ def test_trap__nested_macros__would_have_cost_what_their_lists_multiply_to():
     assert cel.compile("tags.all(t, tags.all(u, size(u) > 0))").execute({"tags": ["x"] * 300}) is True
     for macro in ("all", "exists", "exists_one", "map", "filter"):
         with pytest.raises(RuleError, match="nested"):
-            Condition(f"size(tags.map(t, tags.{macro}(u, u == t) ? 1 : 2)) > 0", SCHEMA)
+            Condition(f"size(tags.filter(t, tags.{macro}(u, u == t))) > 0", SCHEMA)
+
+
+def test_trap__what_doubles__would_have_grown_until_no_memory_is_left():
+    doubled = "tags" + ".map(t, t + t)" * 16
+    assert cel.compile(f"{doubled}.all(t, size(t) > 60000)").execute({"tags": ["x"]}) is True
+    assert cel.compile("size(tags" + " + tags" * 500 + ") > 500").execute({"tags": ["x"] * 2}) is True
+    for source, said in (
+        (f"{doubled}.all(t, size(t) > 60000)", "may not call map"),
+        ("size(tags" + ".map(t, [t, t])" * 40 + ") > 0", "may not call map"),
+        ("size(tags . map (t, t)) > 0", "may not call map"),
+        ("size(tags" + " + tags" * 200 + ") > 500", "sums are of integers"),
+        ("word + word + word == 'x'", "sums are of integers"),
+        ("tags.exists(t, t + t == 'xx')", "sums are of integers"),
+        ("'a' + word == 'x'", "sums are of integers"),
+        ("a + size(tags + tags) > 1", "sums are of integers"),
+    ):
+        with pytest.raises(RuleError, match=said):
+            Condition(source, SCHEMA)
+    assert holds("a + b + 1 > 2 && word != 'a+b'", a=1, b=1, word="x")
 
 
 def test_bindings__all_rules_and_rows__share_a_context(monkeypatch):
