@@ -39,7 +39,7 @@ from ledger.engine.topics.stocktaking import StocktakingState
 from ledger.engine.topics.storage import StorageState
 from ledger.engine.topics.transfers import TransfersState
 
-STATE_VERSION = 6
+STATE_VERSION = 7
 
 Move = tuple[int, int, int, int, int, str]
 """(event_ms, 0 for in and 1 for out, index, amount, pieces, store); sorts ins before outs of the same instant."""

@@ -29,7 +29,6 @@ CATALOGUE = Catalogue.load()
 IDENTITY = Identity(log="test.example/log", issuer="platform.test", keyid="0" * 64, ruleset="0" * 64)
 APART = {
     "B14": "told at the time of the receipt or of the sale, whichever came last, by the profile that is known then",
-    "C05": "asks whether a handler is enrolled when the movement comes: who was enrolled at all, not who was on a day",
     "D03": "about refusals, which the platform writes in the order in which it refused",
     "D04": "the same",
     "D05": "about how long after the event a record came",
