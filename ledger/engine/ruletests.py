@@ -83,7 +83,7 @@ def _run(rule: Rule, top: dict[str, Located], classifier: Classifier) -> str:
     for want, got in zip(expected, raised, strict=True):
         alert = got.alert
         found = {
-            "opened_ms": alert.opened_ms,
+            "at": _minutes(alert.opened_ms, clock),
             "rule": alert.rule,
             "band": alert.band,
             "severity": alert.severity,
@@ -101,17 +101,23 @@ def _run(rule: Rule, top: dict[str, Located], classifier: Classifier) -> str:
 
 def _said(raised: Raised, clock: UnixMs) -> str:
     alert = raised.alert
-    return f"{alert.rule} band {alert.band} at {(alert.opened_ms - clock) // 60_000}m: {alert.reason['en']}"
+    return f"{alert.rule} band {alert.band} at {_minutes(alert.opened_ms, clock)}: {alert.reason['en']}"
+
+
+def _minutes(at_ms: int, clock: UnixMs) -> str:
+    """As a test writes it: 3h is 180m, and what is no whole minute keeps its seconds."""
+    minutes, rest_ms = divmod(at_ms - clock, 60_000)
+    return f"{minutes}m{rest_ms / 1000:g}s" if rest_ms else f"{minutes}m"
 
 
 def _expectation(located: Located, clock: UnixMs) -> dict[str, Any]:
     top = located.mapping("at", "band severity late rule")
     want: dict[str, Any] = {name: top[name].value for name in ("band", "severity", "late", "rule") if name in top}
-    want["opened_ms"] = clock + top["at"].duration_ms()
+    want["at"] = _minutes(clock + top["at"].duration_ms(), clock)
     return want
 
 
-def _alert_of(entry: Input) -> Alert:
+def alert_of(entry: Input) -> Alert:
     """An alert of another rule, as the test's own `alert` record states it; its id is that record's."""
     body = entry.body
     return Alert(
@@ -148,5 +154,5 @@ def _fold(rule: Rule, script: list[Input | None], classifier: Classifier, restar
         if entry is not None:
             fold.step(fold.with_before(entry, by_id.get), to)
             if entry.kind == "alert":
-                fold.witness(_alert_of(entry), to)
+                fold.witness(alert_of(entry), to)
     return to.raised
