@@ -47,7 +47,7 @@ def rule_numbers() -> Mapping[str, Mapping[str, str]]:
         if entry.name.endswith(".yml"):
             text = entry.read_text(encoding="utf-8")
             spans = dict.fromkeys(_TIMES.findall(text), "span")
-            forms = {name: form for name, form in _FORMS.findall(text) if form in ("amount", "span")}
+            forms = {name: form for name, form in _FORMS.findall(text) if form in ("amount", "about", "span")}
             found[str(_head(text)["id"])] = MappingProxyType(spans | forms)
     return MappingProxyType(found)
 

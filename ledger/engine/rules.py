@@ -242,7 +242,8 @@ def read_rule(document: Located, text: str, legal: LegalParams) -> Rule:
     read = {name for condition in [*whens, *([scope] if scope else [])] for name in condition.names}
     shown = {name for band in bands for template in band.reason.values() for name in template.names}
     shown |= {band.since for band in bands if band.since} | set(fingerprint)
-    if any("dimension" in fields and "|amount}" in item.plain()["reason"]["en"] for item in top["bands"].items()):
+    reasons = [item.plain()["reason"]["en"] for item in top["bands"].items()]
+    if "dimension" in fields and any(form in text for text in reasons for form in ("|amount}", "|about}")):
         shown.add("dimension")
     rule = Rule(
         id=read_rule_id(top["id"]),

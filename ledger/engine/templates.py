@@ -14,11 +14,26 @@ from ledger.model import UnixMs
 _PLACE = re.compile(r"\{([A-Za-z_]\w*)(?:\|(\w+))?\}")
 
 
+_NONE = {"mass": "0 kg", "volume": "0 L"}
+"""Nothing is said in the unit that people weigh by: "0 mg" reads like a measurement."""
+_FIGURES = 3
+_Z_SHOWN = 1_000_000
+"""Thousandths of sigma above which a number says no more than "far more": where all were the same, sigma is next to nothing."""
+
+
 def _amount(value: Any, row: Mapping[str, Any]) -> str:
     dimension = row["dimension"]
+    if value == 0 and dimension in _NONE:
+        return _NONE[dimension]
     if dimension == "mass":
         return format_mass(value)
     return format_volume(value) if dimension == "volume" else f"{value:,}"
+
+
+def _about(value: Any, row: Mapping[str, Any]) -> str:
+    """An estimate: three figures of it, rounded half up; what was counted or weighed is shown exactly (`amount`)."""
+    step = 10 ** max(len(str(abs(value))) - _FIGURES, 0)
+    return _amount((2 * abs(value) + step) // (2 * step) * step * (-1 if value < 0 else 1), row)
 
 
 def _percent(value: Any, _: Mapping[str, Any]) -> str:
@@ -36,12 +51,30 @@ def _milli(value: Any, _: Mapping[str, Any]) -> str:
     return f"{sign}{size // 1000}.{size % 1000 // 10:02d}"
 
 
-def _span(value: Any, _: Mapping[str, Any]) -> str:
-    minutes = value // 60_000
-    days, rest = divmod(minutes, 1440)
-    hours, minutes = divmod(rest, 60)
-    parts = [f"{n} {unit}" for n, unit in ((days, "d"), (hours, "h"), (minutes, "min")) if n]
-    return " ".join(parts) or "0 min"
+def _size(value: Any, _: Mapping[str, Any]) -> str:
+    """How many sigmas, whichever way: the sentence says which."""
+    size = abs(value)
+    return f"> {_Z_SHOWN // 1000:,}" if size > _Z_SHOWN else f"{size // 1000}.{size % 1000 // 10:02d}"
+
+
+def _ratio(value: Any, _: Mapping[str, Any]) -> str:
+    """Parts per million as how many times."""
+    return f"{value // 1_000_000:,}.{value % 1_000_000 // 10_000:02d}"
+
+
+def _permille(value: Any, _: Mapping[str, Any]) -> str:
+    return f"{value // 10}.{value % 10} %"
+
+
+def _span(*words: str) -> Callable[[Any, Mapping[str, Any]], str]:
+    """A span of time: days, hours and minutes by these words, or seconds where there is no whole minute."""
+
+    def show(value: Any, _: Mapping[str, Any]) -> str:
+        days, rest = divmod(value // 60_000, 1440)
+        parts = [f"{n} {word}" for n, word in zip((days, *divmod(rest, 60)), words, strict=False) if n]
+        return " ".join(parts) or f"{value // 1000} {words[3]}"
+
+    return show
 
 
 _WORDS = {
@@ -58,6 +91,23 @@ _WORDS = {
     "agent": ("经办人", "agent"),
     "counterparty": ("购买人", "buyer"),
     "handler": ("经手人", "handler"),
+    "in": ("入库", "receipt"),
+    "out": ("出库", "dispatch"),
+    "stocktake": ("盘点", "stock count"),
+    "movement": ("出入库", "movement"),
+    "incident": ("事件", "incident"),
+    "filing": ("备案", "filing"),
+    "licence": ("许可证", "licence"),
+    "person": ("人员", "person"),
+    "place": ("场所", "place"),
+    "profile": ("单位概况", "profile"),
+    "rental": ("租赁", "rental"),
+    "reply": ("答复", "reply"),
+    "close": ("日结", "daily close"),
+    "dagger": ("匕首", "dagger"),
+    "three_edged": ("三棱刀", "three-edged"),
+    "spring_lock": ("带自锁弹簧刀", "with a spring lock"),
+    "folding": ("折叠刀", "folding"),
     "driver": ("驾驶人", "driver"),
     "escort": ("押运人", "escort"),
     "identity": ("有效身份证号", "a valid ID number"),
@@ -67,6 +117,37 @@ _WORDS = {
     "drug_precursor_2": ("第二类易制毒化学品", "drug precursor of class 2"),
     "drug_precursor_3": ("第三类易制毒化学品", "drug precursor of class 3"),
 }
+
+
+_GROUPS = {
+    "AC": ("酸类", "acid"),
+    "BA": ("碱类", "base"),
+    "CN": ("氰化物或叠氮化物", "cyanide or azide"),
+    "EXP": ("爆炸物", "explosive"),
+    "FG": ("易燃气体", "flammable gas"),
+    "FL": ("易燃液体", "flammable liquid"),
+    "FS": ("易燃固体", "flammable solid"),
+    "OG": ("氧化性气体", "oxidising gas"),
+    "OP": ("有机过氧化物", "organic peroxide"),
+    "OX": ("氧化剂", "oxidiser"),
+    "SC": ("自燃物质", "pyrophoric or self-heating"),
+    "TG": ("有毒气体", "toxic gas"),
+    "TX": ("毒害品", "toxic"),
+    "WR": ("遇水反应物质", "water-reactive"),
+    "*": ("其他物质", "anything else"),
+}
+"""Storage groups of costorage_matrix.csv."""
+
+
+def _pair(language: int) -> Callable[[Any, Mapping[str, Any]], str]:
+    """Two storage groups, `FL+OX`, in words."""
+    both = ("与", " and ")[language]
+    return lambda value, _: both.join(_GROUPS[g][language] if g in _GROUPS else g for g in str(value).split("+"))
+
+
+def _said(before: str, after: str, nothing: str) -> Callable[[Any, Mapping[str, Any]], str]:
+    """A text in its words, or what is said where it is not stated."""
+    return lambda value, _: f"{before}{value}{after}" if value else nothing
 
 
 def _word(language: int) -> Callable[[Any, Mapping[str, Any]], str]:
@@ -79,9 +160,9 @@ def _word(language: int) -> Callable[[Any, Mapping[str, Any]], str]:
     return show
 
 
-def _pieces(before: str, after: str) -> Callable[[Any, Mapping[str, Any]], str]:
+def _pieces(before: str, after: str, one: str) -> Callable[[Any, Mapping[str, Any]], str]:
     """How many packages, in brackets, for goods that are counted; nothing for bulk, which has none."""
-    return lambda value, row: f"{before}{value:,}{after}" if row["sealed"] else ""
+    return lambda value, row: f"{before}{value:,}{one if value in (1, -1) else after}" if row["sealed"] else ""
 
 
 def _seller(before: str, after: str, told: str) -> Callable[[Any, Mapping[str, Any]], str]:
@@ -91,31 +172,57 @@ def _seller(before: str, after: str, told: str) -> Callable[[Any, Mapping[str, A
 
 def _own(text: str) -> Callable[[Any, Mapping[str, Any]], str]:
     """The sigma that a stream's own balances give, with their number; nothing before there are two."""
-    return lambda value, row: text.format(_amount(value, row), row["n"]) if row["n"] > 1 else ""
+    return lambda value, row: text.format(_about(value, row), row["n"]) if row["n"] > 1 else ""
 
 
 FORMATS: dict[str, Callable[[Any, Mapping[str, Any]], str]] = {
     "": lambda value, _: str(value),
     "int": lambda value, _: f"{value:,}",
-    "pieces_zh": _pieces("（", " 件）"),
-    "pieces_en": _pieces(" (", " pieces)"),
+    "pieces_zh": _pieces("（", " 件）", " 件）"),
+    "pieces_en": _pieces(" (", " pieces)", " piece)"),
     "seller_zh": _seller("（供方 ", "）", "，据供方记录"),
     "seller_en": _seller(" from ", "", " (by the seller's record)"),
     "last_zh": _seller("；最近一次供方 ", "", "（据供方记录）"),
     "last_en": _seller("; last from ", "", " (by the seller's record)"),
-    "own_zh": _own("；按本物料流自身 {1} 次平衡估计的标准差为 {0}"),
-    "own_en": _own("; by its own {1} balances the standard deviation is {0}"),
+    "own_zh": _own("；按本物料流自身 {1} 次平衡，标准差约为 {0}"),
+    "own_en": _own("; by its own {1} balances the standard deviation is about {0}"),
     "kg": lambda value, _: format_mass(value),
     "amount": _amount,
+    "about": _about,
     "percent": _percent,
+    "permille": _permille,
+    "ratio": _ratio,
     "fine": _fine,
     "milli": _milli,
+    "size": _size,
     "time": lambda value, _: format_utc(UnixMs(value)),
-    "span": _span,
+    "span": _span("d", "h", "min", "s"),
+    "span_zh": _span("天", "小时", "分钟", "秒"),
     "zh": _word(0),
     "en": _word(1),
+    "pair_zh": _pair(0),
+    "pair_en": _pair(1),
+    "batch_zh": _said("（批号 ", "）", ""),
+    "batch_en": _said(" (consignment ", ")", ""),
+    "goods_zh": _said(" ", " ", "未列明的物品"),
+    "goods_en": _said("", "", "goods that are not named"),
+    "unit_zh": lambda value, _: "全场（未划分单元）" if value == "*" else f"单元 {value}",
+    "unit_en": lambda value, _: "the whole site" if value == "*" else f"unit {value}",
+    "path": lambda value, _: " → ".join(str(value).split(">")),
     "short": lambda value, _: str(value)[:12],
 }
+"""How a value may be shown; those that end in a language are for that language's sentence."""
+_OF_TEXT = ("", "short", "zh", "en", "path")
+_STARTS_OF_TEXT = ("seller_", "last_", "pair_", "batch_", "goods_", "unit_")
+_NEEDS = {
+    "amount": ("dimension",),
+    "about": ("dimension",),
+    "seller": ("by_seller",),
+    "last": ("by_seller",),
+    "own": ("n", "dimension"),
+    "pieces": ("sealed",),
+}
+"""Fields of the row that a format, or both languages' formats, looks at beside its own value."""
 
 
 class Template:
@@ -134,23 +241,11 @@ class Template:
                 raise RuleError(f"unknown name {name} in a reason")
             if form not in FORMATS:
                 raise RuleError(f"unknown format {form}; known are {', '.join(sorted(FORMATS)[1:])}")
-            if (
-                form not in ("", "short", "zh", "en", "seller_zh", "seller_en", "last_zh", "last_en")
-                and name not in numbers
-            ):
+            if form not in _OF_TEXT and not form.startswith(_STARTS_OF_TEXT) and name not in numbers:
                 raise RuleError(f"{name} is no number, so {form} cannot show it")
-            if form == "amount" and "dimension" not in fields:
-                raise RuleError("amount needs a row with a dimension")
-            for start, needed in (
-                ("seller_", "by_seller"),
-                ("last_", "by_seller"),
-                ("own_", "n"),
-                ("own_", "dimension"),
-            ):
-                if form.startswith(start) and needed not in fields:
-                    raise RuleError(f"{form} needs a row with {needed}")
-            if form.startswith("pieces_") and "sealed" not in fields:
-                raise RuleError(f"{form} needs a row that says whether goods are sealed")
+            lacking = [field for field in _NEEDS.get(form.partition("_")[0], ()) if field not in fields]
+            if lacking:
+                raise RuleError(f"{form} needs a row with {' and '.join(lacking)}")
         self._source = source
         self.names = tuple(sorted({name for name, _ in _PLACE.findall(source)}))
 
