@@ -7,8 +7,9 @@ old within KEEP balances, and what follows from it is derived again.
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left, insort
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 import msgspec
@@ -27,22 +28,34 @@ MAX_LOSSES = 32
 LIMIT = 10**18
 """As `ranges.LIMIT`: no sum leaves the 64 bits of the snapshot."""
 
+_NO_Y = -(2**63)
+"""In a column of SITMUF values: there is none."""
+
 Flow = tuple[int, int, int, int, int]
 """(event_ms, came, went, declared lost, pieces that came less those that left)."""
 
 
-class Period(msgspec.Struct, array_like=True):
-    """One complete stock-take, and what flowed since the one before it."""
+class Taken(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """One complete stock-take, without what it counted: one value for all streams of its book (see `share`)."""
 
     record_id: str
     index: int
     cutoff_ms: int
-    counted: int
-    pieces: int
     random_ppm: int
     systematic_ppm: int
     stated: bool
     """Whether the errors are the enterprise's own words; else they are defaults."""
+
+
+class Period(msgspec.Struct, array_like=True, gc=False):
+    """What one stock-take counted of a stream, and what flowed since the one before it.
+
+    A year holds some hundred thousand of them: small, and not looked at by the collector, since nothing in them points back.
+    """
+
+    taken: Taken
+    counted: int
+    pieces: int
     came: int = 0
     went: int = 0
     lost: int = 0
@@ -86,11 +99,11 @@ def add(stream: Stream, flow: Flow, sign: int = 1) -> int | None:
     """
     event_ms = flow[0]
     periods = stream.periods
-    if not periods or event_ms > periods[-1].cutoff_ms:
+    if not periods or event_ms > periods[-1].taken.cutoff_ms:
         stream.open = _more(stream.open, flow, sign)
         _hold(stream, flow, sign)
         return len(periods)
-    at = bisect_left(periods, event_ms, key=lambda period: period.cutoff_ms)
+    at = bisect_left(periods, event_ms, key=lambda period: period.taken.cutoff_ms)
     if at == 0:
         return None
     _put(periods[at], _more(_sums(periods[at]), flow, sign))
@@ -131,9 +144,9 @@ def count(stream: Stream, period: Period) -> None:
     A cut-off before the last one counts as the last one's: nothing is settled twice. Moves that are no longer held one by
     one count as before it.
     """
-    if stream.periods:
-        period.cutoff_ms = max(period.cutoff_ms, stream.periods[-1].cutoff_ms)
-    after = [flow for flow in stream.flows if flow[0] > period.cutoff_ms]
+    if stream.periods and period.taken.cutoff_ms < (last_ms := stream.periods[-1].taken.cutoff_ms):
+        period.taken = msgspec.structs.replace(period.taken, cutoff_ms=last_ms)
+    after = [flow for flow in stream.flows if flow[0] > period.taken.cutoff_ms]
     still_open = [sum(flow[part] for flow in after) for part in (1, 2, 3, 4)]
     _put(period, [was - still for was, still in zip(stream.open, still_open, strict=True)])
     stream.open, stream.flows, stream.flows_ms = still_open, after, -1
@@ -154,7 +167,7 @@ def uncount(stream: Stream, at: int) -> None:
         _put(stream.periods[at], _joined(_sums(stream.periods[at]), _sums(gone)))
     else:
         stream.open = _joined(stream.open, _sums(gone))
-        stream.flows_ms = max(stream.flows_ms, gone.cutoff_ms)
+        stream.flows_ms = max(stream.flows_ms, gone.taken.cutoff_ms)
 
 
 def _joined(one: list[int], other: list[int]) -> list[int]:
@@ -164,7 +177,7 @@ def _joined(one: list[int], other: list[int]) -> list[int]:
 def find(stream: Stream, record_id: str) -> int | None:
     """The number of a stock-take's period; None when it is forgotten or never was."""
     for at in range(len(stream.periods) - 1, -1, -1):
-        if stream.periods[at].record_id == record_id:
+        if stream.periods[at].taken.record_id == record_id:
             return at
     return None
 
@@ -191,13 +204,21 @@ def lost_lately(stream: Stream, at_ms: int, window_ms: int) -> tuple[int, int]:
     """
     periods = stream.periods
     first = 0
-    while first + 1 < len(periods) and periods[first + 1].cutoff_ms <= at_ms - window_ms:
+    while first + 1 < len(periods) and periods[first + 1].taken.cutoff_ms <= at_ms - window_ms:
         first += 1
     lost = stream.open[2] + sum(period.lost for period in periods[first + 1 :])
     came = stream.open[0] + sum(period.came for period in periods[first + 1 :])
     handled = came + (periods[first].counted if periods else 0)
-    span_ms = at_ms - periods[first].cutoff_ms if periods else 0
+    span_ms = at_ms - periods[first].taken.cutoff_ms if periods else 0
     return (lost * window_ms // span_ms if span_ms > window_ms else lost), handled
+
+
+def share(held: Iterable[Stream]) -> None:
+    """Let the streams of a book share each stock-take again, as they did before a snapshot wrote it down for each of them."""
+    known: dict[Taken, Taken] = {}
+    for stream in held:
+        for period in stream.periods:
+            period.taken = known.setdefault(period.taken, period.taken)
 
 
 # --- what follows -------------------------------------------------------------------------------------------------------
@@ -210,7 +231,7 @@ def balance(stream: Stream, at: int) -> Balance:
 
 
 def _measured(period: Period) -> Measured:
-    return Measured(period.counted, period.random_ppm, period.systematic_ppm)
+    return Measured(period.counted, period.taken.random_ppm, period.taken.systematic_ppm)
 
 
 class Derived:
@@ -221,13 +242,17 @@ class Derived:
     derived again.
     """
 
-    __slots__ = ("mufs", "newest", "ys_milli")
+    __slots__ = ("_ys_milli", "mufs", "newest")
 
     def __init__(self) -> None:
-        self.mufs: list[int] = []
-        self.ys_milli: list[int | None] = []
+        self.mufs = array("q")
+        self._ys_milli = array("q")
         self.newest: list[Standing] = []
         """At most WHOLE: what came late for the newest balance goes on from the one before it."""
+
+    def ys_milli(self, start: int = 0, stop: int | None = None) -> list[int | None]:
+        """SITMUF of balances start + 1 to stop, None where no error was stated."""
+        return [None if y == _NO_Y else y for y in self._ys_milli[start:stop]]
 
     def cut(self, number: int) -> None:
         """Only the first `number` balances are still what they were."""
@@ -236,12 +261,16 @@ class Derived:
             return
         if gone >= len(self.newest):
             gone = len(self.mufs)  # no standing is left to go on from
-        del self.mufs[-gone:], self.ys_milli[-gone:], self.newest[-gone:]
+        del self.mufs[-gone:], self._ys_milli[-gone:], self.newest[-gone:]
+
+    def forget(self, number: int) -> None:
+        """The first `number` balances are held no longer."""
+        del self.mufs[:number], self._ys_milli[:number]
 
     def add(self, standing: Standing) -> None:
         """One balance more."""
         self.mufs.append(standing.muf)
-        self.ys_milli.append(standing.y_milli)
+        self._ys_milli.append(_NO_Y if standing.y_milli is None else standing.y_milli)
         self.newest = [*self.newest[1 - WHOLE :], standing]
 
 
@@ -288,4 +317,4 @@ def forget(stream: Stream, known: Derived) -> None:
     stream.sums = list(last.sums)
     stream.forgotten += number
     del stream.periods[:number]
-    del known.mufs[:number], known.ys_milli[:number]
+    known.forget(number)

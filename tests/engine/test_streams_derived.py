@@ -5,21 +5,21 @@ from random import Random
 import msgspec
 
 from ledger.engine import streams
-from ledger.engine.streams import Derived, Period, Stream
+from ledger.engine.streams import Derived, Period, Stream, Taken
 
 DAY = 86_400_000
 
 
 def counted(stream: Stream, at: int, rng: Random) -> None:
     stream.open = [rng.randrange(1000), rng.randrange(1000), rng.randrange(5), 0]
-    streams.count(stream, Period(f"{at}", at, at * DAY, rng.randrange(1, 5000), 0, 2000, 1000, stated=True))
+    streams.count(stream, Period(Taken(f"{at}", at, at * DAY, 2000, 1000, stated=True), rng.randrange(1, 5000), 0))
 
 
 def same(stream: Stream, known: Derived) -> bool:
     whole = list(streams.standings(stream))
     return (
-        known.mufs == [one.muf for one in whole]
-        and known.ys_milli == [one.y_milli for one in whole]
+        list(known.mufs) == [one.muf for one in whole]
+        and known.ys_milli() == [one.y_milli for one in whole]
         and [streams.standing(stream, known, at) for at in range(1, len(stream.periods))] == whole
     )
 

@@ -19,7 +19,7 @@ from ledger.engine.goods import Goods
 from ledger.engine.inputs import Input, plausible_ms, unix_ms
 from ledger.engine.register import Register
 from ledger.engine.statistics import clamp, quantity_z_milli, ratio_ppm
-from ledger.engine.streams import Derived, Flow, Period, Stream
+from ledger.engine.streams import Derived, Flow, Period, Stream, Taken
 from ledger.engine.topics.balances import (
     DECLARED_LOSS,
     MATERIAL_BALANCE,
@@ -46,7 +46,7 @@ _LIQUID_FORMS = frozenset({"liquid", "solution", "gas"})
 class BookStreams(msgspec.Struct, array_like=True):
     """The streams of one book, and its last complete stock-take: what a stream that is new since began with, at zero."""
 
-    last: Period | None = None
+    last: Taken | None = None
     streams: dict[str, Stream] = {}
 
 
@@ -70,6 +70,8 @@ class Accountancy(Topic):
         self._register = register
         self._known: dict[tuple[str, str], Derived] = {}
         self.gone: list[tuple[str, int]] = []
+        for book in state.books.values():
+            streams.share(book.streams.values())
 
     # --- records -----------------------------------------------------------------------------------------------------
 
@@ -154,7 +156,7 @@ class Accountancy(Topic):
         book = self._book(entry)
         stream = book.streams.get(key)
         if stream is None:
-            start = [] if book.last is None else [_of(book.last, key, 0, 0)]
+            start = [] if book.last is None else [Period(_exact(book.last) if is_sealed(key) else book.last, 0, 0)]
             stream = book.streams[key] = Stream(periods=start)
         found = item.categories
         if not found.issubset(stream.categories):
@@ -181,17 +183,18 @@ class Accountancy(Topic):
         for item in goods:
             self._stream(entry, stream_key(item), item)
         cutoff_ms = plausible_ms(unix_ms(entry.body["cut_off"]), entry.received_ms)
-        blank = _period(entry, cutoff_ms)
+        taken = _taken(entry, cutoff_ms)
+        exact = _exact(taken)
         counted = _counted(goods)
         for key, stream in book.streams.items():
-            amount, pieces = counted.get(key, (0, 0))
-            streams.count(stream, _of(blank, key, amount, pieces))
+            streams.count(stream, Period(exact if is_sealed(key) else taken, *counted.get(key, (0, 0))))
             if streams.is_long(stream):
                 streams.forget(stream, self._derived(book_at, key, stream))
             if len(stream.periods) > 1:
                 self._changed(book_at, stream, key, len(stream.periods) - 1, touched)
-        blank.cutoff_ms = max(cutoff_ms, book.last.cutoff_ms if book.last else 0)
-        book.last = blank
+        if book.last is not None and book.last.cutoff_ms > cutoff_ms:
+            taken = msgspec.structs.replace(taken, cutoff_ms=book.last.cutoff_ms)
+        book.last = taken
 
     def _take_over(self, entry: Input, book: BookStreams) -> None:
         """A book that continues a final one goes on with its streams."""
@@ -215,7 +218,7 @@ class Accountancy(Topic):
         """Put a stock-take right, the newest or an older one; its cut-off stays. The balance after it changes, too."""
         book, book_at = self._book(entry), _book_at(entry)
         counted = _counted(goods)
-        newly = _period(entry, 0)
+        taken = _taken(entry, 0)
         for item in goods:
             if stream_key(item) not in book.streams and book.last is not None:
                 new = self._stream(entry, stream_key(item), item)
@@ -225,9 +228,10 @@ class Accountancy(Topic):
             at = streams.find(stream, entry.record_id)
             if at is None:
                 continue
-            was, now = stream.periods[at], _of(newly, key, *counted.get(key, (0, 0)))
-            was.counted, was.pieces, was.stated = now.counted, now.pieces, now.stated
-            was.random_ppm, was.systematic_ppm = now.random_ppm, now.systematic_ppm
+            was = stream.periods[at]
+            was.counted, was.pieces = counted.get(key, (0, 0))
+            now = msgspec.structs.replace(taken, index=was.taken.index, cutoff_ms=was.taken.cutoff_ms)
+            was.taken = _exact(now) if is_sealed(key) else now
             self._changed(book_at, stream, key, at, touched)
             self._changed(book_at, stream, key, at + 1, touched)
 
@@ -248,7 +252,7 @@ class Accountancy(Topic):
         book_at = _book_at(entry)
         held = self._state.books[book_at].streams
         closed = {
-            (period.index, period.record_id): None
+            (period.taken.index, period.taken.record_id): None
             for key, due in touched.items()
             for period in (held[key].periods[at] for at in due)
         }
@@ -269,7 +273,7 @@ class Accountancy(Topic):
             stream = held[key]
             known = self._derived(book_at, key, stream)
             # Twice nothing to weigh: the row that says so came with the first.
-            if not is_sealed(key) and any(y is not None for y in known.ys_milli[-2:]):
+            if not is_sealed(key) and any(y is not None for y in known.ys_milli(-2)):
                 row = newest.get(key) or balance_row(key, stream, len(known.mufs), known)
                 fields = common(entry) | goods_fields(key, stream) | row | series_fields(stream, known)
                 yield MATERIAL_STREAM.name, fields
@@ -331,22 +335,18 @@ def _flow(entry: Input, item: Goods) -> Flow:
     return happened_ms(entry), 0, 0 if lost else amount, amount if lost else 0, -pieces
 
 
-def _period(entry: Input, cutoff_ms: int) -> Period:
-    """The stock-take without any amount."""
+def _taken(entry: Input, cutoff_ms: int) -> Taken:
     measurement = entry.body.get("measurement", {})
     random_ppm, systematic_ppm = measurement.get("random_ppm", 0), measurement.get("systematic_ppm", 0)
     stated = random_ppm + systematic_ppm > 0
     if not stated:
         random_ppm, systematic_ppm = DEFAULT_RANDOM_PPM, DEFAULT_SYSTEMATIC_PPM
-    return Period(entry.record_id, _origin(entry), cutoff_ms, 0, 0, random_ppm, systematic_ppm, stated)
+    return Taken(entry.record_id, _origin(entry), cutoff_ms, random_ppm, systematic_ppm, stated)
 
 
-def _of(count: Period, key: str, amount: int, pieces: int) -> Period:
-    """What a stock-take says of one stream. Sealed goods are counted, so that has no error."""
-    period = msgspec.structs.replace(count, counted=amount, pieces=pieces)
-    if is_sealed(key):
-        period.random_ppm = period.systematic_ppm = 0
-    return period
+def _exact(taken: Taken) -> Taken:
+    """The same stock-take, for sealed goods: these are counted, so that has no error."""
+    return msgspec.structs.replace(taken, random_ppm=0, systematic_ppm=0)
 
 
 def _counted(goods: Sequence[Goods]) -> dict[str, tuple[int, int]]:

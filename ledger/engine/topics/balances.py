@@ -106,14 +106,14 @@ def balance_row(key: str, stream: Stream, at: int, known: Derived) -> dict[str, 
     sealed = is_sealed(key)
     missing = before.pieces + period.net_pieces - period.pieces if sealed else 0
     weighed = standing.y_milli is not None
-    own = spread([y for y in known.ys_milli[:at] if y is not None]) if weighed else None
+    own = spread([y for y in known.ys_milli(0, at) if y is not None]) if weighed else None
     return {
-        "event_ms": period.cutoff_ms,
+        "event_ms": period.taken.cutoff_ms,
         "key": key,
         "band": key.split("|")[1],
         "sealed": sealed,
-        "stocktake": period.record_id,
-        "stated": period.stated,
+        "stocktake": period.taken.record_id,
+        "stated": period.taken.stated,
         "weighed": weighed,
         "shortage": missing > 0 or standing.muf > 0,
         "difference": abs(standing.muf),
@@ -138,8 +138,8 @@ def series_fields(stream: Stream, known: Derived) -> dict[str, Any]:
     last = known.newest[-1]
     # A tank that nobody touched shows the same figure twice, which is no wonder: only balances with flows are judged.
     moved = [
-        (muf, y, period.stated)
-        for muf, y, period in zip(known.mufs, known.ys_milli, stream.periods[1:], strict=True)
+        (muf, y, period.taken.stated)
+        for muf, y, period in zip(known.mufs, known.ys_milli(), stream.periods[1:], strict=True)
         if y is not None and period.came + period.went + period.lost > 0
     ]
     mufs = [muf for muf, _, _ in moved]

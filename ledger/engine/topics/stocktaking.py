@@ -159,7 +159,7 @@ def _first_move(stream: Stream) -> int | None:
         return None
     if stream.flows_ms >= 0:
         # No longer held one by one; the count before is early enough.
-        return stream.periods[-1].cutoff_ms if stream.periods else stream.flows_ms
+        return stream.periods[-1].taken.cutoff_ms if stream.periods else stream.flows_ms
     return stream.flows[0][0] if stream.flows else None
 
 
