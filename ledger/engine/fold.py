@@ -232,6 +232,8 @@ class Fold:
             for topic in self._topics:
                 try:
                     topic.prune(moment.now_ms)
+                except OUTSIDE:
+                    raise
                 except Exception as error:  # noqa: BLE001 - the others still forget
                     self._fail(type(topic).__name__, error, moment, to)
             self._papers.prune(moment.now_ms)

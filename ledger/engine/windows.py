@@ -10,7 +10,7 @@ rule with features about how things stand, only the features are.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -151,9 +151,18 @@ class Windows:
             for occurrence in [*again, *(one for one in new if (one.entry, one.time) not in judged)]:
                 self._judge_all(watch, group, occurrence, memos.setdefault(occurrence.time, {}), work)
         for one in work.judged.values():
-            self._mark(one.rule, one.group, one.occurrence, one.band, one.values, work)
+            self._alone(one.rule, work, self._mark, one.rule, one.group, one.occurrence, one.band, one.values, work)
         for changed in work.changed.values():
-            self._settle(changed, work)
+            self._alone(changed.rule, work, self._settle, changed, work)
+
+    def _alone(self, rule: Rule, work: _Work, do: Callable[..., None], *given: Any) -> None:
+        """Do what concerns one rule; a fault in it is that rule's, and the others go on."""
+        try:
+            do(*given)
+        except OUTSIDE:
+            raise
+        except Exception as error:  # noqa: BLE001 - contained: ledger.engine.contained
+            self._alerts.fail(rule.id, said(error), work.moment, work.to)
 
     # --- rows --------------------------------------------------------------------------------------------------------
 
