@@ -44,6 +44,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ledger.engine.expressions import Condition
+from ledger.engine.limits import is_name
 from ledger.engine.yamlfile import Located
 from ledger.errors import RuleError
 
@@ -142,7 +143,7 @@ def read_features(
         return features
     names = dict(fields) | dict.fromkeys(parameters, "int")
     for name, item in located.any_mapping().items():
-        if not name.isidentifier() or not name.isascii() or name in names or name.endswith(READY) or name == WINDOW_END:
+        if not is_name(name) or name in names or name.endswith(READY) or name == WINDOW_END:
             raise item.wrong(f"{name!r} is a field of the rows, a parameter, or no name for a feature")
         features[name] = _feature(name, item, fields, names, features)
         names |= feature_names({name: features[name]})

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
+from ledger.engine.limits import is_name
 from ledger.engine.yamlfile import Located
 from ledger.model import UnixMs
 
@@ -41,7 +42,7 @@ def read_parameters(located: Located | None, fields: Mapping[str, str], legal: L
     if located is None:
         return parameters
     for name, item in located.any_mapping().items():
-        if name in fields or not name.isidentifier() or not name.isascii():
+        if name in fields or not is_name(name):
             raise item.wrong(f"{name!r} is a field of the rows, or no name")
         if isinstance(item.value, dict) and "legal" in item.value:
             parameters[name] = _legal(item, legal)

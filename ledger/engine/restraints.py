@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
+from ledger.engine.limits import read_rule_id
 from ledger.engine.yamlfile import Located
 
 EXCEPTIONS = "exceptions.yml"
@@ -92,14 +93,6 @@ def inhibits_itself(rule_id: str, inhibitors: Mapping[str, tuple[Inhibitor, ...]
             seen.add(name)
             waiting += [by.rule for by in inhibitors[name]]
     return False
-
-
-def read_rule_id(located: Located) -> str:
-    """A rule's id."""
-    text = located.text()
-    if not text.replace("-", "").isalnum() or not text.isascii() or text != text.upper() or not 2 <= len(text) <= 32:
-        raise located.wrong("an id is of upper-case letters, digits and hyphens")
-    return text
 
 
 def _day_ms(located: Located) -> int:

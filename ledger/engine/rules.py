@@ -10,6 +10,7 @@ from ledger.catalogue.restricted import RestrictedSets, example_sets
 from ledger.engine.conditiontree import TypeCheck
 from ledger.engine.expressions import Bindings, Condition, first_of, truths_of
 from ledger.engine.features import READY, WINDOW_END, Feature, feature_names, read_features
+from ledger.engine.limits import MAX_BANDS, MAX_RULES, check_fingerprint, read_rule_id, read_texts, read_version
 from ledger.engine.parameters import LegalParams, Parameter, read_parameters
 from ledger.engine.registry import SUBJECTS
 from ledger.engine.restraints import (
@@ -20,7 +21,6 @@ from ledger.engine.restraints import (
     read_exception,
     read_exceptions,
     read_inhibitors,
-    read_rule_id,
 )
 from ledger.engine.subjects import sample_rows
 from ledger.engine.templates import Template
@@ -31,7 +31,6 @@ from ledger.model import UnixMs
 
 SEVERITIES = "critical high medium low info"
 STATUSES = "draft shadow live retired"
-MAX_BANDS = 64
 _REQUIRED = "schema id version status title severity legal_basis on bands episode tests"
 _OPTIONAL = (
     "scope group_by features not_evaluable parameters for keep_for inhibited_by exceptions sla order_template budget"
@@ -157,6 +156,8 @@ def load_rules(
         _except(rules, load_yaml(sources[EXCEPTIONS], EXCEPTIONS))
     _relate(rules)
     running = tuple(rules[rule_id] for rule_id in sorted(rules) if rules[rule_id].status in ("live", "shadow"))
+    if len(running) > MAX_RULES:
+        raise RuleError(f"{len(running)} rules are live or in shadow; at most {MAX_RULES} run at a time")
     values = [(rule.id, name, parameter.versions) for rule in running for name, parameter in rule.parameters.items()]
     parts = {
         "rules": _digest(
@@ -227,14 +228,15 @@ def read_rule(document: Located, text: str, legal: LegalParams) -> Rule:
     default_wait = top["for"].duration_ms() if "for" in top else 0
     severity = top["severity"].text(SEVERITIES)
     bands = tuple(_band(item, names, parameters, features, severity, default_wait) for item in top["bands"].items())
-    if not 1 <= len(bands) <= MAX_BANDS:
-        raise top["bands"].wrong(f"a rule has 1 to {MAX_BANDS} bands")
-    if "not_evaluable" in top and top["not_evaluable"].text("info silent") == "info":
+    if bands and "not_evaluable" in top and top["not_evaluable"].text("info silent") == "info":
         bands += _unready_band(bands, names, features)
+    if not 1 <= len(bands) <= MAX_BANDS:
+        raise top["bands"].wrong(f"a rule has 1 to {MAX_BANDS} bands, the one that not_evaluable adds among them")
     if features and not SUBJECTS[subjects[0]].level and any(band.waits for band in bands):
         raise top["bands"].wrong("what happened does not last: windows of features say how long, not for or since")
     episode = top["episode"].mapping("fingerprint quiet")
     fingerprint = episode["fingerprint"].texts()
+    check_fingerprint(episode["fingerprint"], fingerprint)
     for name in fingerprint:
         if fields.get(name) != "str":
             raise episode["fingerprint"].wrong(f"{name} is no text field of {', '.join(subjects)}")
@@ -247,9 +249,9 @@ def read_rule(document: Located, text: str, legal: LegalParams) -> Rule:
         shown.add("dimension")
     rule = Rule(
         id=read_rule_id(top["id"]),
-        version=top["version"].integer(1),
+        version=read_version(top["version"]),
         status=top["status"].text(STATUSES),
-        title=_texts(top["title"]),
+        title=read_texts(top["title"]),
         severity=severity,
         legal_basis=top["legal_basis"].texts(),
         on=subjects,
@@ -292,11 +294,6 @@ def _order_template(located: Located) -> str:
     if not text.replace("-", "").isalnum() or not text.isascii() or text != text.upper() or len(text) > 32:
         raise located.wrong("the name of an order's form is of upper-case letters, digits and hyphens")
     return text
-
-
-def _texts(located: Located) -> dict[str, str]:
-    both = located.mapping("zh en")
-    return {language: both[language].text() for language in ("zh", "en")}
 
 
 def _fields(located: Located, subjects: tuple[str, ...]) -> dict[str, str]:
@@ -347,7 +344,7 @@ def _band(
     top = located.mapping("when reason", "severity for since")
     names = fields | dict.fromkeys(parameters, "int")
     reason = {}
-    for language, source in _texts(top["reason"]).items():
+    for language, source in read_texts(top["reason"]).items():
         try:
             reason[language] = Template(source, fields, parameters)
         except RuleError as error:
