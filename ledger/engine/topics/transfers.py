@@ -20,7 +20,8 @@ from ledger.engine.topics.bounded import add_newest, keep
 
 DAY_MS = 86_400_000
 SETTLED_FOR_MS = 30 * DAY_MS
-"""Confirmed transfers and matched receipts are forgotten after it, the others after six times it."""
+"""Confirmed transfers, matched receipts and receipts from sellers outside are forgotten after it, the others after six
+times it: whom nobody here knows sends no record that a receipt could be matched with, and most sellers are such."""
 PPM = 1_000_000
 
 
@@ -242,7 +243,10 @@ class Transfers(Topic):
         # Thousands are looked at every day, of which a few are old enough to be looked into.
         for at in [at for at, arrivals in state.arrivals.items() if arrivals[0].received_ms <= settled]:
             arrivals = state.arrivals[at]
-            limit = settled if at in state.opened or not any(a.is_trade for a in arrivals) else given_up
+            waits = at not in state.opened and any(
+                a.is_trade and (not a.seller or self._register.is_inside(a.seller)) for a in arrivals
+            )
+            limit = given_up if waits else settled
             if arrivals[0].received_ms <= limit:
                 keep(state.arrivals, at, [a for a in arrivals if a.received_ms > limit])
         for at in [at for at, opened in state.opened.items() if any(t.sale_ms <= settled for t in opened)]:
