@@ -8,8 +8,11 @@ from typing import Any, Protocol
 
 from eth_account import Account
 
+from ledger.adapters.recursion import restore_recursion_limit
 from ledger.core import rlp
 from ledger.core.trie import keccak256
+
+restore_recursion_limit()
 
 _FIRST_LIST_BYTE = 0xC0
 _MEMBERS: dict[int | None, tuple[int, int]] = {None: (0, 3), 1: (1, 4), 2: (1, 5)}

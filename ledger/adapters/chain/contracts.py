@@ -11,9 +11,12 @@ from web3.contract import Contract
 
 from ledger.adapters.chain.artefacts import Artefact, load_artefact
 from ledger.adapters.chain.rpc import RpcError
+from ledger.adapters.recursion import restore_recursion_limit
 from ledger.core.trie import keccak256
 from ledger.errors import ChainError, ChainRevertedError
 from ledger.model import TreeHead, TreeSize
+
+restore_recursion_limit()
 
 # Error(string) and Panic(uint256) are the compiler's own; every contract may answer with them.
 _BUILT_IN_ERRORS = (

@@ -21,10 +21,13 @@ from web3 import HTTPProvider
 from web3.exceptions import BadResponseFormat
 from web3.types import RPCEndpoint, RPCResponse
 
+from ledger.adapters.recursion import restore_recursion_limit
 from ledger.core.addresses import shown_address
 from ledger.core.strictjson import check_nesting
 from ledger.errors import ChainError, ChainMismatchError, ChainUnreachableError, ConfigError, MalformedRecordError
 from ledger.model import BlockNumber, BlockRef
+
+restore_recursion_limit()
 
 # What nodes answer when the state of a block is pruned away: Anvil, geth, Besu, Erigon.
 _STATE_GONE = (

@@ -12,7 +12,10 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
 from ledger.adapters.files import read_private, write_whole
+from ledger.adapters.recursion import restore_recursion_limit
 from ledger.errors import ConfigError
+
+restore_recursion_limit()
 
 ADDRESS_BYTES = 20
 SCRYPT_N = 2**14
