@@ -238,20 +238,27 @@ class Transfers(Topic):
             yield "receipt", _receipt_row(entry, arrival, min(gaps) if gaps else None)
 
     def prune(self, now_ms: int) -> None:
-        """Forget what is long settled."""
-        state, settled, given_up = self._state, now_ms - SETTLED_FOR_MS, now_ms - 6 * SETTLED_FOR_MS
+        """Forget what is long settled; of a consignment that both ends told of, both ends at once.
+
+        One end alone would look unconfirmed to whatever record comes for it later.
+        """
+        arrivals, opened = self._state.arrivals, self._state.opened
+        settled, given_up = now_ms - SETTLED_FOR_MS, now_ms - 6 * SETTLED_FOR_MS
         # Thousands are looked at every day, of which a few are old enough to be looked into.
-        for at in [at for at, arrivals in state.arrivals.items() if arrivals[0].received_ms <= settled]:
-            arrivals = state.arrivals[at]
-            waits = at not in state.opened and any(
-                a.is_trade and (not a.seller or self._register.is_inside(a.seller)) for a in arrivals
-            )
-            limit = given_up if waits else settled
-            if arrivals[0].received_ms <= limit:
-                keep(state.arrivals, at, [a for a in arrivals if a.received_ms > limit])
-        for at in [at for at, opened in state.opened.items() if any(t.sale_ms <= settled for t in opened)]:
-            limit = settled if at in state.arrivals else given_up
-            keep(state.opened, at, [t for t in state.opened[at] if t.sale_ms > limit])
+        old = [at for at, came in arrivals.items() if came[0].received_ms <= settled]
+        for at in old + [at for at, sent in opened.items() if any(t.sale_ms <= settled for t in sent)]:
+            came, sent = arrivals.get(at, []), opened.get(at, [])
+            if came and sent:
+                if max(*(a.received_ms for a in came), *(t.sale_ms for t in sent)) <= settled:
+                    del arrivals[at], opened[at]
+                continue
+            limit = given_up if sent or any(map(self._may_be_claimed, came)) else settled
+            keep(arrivals, at, [a for a in came if a.received_ms > limit])
+            keep(opened, at, [t for t in sent if t.sale_ms > limit])
+
+    def _may_be_claimed(self, arrival: Arrival) -> bool:
+        """Whether somebody here may still say to have sent it."""
+        return arrival.is_trade and (not arrival.seller or self._register.is_inside(arrival.seller))
 
 
 def _other(entry: Input) -> str:
