@@ -69,6 +69,8 @@ class Fold:
         self._find: Callable[[RecordId], Input | None] | None = None
         self._gone: list[tuple[str, int]] = []
         """(subject, index of the entry) of rows that a paper has told again."""
+        self._faulty: list[tuple[Topic, Exception]] = []
+        """Topics that could not take in the present entry."""
         self._licences = next((topic for topic in self._topics if isinstance(topic, Licences)), None)
         self._links = next((topic for topic in self._topics if isinstance(topic, Links)), None)
         self._notes_movements = any(topic.papers for topic in self._topics)
@@ -176,8 +178,13 @@ class Fold:
             raise
         except Exception as error:  # noqa: BLE001 - contained: ledger.engine.contained
             self._take_gone()
+            self._faulty.clear()
             self._fail(entry.record_id, error, moment, to)
             return
+        if self._faulty:
+            for topic, fault in self._faulty:
+                self._fail(f"{entry.record_id}: {type(topic).__name__}", fault, moment, to)
+            self._faulty.clear()
         if (probe := self._alerts.probe) is not None:
             for subject, row in rows:
                 probe(None, subject, {name: value for name, value in row.items() if name != ORIGIN}, None)
@@ -278,7 +285,12 @@ class Fold:
         if goods and entry.kind in _LINE_KINDS:
             to.lines.append((entry, [item.line for item in goods]))
         for topic in topics:
-            rows.extend(topic.apply(entry, goods))
+            try:
+                rows.extend(topic.apply(entry, goods))
+            except OUTSIDE:
+                raise
+            except Exception as error:  # noqa: BLE001 - what one topic cannot take in is not hidden from the others
+                self._faulty.append((topic, error))
 
     def _concerned(self, paper: Input) -> set[str]:
         """Whose movements a paper speaks of: its holder's, and those of all that are one buyer with it."""
@@ -361,13 +373,18 @@ class Fold:
             to.lines.append((entry, [item.line for item in goods]))
         for topic in self._topics:
             took, takes = before.kind in topic.kinds, corrected.kind in topic.kinds
-            if took and takes and before.kind == corrected.kind:
-                yield from topic.correct(before, before_goods, corrected, goods)
-                continue
-            if took:
-                yield from topic.withdraw(before, before_goods, corrected)
-            if takes:
-                yield from topic.apply(corrected, goods)
+            try:
+                if took and takes and before.kind == corrected.kind:
+                    yield from topic.correct(before, before_goods, corrected, goods)
+                    continue
+                if took:
+                    yield from topic.withdraw(before, before_goods, corrected)
+                if takes:
+                    yield from topic.apply(corrected, goods)
+            except OUTSIDE:
+                raise
+            except Exception as error:  # noqa: BLE001 - as in _record
+                self._faulty.append((topic, error))
         for topic in self._by_kind.get("correction", ()):
             for subject, row in topic.apply(entry, goods):
                 yield subject, row | {ORIGIN: entry.index}
