@@ -184,6 +184,11 @@ class Register:
         """The newest profile; an empty one where there is none (its record_id is "")."""
         return self._state.profiles.get(holder) or _NO_PROFILE
 
+    def profiles(self, holder: str) -> Sequence[Profile]:
+        """All that stood lately, the newest last; empty where there is none."""
+        newest = self._state.profiles.get(holder)
+        return (*self._state.past_profiles.get(holder, ()), newest) if newest is not None else ()
+
     def profile_at(self, holder: str, at_ms: int) -> Profile:
         """The profile that stood at a time; before the first one, that."""
         newest = self.profile(holder)

@@ -28,7 +28,6 @@ RULES = shipped_rules()
 CATALOGUE = Catalogue.load()
 IDENTITY = Identity(log="test.example/log", issuer="platform.test", keyid="0" * 64, ruleset="0" * 64)
 APART = {
-    "B14": "told at the time of the receipt or of the sale, whichever came last, by the profile that is known then",
     "D03": "about refusals, which the platform writes in the order in which it refused",
     "D04": "the same",
     "D05": "about how long after the event a record came",
@@ -39,7 +38,7 @@ APART = {
     "F03": "the same",
     "F04": "the same",
 }
-"""Rules that are about the coming of records itself, and B14 and C05, which are not what they should be. All others are here."""
+"""Rules that are about the coming of records itself. All others are here."""
 ORDERS = 6
 
 
