@@ -2,7 +2,6 @@
 
 import pytest
 
-from ledger.engine.fold import Fold
 from ledger.engine.inhibition import Inhibition
 from ledger.engine.lives import Lives
 from ledger.engine.alerts import AlertBook
