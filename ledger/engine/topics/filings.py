@@ -229,7 +229,9 @@ class Filings(Topic):
                 del state.duties[duty.record_id]
                 at = _at(duty)
                 keep(state.by_consignment, at, [r for r in state.by_consignment.get(at, ()) if r != duty.record_id])
-        for at in [at for at, filings in state.filed.items() if filings[0].received_ms <= limit]:
+        # What meets a duty that is held stays with it: who filed before the act would look late to a record that comes for it.
+        alone = [at for at in state.filed if at not in state.by_consignment and at not in state.duties]
+        for at in [at for at in alone if state.filed[at][0].received_ms <= limit]:
             keep(state.filed, at, [filing for filing in state.filed[at] if filing.received_ms > limit])
         pairs = {duty.pair for duty in state.duties.values()}
         for pair in [pair for pair in state.ends if pair not in pairs]:
