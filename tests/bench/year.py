@@ -21,12 +21,13 @@ from tests.scenario.labels import NEAR_MISS, PLANTED
 from tests.scenario.report import BUDGET_A_WORKDAY, lines, run
 from tests.scenario.world import World
 
-FLAT_AFTER = 2
+FULL_AFTER = (2, 6)
+"""Most windows are full after two months, all that are not in LONGER's years after six: unmatched ends stay 180 days."""
 FLAT = 1.1
-"""Most windows are full after two months; a tenth more in the ten months after is what counts as flat."""
+"""A tenth more in the last month than when the windows were full is what counts as flat."""
 LONGER = {
     "accountancy": "64 to 96 balances of each stream: full after 15 to 22 months of weekly counts",
-    "transfers": "receipts that nobody claims to have sent: 180 days",
+    "transfers": "ends of a transfer that the other end, known here, never told of: 180 days",
     "filings": "duties and filings: 90 days, unmet ones 360",
     "allowances": "purchases charged to licences: up to 1,200 days",
     "life": "closed alerts: 400 days",
@@ -63,15 +64,17 @@ class Memory:
     def tell(self, report: Report) -> None:
         report.add("process after each month", self.rows[-1][1], "MB", " ".join(f"{mb:,.0f}" for _, mb, _ in self.rows))
         report.add("state after each month", self.rows[-1][2], "MB", " ".join(f"{mb:,.1f}" for _, _, mb in self.rows))
-        if len(self.rows) > FLAT_AFTER:
-            early, late = self.rows[FLAT_AFTER - 1], self.rows[-1]
-            report.ratio("process, last month / after month 2", late[1], early[1], FLAT, at_least=False)
-            report.ratio("state, last month / after month 2", late[2], early[2], FLAT, at_least=False)
-            before, after = self._parts[FLAT_AFTER - 1], self._parts[-1]
+        for month in FULL_AFTER:
+            if len(self.rows) <= month:
+                break
+            early, late = self.rows[month - 1], self.rows[-1]
+            report.ratio(f"process, last month / after month {month}", late[1], early[1], FLAT, at_least=False)
+            report.ratio(f"state, last month / after month {month}", late[2], early[2], FLAT, at_least=False)
+            before, after = self._parts[month - 1], self._parts[-1]
             rest = [sum(mb for name, mb in parts.items() if name not in LONGER) for parts in (after, before)]
             report.ratio("  of it, what no longer window keeps", *rest, FLAT, at_least=False)
             for name, why in LONGER.items():
-                report.add(f"  {name}, last month - after month 2", after[name] - before[name], "MB", why)
+                report.add(f"  {name}, last month - after month {month}", after[name] - before[name], "MB", why)
 
 
 def year(report: Report, days: int = clock.DAYS) -> None:
