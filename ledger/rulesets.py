@@ -14,7 +14,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any
 
-from ledger.catalogue import file_digests
+from ledger.catalogue import LEGAL, LEGAL_NUMBERS, file_digests
 from ledger.catalogue.restricted import RestrictedSets, read_restricted_sets
 from ledger.engine.inputs import parse_input
 from ledger.engine.parameters import read_legal_params
@@ -55,7 +55,7 @@ def shipped_sources() -> dict[str, str]:
     }
 
 
-def shipped_legal() -> dict[str, tuple[str, str]]:
+def shipped_legal() -> dict[str, list[tuple[str, str]]]:
     """The legal parameters in ledger/catalogue."""
     return read_legal_params(files("ledger").joinpath("catalogue", "legal_params.csv").read_text(encoding="utf-8"))
 
@@ -115,7 +115,7 @@ def load_kept(digest: str, kept: Mapping[str, Any]) -> RuleSet:
     if row is None:
         raise RuleError(f"the texts of rule set {digest[:16]}… are not kept here", code="ruleset-unknown")
     try:
-        legal = {name: (value, day) for name, (value, day) in row["legal"].items()}
+        legal = {name: _legal_rows(rows) for name, rows in row["legal"].items()}
         restricted = read_restricted_sets(row["restricted"].encode(), "the restricted sets")
         rules = load_rules(row["rules"], legal, row["catalogue"], restricted)
     except (ConfigError, RuleError, LookupError, TypeError, ValueError, AttributeError) as error:
@@ -124,15 +124,27 @@ def load_kept(digest: str, kept: Mapping[str, Any]) -> RuleSet:
         ) from None
     if rules.digest != digest:
         raise RuleError(f"what is kept as rule set {digest[:16]}… is another one", code="ruleset-unknown")
-    present = present_catalogue()
-    if rules.catalogue != present and rules.catalogue:
-        changed = {one.rpartition(":")[0] or "calendar" for one in set(rules.catalogue.split()) ^ set(present.split())}
+    changed = _changed_since(rules.catalogue)
+    if changed and rules.catalogue:
         raise RuleError(
             f"rule set {digest[:16]}… is kept, but it read another catalogue than this program's ({', '.join(sorted(changed))})"
             "; the version of the program that announced it has that catalogue",
             code="catalogue-gone",
         )
     return rules
+
+
+def _legal_rows(rows: list[Any]) -> list[tuple[str, str]]:
+    """A legal parameter's rows. Before a parameter could have several, its one row was kept as [value, day]."""
+    if rows and isinstance(rows[0], str):
+        rows = [rows]
+    return [(value, day) for value, day in rows]
+
+
+def _changed_since(catalogue: str) -> set[str]:
+    """What rows come from that is another today; not the legal numbers, which are kept with each set."""
+    changed = set(catalogue.split()) ^ set(present_catalogue().split())
+    return {one.rpartition(":")[0] or "calendar" for one in changed} - {LEGAL, LEGAL_NUMBERS}
 
 
 def announced(log: LogReader) -> list[tuple[LeafIndex, str]]:

@@ -198,7 +198,10 @@ class Catalogue:
 
     def __init__(self, substances: Iterable[Substance], parameters: Iterable[LegalParameter] = ()) -> None:
         self.substances = tuple(substances)
-        self._parameters = {parameter.param_id: parameter for parameter in parameters}
+        self.parameters = tuple(parameters)
+        """All rows of legal parameters, in the file's order."""
+        by_age = sorted(self.parameters, key=lambda parameter: parameter.effective_from or date.min)
+        self._parameters = {parameter.param_id: parameter for parameter in by_age}
         by_code: dict[str, list[Substance]] = {}
         for substance in self.substances:
             by_code.setdefault(substance.code, []).append(substance)
@@ -267,13 +270,8 @@ class Catalogue:
         return [row for _, _, row in sorted(ranked, key=lambda item: item[:2])[:limit]]
 
     def parameter(self, param_id: str) -> LegalParameter:
-        """A legal parameter. Raises KeyError for an unknown one."""
+        """A legal parameter; of one that changed the newest row. Raises KeyError for an unknown one."""
         return self._parameters[param_id]
-
-    @property
-    def parameters(self) -> tuple[LegalParameter, ...]:
-        """All legal parameters, in the file's order."""
-        return tuple(self._parameters.values())
 
 
 def _parameters() -> list[LegalParameter]:

@@ -67,10 +67,11 @@ def erase(record_id: str, basis: str, state: Path | None, *, early: bool, yes: b
 
 def _period(basis: str) -> LegalParameter:
     """The catalogue's period of this name. What is erased by a slip of the pen does not come back."""
-    periods = {p.param_id: p for p in Catalogue.load().parameters if ".retention" in p.param_id}
+    catalogue = Catalogue.load()
+    periods = {row.param_id for row in catalogue.parameters if ".retention" in row.param_id}
     if basis not in periods:
         raise click.BadParameter(f"the catalogue's periods are {', '.join(sorted(periods))}", param_hint="--basis")
-    return periods[basis]
+    return catalogue.parameter(basis)
 
 
 def _end(start: date, period: LegalParameter) -> date:

@@ -4,36 +4,45 @@ from __future__ import annotations
 
 import csv
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
+from ledger.engine.days import ZONE_MS
 from ledger.engine.limits import is_name
 from ledger.engine.yamlfile import Located
 from ledger.model import UnixMs
 
-LegalParams = Mapping[str, tuple[str, str]]
-"""param_id -> (value as written, effective_from as YYYY-MM-DD)."""
+LegalParams = Mapping[str, Sequence[tuple[str, str]]]
+"""param_id -> (value as written, effective_from as YYYY-MM-DD) of each of its rows: a number that changed has several."""
 _FACTORS = {"integer": 1, "hours": 3_600_000, "days": 86_400_000}
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """Versions as (unix ms from which it holds, value), ascending; the first also serves for what was before it."""
+    """Versions as (first day as unix ms of its midnight in UTC, value), ascending; the first serves for what was before, too.
+
+    The days are the county's: a version holds from its day's local midnight on.
+    """
 
     versions: tuple[tuple[int, int], ...]
 
     def at(self, at: UnixMs) -> int:
         """The value in force at `at`."""
-        if len(self.versions) == 1:
-            return self.versions[0][1]
-        found = bisect_right([day for day, _ in self.versions], int(at))
-        return self.versions[max(found - 1, 0)][1]
+        return self.version_at(at)[1]
+
+    def version_at(self, at: UnixMs) -> tuple[int, int]:
+        """The version in force at `at`."""
+        found = bisect_right([day for day, _ in self.versions], int(at) + ZONE_MS)
+        return self.versions[max(found - 1, 0)]
 
 
-def read_legal_params(text: str) -> dict[str, tuple[str, str]]:
+def read_legal_params(text: str) -> dict[str, list[tuple[str, str]]]:
     """The table of legal_params.csv: param_id, value, ..., effective_from."""
-    return {row["param_id"]: (row["value"], row["effective_from"]) for row in csv.DictReader(text.splitlines())}
+    found: dict[str, list[tuple[str, str]]] = {}
+    for row in csv.DictReader(text.splitlines()):
+        found.setdefault(row["param_id"], []).append((row["value"], row["effective_from"]))
+    return found
 
 
 def read_parameters(located: Located | None, fields: Mapping[str, str], legal: LegalParams) -> dict[str, Parameter]:
@@ -48,10 +57,14 @@ def read_parameters(located: Located | None, fields: Mapping[str, str], legal: L
             parameters[name] = _legal(item, legal)
             continue
         versions = item.items() if isinstance(item.value, list) else [item]
-        parameter = parameters[name] = Parameter(tuple(sorted(_version(version) for version in versions)))
-        if len({day for day, _ in parameter.versions}) != len(parameter.versions):
-            raise item.wrong("two versions begin on the same day")
+        parameters[name] = _in_order([_version(version) for version in versions], item)
     return parameters
+
+
+def _in_order(versions: list[tuple[int, int]], located: Located) -> Parameter:
+    if len({day for day, _ in versions}) != len(versions):
+        raise located.wrong("two versions begin on the same day")
+    return Parameter(tuple(sorted(versions)))
 
 
 def _version(located: Located) -> tuple[int, int]:
@@ -67,12 +80,14 @@ def _legal(located: Located, legal: LegalParams) -> Parameter:
     name, factor = top["legal"].text(), _FACTORS[top["as"].text(" ".join(_FACTORS))]
     if name not in legal:
         raise top["legal"].wrong(f"there is no legal parameter {name}")
-    value, effective_from = legal[name]
-    try:
-        number = int(value)
-    except ValueError:
-        raise top["legal"].wrong(f"the legal parameter {name} is {value!r}, no integer") from None
-    return Parameter(((_day(effective_from, top["legal"]), number * factor),))
+    versions = []
+    for value, effective_from in legal[name]:
+        try:
+            number = int(value)
+        except ValueError:
+            raise top["legal"].wrong(f"the legal parameter {name} is {value!r}, no integer") from None
+        versions.append((_day(effective_from, top["legal"]), number * factor))
+    return _in_order(versions, top["legal"])
 
 
 def _day(text: str, located: Located) -> int:

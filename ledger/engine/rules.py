@@ -125,7 +125,7 @@ class RuleSet:
     """Hex SHA-256 of `rules` (their texts), `parameters` (their values), `catalogue`, `restricted_sets`."""
     sources: dict[str, str] = field(default_factory=dict, compare=False)
     """The files that it was loaded from, by name; with `legal` and `catalogue` they load the same set again."""
-    legal: dict[str, tuple[str, str]] = field(default_factory=dict, compare=False)
+    legal: LegalParams = field(default_factory=dict, compare=False)
     catalogue: str = field(default="", compare=False)
     restricted: RestrictedSets = field(default_factory=example_sets)
 

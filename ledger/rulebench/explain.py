@@ -311,8 +311,7 @@ class _Look:
 
     def _parameter(self, name: str, value: int, event_ms: int) -> dict[str, Any]:
         """Its value, from which day it holds, and on what ground."""
-        versions = self._rule.parameters[name].versions
-        day = max((day for day, _ in versions if day <= event_ms), default=versions[0][0])
+        day, _ = self._rule.parameters[name].version_at(UnixMs(event_ms))
         declared = self._declared.get("parameters", {}).get(name, {})
         held = declared
         if isinstance(declared, list):

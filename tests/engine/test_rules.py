@@ -2,12 +2,13 @@
 
 import pytest
 
+from ledger.engine.inputs import unix_ms
 from ledger.engine.parameters import read_legal_params
 from ledger.engine.rules import load_rules, parse_rule
 from ledger.engine.ruletests import run_tests
 from ledger.errors import RuleError
 
-LEGAL = {"law.days": ("5", "2011-12-01"), "law.text": ("immediate", "2011-12-01")}
+LEGAL = {"law.days": [("5", "2011-12-01")], "law.text": [("immediate", "2011-12-01")]}
 GOOD = """\
 schema: rule/1
 id: T01
@@ -131,13 +132,23 @@ def test_rule__legal_parameter__has_its_date_and_unit():
     assert loaded.parameters_at(0) == {"limit": 5 * 86_400_000}
 
 
-def test_rule__parameter_versions__the_one_in_force_counts():
+def test_rule__legal_parameter_that_changed__the_row_in_force_counts():
+    text = GOOD.replace("{value: 5, from: 2020-01-01, basis: test}", "{legal: law.days, as: integer}")
+    table = read_legal_params("param_id,value,effective_from\nlaw.days,3,2026-05-01\nlaw.days,5,2011-12-01\n")
+    loaded = parse_rule(text, "T01.yml", table)
+    may = unix_ms("2026-05-01T00:00:00+08:00")
+    assert [loaded.parameters_at(at) for at in (may - 1, may)] == [{"limit": 5}, {"limit": 3}]
+    with pytest.raises(RuleError, match="same day"):
+        parse_rule(text, "T01.yml", {"law.days": [("5", "2011-12-01"), ("6", "2011-12-01")]})
+
+
+def test_rule__parameter_versions__the_one_in_force_counts_from_the_countys_midnight():
     versions = "[{value: 5, from: 2020-01-01, basis: a}, {value: 7, from: 2026-01-01, basis: b}]"
     loaded = rule(GOOD.replace("{value: 5, from: 2020-01-01, basis: test}", versions))
-    day = 86_400_000
+    new_year = unix_ms("2026-01-01T00:00:00+08:00")
     assert loaded.parameters_at(0) == {"limit": 5}
-    assert loaded.parameters_at(20454 * day - 1) == {"limit": 5}
-    assert loaded.parameters_at(20454 * day) == {"limit": 7}
+    assert loaded.parameters_at(new_year - 1) == {"limit": 5}
+    assert loaded.parameters_at(new_year) == {"limit": 7}
 
 
 def test_ruleset__digest__changes_with_text_and_with_legal_numbers():
@@ -145,7 +156,7 @@ def test_ruleset__digest__changes_with_text_and_with_legal_numbers():
     one = load_rules({"a.yml": text}, LEGAL).digest
     assert load_rules({"b.yml": text}, LEGAL).digest == one
     assert load_rules({"a.yml": text + "# more\n"}, LEGAL).digest != one
-    assert load_rules({"a.yml": text}, {"law.days": ("6", "2011-12-01")}).digest != one
+    assert load_rules({"a.yml": text}, {"law.days": [("6", "2011-12-01")]}).digest != one
 
 
 def test_ruleset__two_files_with_one_id__are_refused():
@@ -174,6 +185,6 @@ def test_run_tests__expectation__is_compared(expect, passes):
     assert (outcomes[0].detail == "") is passes
 
 
-def test_legal_params__shipped_table__is_read():
-    table = read_legal_params("param_id,value,effective_from\nx,5,2011-12-01\n")
-    assert table == {"x": ("5", "2011-12-01")}
+def test_legal_params__rows_of_one_id__are_its_versions():
+    table = read_legal_params("param_id,value,effective_from\nx,5,2011-12-01\ny,no,-\nx,6,2026-05-01\n")
+    assert table == {"x": [("5", "2011-12-01"), ("6", "2026-05-01")], "y": [("no", "-")]}

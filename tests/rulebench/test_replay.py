@@ -134,3 +134,14 @@ def test_replay__catalogue_that_changed_since__names_the_table_and_is_no_missing
     done = replayed(world)
     (said,) = done.problems
     assert not done.equal and f"another catalogue than this program's ({table})" in said and "not kept" not in said
+
+
+def test_replay__legal_numbers_that_changed_since__are_those_that_were_kept_with_the_set():
+    digest = next(part for part in present_catalogue().split() if part.startswith("legal_params.csv:"))
+    table = present_catalogue().replace(digest, "legal_params.csv:" + "0" * 64)
+    world = World(present=load_rules({"0.yml": level(), "1.yml": event()}, {"law.days": [("5", "2011-12-01")]}, table))
+    world.put(A, 120)
+    world.run()
+    world.change(level(90, version=2), event())
+    done = replayed(world)
+    assert done.equal and not done.problems
