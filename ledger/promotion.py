@@ -16,9 +16,9 @@ _LOCAL = timezone(timedelta(hours=8))
 
 
 def promoted(old: RuleSet, new: RuleSet) -> tuple[Rule, ...]:
-    """The rules that are live in the new set and were in shadow in the old one."""
-    shadow = {rule.id for rule in old.rules if rule.status == "shadow"}
-    return tuple(rule for rule in new.rules if rule.status == "live" and rule.id in shadow)
+    """The rules that are live in the new set and were not in the old one: in shadow, a draft, or not there."""
+    live = {rule.id for rule in old.rules if rule.status == "live"}
+    return tuple(rule for rule in new.rules if rule.status == "live" and rule.id not in live)
 
 
 def local_day(ms: int) -> str:

@@ -16,6 +16,7 @@ from ledger.evaluate import Evaluator, Platform, evaluate, shipped_rules
 from ledger.model import UnixMs
 from tests.engine.helpers import Classifier
 from tests.fakes_engine import ISSUER, KEYID, T0, Crash, FakeAppender, FakeLog, FakeStore, admit, copy_log
+from tests.test_rule_versions import level
 
 A = credit_code_for("91110000100000000")
 B = credit_code_for("91110000200000000")
@@ -273,7 +274,7 @@ def test_evaluate__rules_changed_between_starts__goes_on_in_its_own_book():
     world = World()
     world.run()
     seq = world.store.book[0]
-    world.rules = load_rules({"broken.yml": BROKEN}, read_legal_params("param_id,value,effective_from\n"))
+    world.rules = load_rules({"other.yml": level(500)}, {})
     world.evaluator = world.start()
     world.run()
     world.log.write(A, "movement", movement("in", 530), at=T0 + 40 * HOUR)

@@ -47,8 +47,13 @@ features:
 bands:
   - {{when: 'n >= {least}', reason: {{zh: '{{n}}', en: '{{n}}'}}}}
 episode: {{fingerprint: [holder, code], quiet: 2h}}
-tests: []
+tests:
+  - {{name: a, about: fires, events: [{many}], expect: [{{at: 0h}}]}}
+  - {{name: b, about: silent, events: [{one}], expect: []}}
+  - {{name: c, about: boundary, events: [{few}], expect: []}}
+  - {{name: d, about: restart, events: [{few}, {{restart: true}}], expect: []}}
 """
+ONCE = "{at: 0h, in: [{code: 7697-37-2, kg: 1, store: R1}]}"
 
 
 def level(limit=100, *, version=1, wait="", status="live"):
@@ -58,7 +63,8 @@ def level(limit=100, *, version=1, wait="", status="live"):
 
 
 def event(least=4, *, version=1, window="6h"):
-    return EVENT.format(least=least, version=version, window=window)
+    many, few = (", ".join([ONCE] * n) for n in (least, least - 1))
+    return EVENT.format(least=least, version=version, window=window, many=many, one=ONCE, few=few)
 
 
 def rules(*texts):
@@ -301,6 +307,23 @@ def test_shadow_made_live__with_a_test_that_fails__the_old_rules_go_on_and_it_is
     world.run()
     assert world.said("X-FULL") and world.said("X-OFTEN")
     world.check_replay()
+
+
+@pytest.mark.parametrize("before", ["a draft", "not there"])
+def test_rule_made_live__that_was_neither_in_shadow_nor_tested__the_old_rules_go_on(before):
+    """Else a rule comes round its shadow by being written as live."""
+    draft = [level(20, status="draft")] if before == "a draft" else []
+    world = World(rules(event(), *draft))
+    world.run()
+    old = world.engine.status()["ruleset"]
+    world.start(rules(event(), level(20).replace("expect: []", "expect: [{at: 0h}]")))
+    world.run()
+    assert world.engine.status()["ruleset"] == old
+    assert "X-FULL: 3 of its tests fail" in world.store.health_rows["PROMOTION"].error
+    world.start(rules(event(), level(20)))
+    world.run()
+    assert world.engine.status()["ruleset"] != old
+    assert world.store.health_rows["PROMOTION"].state == "ok"
 
 
 def test_shadow_made_live__above_its_budget_on_the_log__stays_in_shadow():

@@ -32,7 +32,7 @@ def promote_command(context: click.Context, file: Path, *, state: Path | None, c
 
     It has to be well formed, pass its own tests, and stay inside its budget (5 alerts a day where it names none) on each of
     the last 30 days of the installation's history. Then its status becomes `live` and its version goes up by one, in FILE.
-    The engine asks the same again before a rule that was in shadow takes effect (health PROMOTION).
+    The engine asks the same again before a rule takes effect that was not live (health PROMOTION).
 
     \b
     Exit code: 0 it is live now (or may be, with --check), 1 it may not, and why, 2 usage.
