@@ -18,9 +18,10 @@ DAY_MS = 86_400_000
 FORGET_AFTER_MS = 90 * DAY_MS
 """A duty that was met, and a filing that belongs to nothing, are forgotten so long after they came."""
 STRICT_DAYS = 5
-"""Decree 591 art. 41(2) (highly toxic, explosive precursors) and Decree 445 art. 19 (drug precursors of class 1)."""
+"""Decree 591 art. 41(2) (highly toxic, explosive precursors) and Decree 445 art. 19 (drug precursors of class 1); legal
+parameters cn591.filing.days and cn445.filing.class1. Written out, because they decide when the duty's row falls due."""
 OTHER_DAYS = 30
-"""Decree 445 art. 19, drug precursors of classes 2 and 3."""
+"""Decree 445 art. 19, drug precursors of classes 2 and 3; legal parameter cn445.filing.class23."""
 REMIND_DAYS = 3
 _REMIND_LAST_DAYS = 5
 """Of the thirty days, the last five are reminded of."""

@@ -16,8 +16,8 @@ from ledger.engine.register import Register, Site
 
 PPM = 1_000_000
 _CABINETS = ("cabinet", "lab_cabinet")
-_LEVELS = ((100_000, "1"), (50_000, "2"), (10_000, "3"), (0, "4"))
-"""Least R in thousandths -> level of the major hazard (GB 18218-2018, 4.3)."""
+LEVELS = ((100_000, "1"), (50_000, "2"), (10_000, "3"), (0, "4"))
+"""Least R in thousandths -> level of the major hazard (GB 18218-2018, 4.3; legal parameter gb18218.R)."""
 MOST_CLASHES = 4096
 """Collections of goods whose worst pair is remembered."""
 _NO_SHARE: tuple[int, str] | None = None
@@ -178,7 +178,7 @@ class Rooms:
         return {
             "sum_ppm": sum_ppm,
             "risk_milli": risk_milli,
-            "hazard_level": next(level for least, level in _LEVELS if risk_milli >= least) if sum_ppm >= PPM else "",
+            "hazard_level": next(level for least, level in LEVELS if risk_milli >= least) if sum_ppm >= PPM else "",
             "filed": False,
             "people_known": room.stated.people_500m is not None,
             "without_mass": sum(there.without_mass for there in all_there),
