@@ -44,6 +44,7 @@ def alert_object(seq: int, alert: Alert) -> dict[str, Any]:
         "status": alert.status,
         "holder": alert.holder,
         "site": alert.site,
+        "concerns": list(alert.extra.get("concerns", ())),
         "fingerprint": list(alert.fingerprint),
         "reason": alert.reason,
         "inputs": alert.inputs,

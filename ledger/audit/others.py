@@ -19,7 +19,13 @@ _Row = dict[str, Any]
 
 # The engine's tables that a fold of the log determines entirely, by key. Integer keys sort alike everywhere, so those
 # tables are merged as streams; text may not, but those tables grow with books and rules only, and fit in memory.
-_STREAMED = {"state": ("id",), "alert": ("seq",), "outbox": ("n",), "line": ("index", "line")}
+_STREAMED = {
+    "state": ("id",),
+    "alert": ("seq",),
+    "party": ("seq", "holder"),
+    "outbox": ("n",),
+    "line": ("index", "line"),
+}
 # Whether the log could be reached, the clock, how far behind, how slow, what waits: not what was folded.
 _BESIDE = {("OUTBOX",), ("CLOCK",), ("LAG",), ("COST",), ("PROMOTION",)}
 _HELD = {

@@ -12,7 +12,17 @@ from heapq import heapify, heappop, heappush
 from typing import Any
 
 from ledger.engine.contained import OUTSIDE, said
-from ledger.engine.effects import LATE_MS, Effects, Identity, Moment, Raised, alert_id_of, json_value, payload_of
+from ledger.engine.effects import (
+    LATE_MS,
+    Effects,
+    Identity,
+    Moment,
+    Raised,
+    alert_id_of,
+    concerned,
+    json_value,
+    payload_of,
+)
 from ledger.engine.expressions import Bindings
 from ledger.engine.inhibition import Inhibition
 from ledger.engine.inputs import Input
@@ -220,6 +230,7 @@ class AlertBook:
         chosen = rule.bands[band]
         extra: dict[str, Any] = {}
         cause = Cause(moment.index, moment.record_id, moment.now_ms)
+        inputs = {name: json_value(row[name]) for name in rule.inputs}
         if revised is not None:
             extra = {"revises": revised[1], "first_alert": self.lives.episode_of(revised[0])}
             self.inhibition.grown(rule.id, extra["first_alert"], chosen.severity, row, cause, to.life)
@@ -243,10 +254,13 @@ class AlertBook:
                 holder=row["holder"],
                 site=row["site"],
                 reason={language: template.render(row) for language, template in chosen.reason.items()},
-                inputs={name: json_value(row[name]) for name in rule.inputs},
+                inputs=inputs,
                 opened_ms=moment.now_ms,
                 late=late,
-                extra=extra | {"book": row["book"], "record": row["record_id"]} | _for_orders(rule),
+                extra=extra
+                | {"book": row["book"], "record": row["record_id"]}
+                | _for_orders(rule)
+                | ({"concerns": whom} if (whom := concerned(inputs, row["holder"])) else {}),
             ),
             to,
         )

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from base64 import urlsafe_b64encode
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ledger.core.ids import find_personal_data
+from ledger.core.ids import check_credit_code, find_personal_data
 from ledger.core.times import format_utc
 from ledger.engine.inputs import GoodsLine, Input
 from ledger.engine.life import LifeEffects
@@ -18,6 +19,8 @@ from ledger.model import Alert, LeafIndex, RecordId, UnixMs
 LATE_MS = 86_400_000
 """An alert on what happened longer ago than this, when the entry came, is marked late."""
 _JSON_INT = 2**53 - 1
+_PARTIES = ("buyer", "party", "seller", "path")
+"""Fields that name an enterprise beside the holder, or several as `A>B>C`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,27 @@ def alert_id_of(rule: str, fingerprint: tuple[str, ...], first_index: int) -> st
     """engine.md: hex SHA-256 of `hazledger/alert/v1` LF rule LF fingerprint as a JSON array LF first index LF."""
     text = f"hazledger/alert/v1\n{rule}\n{fingerprint_json(fingerprint)}\n{first_index}\n"
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def concerned(inputs: Mapping[str, Any], holder: str) -> list[str]:
+    """The other enterprises that an alert is about, by credit code and each once: with them it has to be found too.
+
+    A seller who is only named as the source of somebody's purchase is not one of them. What has no valid credit code is
+    no enterprise: a person's surrogate, or what an enterprise wrote there.
+    """
+    found = []
+    for name in _PARTIES:
+        if name in inputs and not (name == "seller" and "buyer" in inputs):
+            found += [part for part in str(inputs[name]).split(">") if part != holder and _is_enterprise(part)]
+    return list(dict.fromkeys(found))
+
+
+def _is_enterprise(text: str) -> bool:
+    try:
+        check_credit_code(text)
+    except ValueError:
+        return False
+    return True
 
 
 def fingerprint_json(fingerprint: tuple[str, ...]) -> str:

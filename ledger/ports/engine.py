@@ -175,6 +175,7 @@ class QueueFilter:
     severities: tuple[str, ...] | None = None
     """The worst that was alerted."""
     holder: str | None = None
+    """Whose record raised it, or whom it is about beside that one."""
     rule: str | None = None
     after_seq: int | None = None
     """Oldest first above this cursor, instead of newest first."""
@@ -191,7 +192,7 @@ class EngineReader(Protocol):
     def alerts(
         self, *, after_seq: int = 0, holder: str | None = None, rule: str | None = None, limit: int
     ) -> list[tuple[int, Alert]]:
-        """(stream sequence, alert), ascending by sequence: what SSE resumes on."""
+        """(stream sequence, alert), ascending by sequence: what SSE resumes on. `holder`: as in `QueueFilter`."""
 
     def newest_alerts(
         self, *, before_seq: int | None = None, holder: str | None = None, severity: str | None = None, limit: int

@@ -97,6 +97,7 @@ CASES: dict[tuple[str, str], dict[str, Case]] = {
             Case(None),
         ),
     },
+    ("engine", "party"): _all("seq holder", _keyed(None)),
     ("engine", "outbox"): {"n": _keyed(None), **_all("id record_id envelope index", Case(None))},
     ("engine", "line"): {
         **_all("index line", _keyed(None)),
@@ -197,6 +198,7 @@ NAMES = {
     "log.facts": "index {index}",
     "log.refused": "{record_id}",
     "engine.alert": "{seq}",
+    "engine.party": "{seq}/{holder}",
     "engine.outbox": "{n}",
     "engine.line": "{index}/{line}",
     "engine.stock": "{holder}/{site}/{book}/{key}",

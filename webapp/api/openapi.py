@@ -207,7 +207,7 @@ def _schemas() -> dict[str, Any]:
         "possible": list_of(TEXT),
     }
     alert = object_(
-        seq=INT, alert_id=TEXT, rule=TEXT, version=INT, severity=TEXT, status=TEXT, holder=TEXT, site=TEXT,
+        seq=INT, alert_id=TEXT, rule=TEXT, version=INT, severity=TEXT, status=TEXT, holder=TEXT, site=TEXT, concerns=list_of(TEXT),
         reason={"type": "object"}, inputs={"type": "object"}, first_index=INT, last_index=INT, opened_ms=INT,
         life={"oneOf": [ref("Life"), {"type": "null"}]},
     )  # fmt: skip

@@ -39,7 +39,8 @@
   }
 
   function wanted(alert) {
-    return !text.deaf && ["severity", "holder", "rule"].every((name) => !text[name] || alert[name] === text[name]);
+    const about = !text.holder || alert.holder === text.holder || alert.concerns.includes(text.holder);
+    return !text.deaf && about && ["severity", "rule"].every((name) => !text[name] || alert[name] === text[name]);
   }
 
   const stream = new EventSource(text.stream);

@@ -10,13 +10,13 @@ import msgspec
 from sqlalchemy import Column, Connection, Table, bindparam, delete, func, select, tuple_, update
 
 from ledger.adapters.store.database import Database, Insert, chunks
-from ledger.adapters.store.life_store import LifeReads, write_lives
+from ledger.adapters.store.life_store import LifeReads, concerns, write_lives
 from ledger.adapters.store.schema.engine import alert as alert_table
 from ledger.adapters.store.schema.engine import extra as extra_table
 from ledger.adapters.store.schema.engine import health as health_table
 from ledger.adapters.store.schema.engine import life as life_table
 from ledger.adapters.store.schema.engine import line as line_table
-from ledger.adapters.store.schema.engine import outbox, snapshot, state, timer
+from ledger.adapters.store.schema.engine import outbox, party, snapshot, state, timer
 from ledger.adapters.store.schema.engine import stock as stock_table
 from ledger.model import Alert, LeafIndex, RecordId, UnixMs
 from ledger.ports import EngineBatch, LifeRow, LineRow, OutboxRow, QueueFilter, RuleHealth, StockRow, TimerRow
@@ -25,6 +25,7 @@ _STATE = Insert(state, upsert=("id",))
 _SNAPSHOT = Insert(snapshot, upsert=("id",))
 _EXTRA = Insert(extra_table, upsert=("key",))
 _ALERT = Insert(alert_table)
+_PARTY = Insert(party)
 _OUTBOX = Insert(outbox)
 _TIMER = Insert(timer, upsert=("id",))
 _STOCK = Insert(stock_table, upsert=("holder", "site", "book", "key"))
@@ -46,7 +47,7 @@ class EngineReadStore(LifeReads):
     ) -> list[tuple[int, Alert]]:
         statement = select(*alert_table.c).where(alert_table.c.seq > after_seq).order_by(alert_table.c.seq)
         if holder is not None:
-            statement = statement.where(alert_table.c.holder == holder)
+            statement = statement.where(concerns(holder))
         if rule is not None:
             statement = statement.where(alert_table.c.rule == rule)
         return [_alert(row) for row in self._db.rows(statement.limit(max(limit, 0)))]
@@ -59,7 +60,7 @@ class EngineReadStore(LifeReads):
         if before_seq is not None:
             statement = statement.where(alert_table.c.seq < before_seq)
         if holder is not None:
-            statement = statement.where(alert_table.c.holder == holder)
+            statement = statement.where(concerns(holder))
         if severity is not None:
             statement = statement.where(alert_table.c.severity == severity)
         return [_alert(row) for row in self._db.rows(statement.limit(max(limit, 0)))]
@@ -228,7 +229,9 @@ def _add_alerts(connection: Connection, alerts: tuple[Alert, ...]) -> None:
             new.setdefault(alert.alert_id, alert)
     if new:
         first = _next(connection, alert_table, alert_table.c.seq)
-        _ALERT.run(connection, [_alert_row(seq, alert) for seq, alert in enumerate(new.values(), first)])
+        numbered = list(enumerate(new.values(), first))
+        _ALERT.run(connection, [_alert_row(seq, alert) for seq, alert in numbered])
+        _PARTY.run(connection, [(seq, whom) for seq, alert in numbered for whom in alert.extra.get("concerns", ())])
 
 
 def _add_outbox(connection: Connection, rows: tuple[OutboxRow, ...]) -> None:

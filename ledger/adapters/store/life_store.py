@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, case, func, select, tuple_
+from sqlalchemy import ColumnElement, Connection, case, func, or_, select, tuple_
 
 from ledger.adapters.store.database import Database, Insert, chunks
 from ledger.adapters.store.schema.engine import alert as alert_table
 from ledger.adapters.store.schema.engine import life as life_table
 from ledger.adapters.store.schema.engine import order as order_table
+from ledger.adapters.store.schema.engine import party as party_table
 from ledger.adapters.store.schema.engine import step as step_table
 from ledger.core.life import LATE, NOBODY_DUE_MS, SEVERITY_RANKS, STATUS_RANKS
 from ledger.model import Alert, LeafIndex, RecordId, UnixMs
@@ -28,6 +29,12 @@ def write_lives(connection: Connection, batch: EngineBatch) -> None:
     _LIFE.run(connection, [_life_row(row) for row in batch.lives])
     _STEP.run(connection, [_step_row(row) for row in batch.steps])
     _ORDER.run(connection, [_order_row(row) for row in batch.orders])
+
+
+def concerns(holder: str) -> ColumnElement[bool]:
+    """Of alerts: a record of this enterprise raised it, or it is about it all the same."""
+    told = select(party_table.c.seq).where(party_table.c.holder == holder)
+    return or_(alert_table.c.holder == holder, alert_table.c.seq.in_(told))
 
 
 class LifeReads:
@@ -55,12 +62,10 @@ class LifeReads:
             statement = statement.where(life_table.c.status.in_(where.statuses))
         if where.severities is not None:
             statement = statement.where(life_table.c.severity.in_(where.severities))
-        for column, value in (
-            (alert_table.c.holder, where.holder),
-            (alert_table.c.rule, where.rule),
-        ):
-            if value is not None:
-                statement = statement.where(column == value)
+        if where.holder is not None:
+            statement = statement.where(concerns(where.holder))
+        if where.rule is not None:
+            statement = statement.where(alert_table.c.rule == where.rule)
         if where.urgent_first:
             place = (
                 case(STATUS_RANKS, value=life_table.c.status),

@@ -189,6 +189,18 @@ def test_alerts__resumed_and_narrowed__are_in_stream_order(engine):
     assert engine.alert_counts() == {"low": 4, "high": 2}
 
 
+def test_alerts__of_an_enterprise__are_also_those_that_another_ones_record_raised(engine):
+    told = {"concerns": [OTHER, "third"]}
+    batch = EngineBatch(cursor=1, alerts=(alert(1, extra=told), alert(2), alert(3, holder=OTHER, extra={"concerns": [HOLDER]})))
+    engine.commit(batch)
+    engine.commit(batch)  # folded again after a crash: nothing twice
+    number = lambda found: [one.first_index for _, one in found]
+    assert number(engine.alerts(holder=OTHER, limit=9)) == [1, 3]
+    assert number(engine.newest_alerts(holder="third", limit=9)) == [1]
+    assert number(engine.alerts(holder=HOLDER, limit=9)) == [1, 2, 3]
+    assert number(engine.alerts(holder="fourth", limit=9)) == []
+
+
 def test_lines__by_cursor_and_filter__agree_with_reading_everything(engine):
     rows = [
         line(

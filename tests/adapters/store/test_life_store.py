@@ -10,8 +10,9 @@ NOW = 1_790_000_000_000
 HOUR = 3_600_000
 
 
-def alert(n, rule="A01", holder="A", first=None):
+def alert(n, rule="A01", holder="A", first=None, concerns=()):
     extra = {"first_alert": f"{first:064x}"} if first is not None else {}
+    extra |= {"concerns": list(concerns)} if concerns else {}
     return Alert(
         alert_id=f"{n:064x}", rule=rule, version=1, fingerprint=(holder,), first_index=n, last_index=n, band=0, severity="high",
         holder=holder, site="S1", reason={"zh": "因", "en": "why"}, inputs={}, opened_ms=NOW, late=False, extra=extra,
@@ -40,7 +41,7 @@ def order(n, holder="A", status="open", **more):
 def engine(stores):
     stores.engine.commit(EngineBatch(
         cursor=10,
-        alerts=(alert(1), alert(2, rule="A02", holder="B"), alert(3), alert(4, first=1), alert(0xAB)),
+        alerts=(alert(1), alert(2, rule="A02", holder="B"), alert(3, concerns=("B", "C")), alert(4, first=1), alert(0xAB)),
         lives=(
             life(1, due_ms=NOW + 2 * HOUR, handle_due_ms=NOW - 1, handled_ms=NOW - 2),
             life(2, "overdue", "critical", due_ms=NOW + HOUR, handle_due_ms=NOW),
@@ -69,7 +70,9 @@ def test_lives__of_alerts__a_worse_band_stands_where_its_first_one_does(engine):
         (QueueFilter(), [0xAB, 3, 2, 1]),
         (QueueFilter(statuses=("open", "overdue")), [2, 1]),
         (QueueFilter(severities=("critical",)), [3, 2]),
-        (QueueFilter(holder="B"), [2]),
+        (QueueFilter(holder="B"), [3, 2]),
+        (QueueFilter(holder="C"), [3]),
+        (QueueFilter(holder="B", urgent_first=True, statuses=("overdue",)), [2]),
         (QueueFilter(rule="A01"), [0xAB, 3, 1]),
         (QueueFilter(after_seq=1), [2, 3, 0xAB]),
         (QueueFilter(urgent_first=True), [2, 1, 0xAB, 3]),

@@ -71,6 +71,17 @@ alert = Table(
     CheckConstraint("seq >= 1", name="seq"),
 )
 
+party = Table(
+    "party",
+    ENGINE,
+    Column("seq", BigInt, nullable=False, comment="of the alert"),
+    Column(
+        "holder", Text, nullable=False, comment="an enterprise that it is about beside the one whose record raised it"
+    ),
+    PrimaryKeyConstraint("seq", "holder"),
+    Index(None, "holder", "seq"),
+)
+
 outbox = Table(
     "outbox",
     ENGINE,
