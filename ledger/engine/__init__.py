@@ -1,0 +1,37 @@
+"""The rules engine: entries in, rows out of them, alerts out of rows. Pure: no clock, no IO, no randomness.
+
+One entry goes through these, in this order (the loop around it is `ledger.evaluate`, and `ledger.follow` for replay, back-test
+and recovery, which are the same fold):
+
+1. `inputs`       stored bytes and facts → Input; a correction gets the record that it corrects (`fold`, `Fold.with_before`)
+2. `fold`         `Fold.step`: whose turn it is. A tick fires timers; any other entry is taken in as follows
+3. `register`     what is known of enterprises, sites and persons, before anybody asks; `papers`: what came late for movements
+4. `topics`       one module a subject matter; each takes the record in (or out again) and yields rows of its subjects
+5. rules about how things stand (level subjects): `alerts`, `AlertBook.consider`: bands, waits, one pending episode a fingerprint
+   rules about what happened, and those with features: `windows`, on `watches` (which rows), `lanes` (the features' columns)
+   and `courses` (when it held, and which alerts say so)
+6. `alerts`       `AlertBook.say`: an alert, its exact payload, and its place in the engine's own book (`effects`)
+7. `inhibition`, `restraints`, `lives`, `life`: what keeps it down, and what becomes of it until it is closed
+8. `tablerows`, `liferows`: everything of a micro-batch as the rows of one commit
+
+Beside the way of an entry:
+
+- rule files: `rules` reads one, with `yamlfile`, `limits`, `parameters`, `features`, `restraints`, `templates` (the words of
+  reasons) and `expressions` (CEL and its guards; `transpile` is the same in Python, `conditiontree` the same for explanations);
+  `rulelint` says all that is wrong, `ruletests` and `rulescript` run the tests that a file carries
+- arithmetic without subject or rule: `statistics` (each formula with its source), `accounts`, `streams`, `traces`, `days`
+- `state` is all that is remembered, one value; `ranges` keeps it within 64 bits; `contained` says which errors end the process
+- `versions`: what happens where a rule set takes effect. A program whose engine differs folds on from the state that it finds,
+  unless STATE_VERSION differs too: then from entry 0, at its first start, and the alerts that were said stand
+
+To change something:
+
+- a threshold: the rule's `parameters`, a new `version` of the rule; a number of law: `ledger/catalogue/SOURCES.md`
+- a rule on rows that there are: its file. `hazledger rules lint` names the subjects and fields that there are
+- a field of a row: the `Subject` of its topic and the row beside it (tests/engine/test_rows.py compares them), and its Chinese
+  word in webapp/portal/members.py. Fields may be added freely. One that is taken away or renamed makes every rule set that read
+  it unreadable, and with it the replay of the time that it governed: leave it, and let new rules use another
+- a topic: its module in `topics` (`topics.base` says what is asked of it), its part of `state.FoldState`, and in `registry` its
+  place in TOPICS and `build_topics`, and in NEEDS what it reads of others. A part of the state that is new, gone or otherwise
+  shaped asks for the next STATE_VERSION
+"""

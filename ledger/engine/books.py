@@ -1,7 +1,8 @@
 """Stock books: movements, complete stock-takes, corrections → balances, counts, stores; and rows for the portal.
 
-Balance key, for now: code, form, packaging, dimension within (holder, site, book). Concentration bands and batches of
-formats.md's key join when the catalogue's listings are resolved here; the key's text is opaque to everybody else.
+Balance key: code, form, packaging, dimension within (holder, site, book); see `inputs.balance_key`.
+Not in it, though formats.md names them: the concentration band and the batch. Two concentrations of one code are one balance,
+whose categories are those of all its lines; the streams of material accountancy tell bands apart.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 
 from ledger.engine import accounts
 from ledger.engine.goods import Goods
-from ledger.engine.inputs import Input, balance_key, base_amount, plausible_ms, unix_ms
+from ledger.engine.inputs import Input, balance_key, base_amount, key_parts, plausible_ms, unix_ms
 from ledger.engine.ranges import check_counted, check_moves
 from ledger.engine.state import Account, Book, Count, FoldState, Store, book_key
 from ledger.engine.topics.base import Row, common
@@ -349,7 +350,7 @@ def _net(deltas: list[tuple[str, str, int, int]]) -> list[tuple[str, str, int, i
 
 
 def _goods(key: str, account: Account) -> dict[str, Any]:
-    code, form, packaging, dimension = key.split("|")
+    code, form, packaging, dimension = key_parts(key)
     return {
         "key": key,
         "code": code,

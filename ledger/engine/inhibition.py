@@ -57,7 +57,7 @@ class Inhibition:
     def begun(
         self, rule: str, episode: str, severity: str, row: Mapping[str, Any], cause: Cause, to: LifeEffects
     ) -> None:
-        """An episode began; what keeps it down was asked for before (`by` of its life)."""
+        """An episode began: what keeps it down is noted, and what it keeps down itself is suppressed."""
         names = self._fields.get(rule)
         if names is None:
             return

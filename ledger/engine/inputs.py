@@ -6,8 +6,9 @@ here would cost more than all the rules. Anything that does not parse is an engi
 
 from __future__ import annotations
 
+import re
 from base64 import urlsafe_b64decode
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -90,10 +91,19 @@ _decode_dsse = msgspec.json.Decoder(_Dsse).decode
 _decode_payload = msgspec.json.Decoder(_Payload).decode
 
 
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?(Z|[+-]\d\d:\d\d)", re.ASCII)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MS = timedelta(milliseconds=1)
+
+
 @lru_cache(maxsize=8192)
 def unix_ms(time: str) -> UnixMs:
-    """Unix milliseconds of an RFC 3339 time of formats.md section 2. Raises ValueError on any other text."""
-    return UnixMs(round(datetime.fromisoformat(time).timestamp() * 1000))
+    """Unix milliseconds of an RFC 3339 time of formats.md section 2, in integers. Raises ValueError on any other text: a time
+    without its offset would be another one on another machine.
+    """
+    if _TIME.fullmatch(time) is None:
+        raise ValueError(f"{time!r} is no time such as 2026-03-02T00:00:00Z")
+    return UnixMs((datetime.fromisoformat(time) - _EPOCH) // _MS)
 
 
 @lru_cache(maxsize=16384)
@@ -172,5 +182,11 @@ def goods_lines(body: dict[str, Any]) -> list[GoodsLine]:
 
 
 def balance_key(line: GoodsLine) -> str:
-    """The balance key within a book."""
+    """The balance key within a book. Some look at its ends only: the code stands first, the dimension last."""
     return f"{line.code}|{line.form}|{line.packaging}|{line.dimension}"
+
+
+def key_parts(key: str) -> tuple[str, str, str, str]:
+    """Code, form, packaging, dimension of a balance key."""
+    code, form, packaging, dimension = key.split("|")
+    return code, form, packaging, dimension

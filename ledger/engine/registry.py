@@ -1,4 +1,7 @@
-"""All topics and their subjects. A new topic: its module in `topics/`, its state's field in `FoldState`, its line here."""
+"""All topics and their subjects. A new topic: its module in `topics/`, its state's field in `FoldState`, its places here.
+
+Not to be confused with `register`, which is what is known of enterprises, sites and persons.
+"""
 
 from __future__ import annotations
 
@@ -70,7 +73,7 @@ TOPICS: tuple[type[Topic], ...] = (
     Uploads,
     Handling,
 )
-"""In the order in which they see a record."""
+"""In the order in which they see a record; `build_topics` makes them in the same."""
 
 NEEDS: dict[type[Topic], tuple[type[Topic], ...]] = {
     Stocktaking: (Accountancy,),

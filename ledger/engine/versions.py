@@ -38,11 +38,6 @@ def is_unchanged(rule: Rule, old: RuleSet, new: RuleSet) -> bool:
     )
 
 
-def changed_rules(old: RuleSet, new: RuleSet) -> tuple[Rule, ...]:
-    """The rules of the new set that are new or changed."""
-    return tuple(rule for rule in new.rules if not is_unchanged(rule, old, new))
-
-
 def take_effect(
     state: FoldState, filled: FoldState, old: RuleSet, new: RuleSet, moment: Moment, to: Effects
 ) -> FoldState:
@@ -83,7 +78,7 @@ def take_effect(
     for timer_id in sorted(state.timers.keys() | timers.keys()):
         if state.timers.get(timer_id) != timers.get(timer_id):
             to.timers[timer_id] = timers.get(timer_id)
-    kept = {name: getattr(state, name) for name in _GOES_ON if hasattr(state, name)}
+    kept = {name: getattr(state, name) for name in _GOES_ON}
     return msgspec.structs.replace(
         filled, **kept, pending=pending, courses=courses, timers=timers, ruleset=new.digest, pruned_ms=state.pruned_ms
     )

@@ -9,7 +9,7 @@ from typing import Protocol
 import msgspec
 
 from ledger.engine.goods import Goods
-from ledger.engine.inputs import GoodsLine, Input, balance_key
+from ledger.engine.inputs import GoodsLine, Input, balance_key, key_parts
 from ledger.engine.register import Register
 from ledger.engine.subjects import COMMON, Subject
 from ledger.engine.topics.base import Row, Topic, common
@@ -257,7 +257,7 @@ class Storage(Topic):
                 yield self._lot_row(entry, place.removeprefix(prefix), expires, amount)
 
     def _lot_row(self, entry: Input, key: str, expires: str, amount: int) -> Row:
-        code, _, _, dimension = key.split("|")
+        code, _, _, dimension = key_parts(key)
         month_before = (date.fromisoformat(expires) - timedelta(days=30)).isoformat()
         return (
             "lot",
