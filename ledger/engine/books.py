@@ -41,13 +41,13 @@ class Books:
     def __init__(self, state: FoldState) -> None:
         self._state = state
         self._changed_stores: dict[str, None] = {}
-        self._posted: dict[str, bool] = {}
+        self._posted: dict[str, dict[str, int] | None] = {}
         self._relisted: set[str] = set()
 
-    def take_changed(self) -> tuple[list[str], dict[str, bool], set[str]]:
+    def take_changed(self) -> tuple[list[str], dict[str, dict[str, int] | None], set[str]]:
         """Since this was asked last: the stores (holder/site/store) of which rows came; all whose amounts are others, though
-        the entry may have failed afterwards (True: also what goods are there); the sites (holder/site) where goods came
-        to be listed otherwise.
+        the entry may have failed afterwards, each with what is there now by balance key (None: other goods are there too);
+        the sites (holder/site) where goods came to be listed otherwise.
         """
         taken = list(self._changed_stores), self._posted, self._relisted
         self._changed_stores, self._posted, self._relisted = {}, {}, set()
@@ -183,7 +183,11 @@ class Books:
         else:
             store.contents.pop(key, None)
         touched.stores[at] = None
-        self._posted[at] = self._posted.get(at, False) or (before > 0) != (there > 0)
+        posted = self._posted.setdefault(at, {})
+        if (before > 0) != (there > 0):
+            self._posted[at] = None
+        elif posted is not None and there > 0:
+            posted[key] = there
 
     # --- stock-takes -----------------------------------------------------------------------------------------------
 
@@ -285,7 +289,7 @@ class Books:
                 at = prefix + name
                 store = self._state.stores.setdefault(at, Store())
                 store.book = stated["book"]
-                self._posted[at] = True
+                self._posted[at] = None
                 capacity = stated.get("capacity") or stated.get("design_max")
                 store.capacity = None
                 if capacity is not None:

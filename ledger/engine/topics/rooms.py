@@ -20,7 +20,6 @@ LEVELS = ((100_000, "1"), (50_000, "2"), (10_000, "3"), (0, "4"))
 """Least R in thousandths -> level of the major hazard (GB 18218-2018, 4.3; legal parameter gb18218.R)."""
 MOST_CLASHES = 4096
 """Collections of goods whose worst pair is remembered."""
-_NO_SHARE: tuple[int, str] | None = None
 _MASS_KEY = "|mass"
 NO_UNIT = {
     "sum_ppm": 0,
@@ -52,19 +51,38 @@ class Contents(Protocol):
     def stores_at(self, holder: str, site: str) -> list[str]: ...
 
 
-class _There(NamedTuple):
+@dataclass(slots=True)
+class _Weighed:
+    """A listing with a threshold that lies in a store, and its masses by balance key."""
+
+    code: str
+    q_mg: int
+    beta_milli: int
+    masses: dict[str, int]
+
+
+class _Sums(NamedTuple):
+    """What the weighed goods of one store are of their thresholds."""
+
+    sum_ppm: int
+    risk: int
+    without_mass: int
+    share: tuple[int, str] | None
+    """The listing with the greatest share of its threshold: (minus ppm, code)."""
+
+
+@dataclass(slots=True)
+class _There:
     """One store."""
 
     pairs: Pairs
     toxic: dict[str, Any]
     """The fields of a `toxicstore` row."""
-    sum_ppm: int
-    risk: int
-    without_mass: int
-    is_weighed: bool
-    """Whether any of it has a threshold."""
-    share: tuple[int, str] | None
-    """The listing with the greatest share of its threshold: (minus ppm, code)."""
+    weighed: list[_Weighed]
+    by_key: dict[str, _Weighed]
+    """Those of `weighed` that have a mass, by balance key."""
+    design_mg: int
+    sums: _Sums
 
 
 @dataclass(slots=True)
@@ -72,6 +90,7 @@ class _Room:
     """One site: its stores by compartment and unit, as far as they are stated."""
 
     stated: Site
+    places: dict[str, Place] = field(default_factory=dict)
     compartments: dict[str, list[str]] = field(default_factory=dict)
     units: dict[str, list[str]] = field(default_factory=dict)
     there: dict[str, _There] = field(default_factory=dict)
@@ -82,6 +101,8 @@ class _Room:
 class Place(NamedTuple):
     """A store, and what it is part of."""
 
+    at: str
+    """The site: holder/site."""
     holder: str
     site: str
     store: str
@@ -107,30 +128,42 @@ class Rooms:
         self._rooms.clear()
         self._clashes.clear()
 
-    def changed(self, posted: Mapping[str, bool], relisted: Iterable[str]) -> None:
-        """Amounts in stores (holder/site/store) changed (True: also what goods are there); at sites (holder/site), how what
-        lies there is listed.
+    def changed(self, posted: Mapping[str, Mapping[str, int] | None], relisted: Iterable[str]) -> None:
+        """In stores (holder/site/store) there is so much now by balance key (None: other goods are there too); at sites
+        (holder/site) what lies there is listed otherwise.
         """
         for at in relisted:
             self._rooms.pop(at, None)
-        for at, reshaped in posted.items():
-            holder, site, store = at.split("/")
-            room = self._room(holder, site)
-            was = room.there.get(store)
-            if was is not None and not reshaped and not was.is_weighed:
+        for at, amounts in posted.items():
+            place = self.place(at)
+            room, store = place.room, place.store
+            there = room.there.get(store)
+            if there is None or amounts is None:
+                if not room.stated.stores and store not in room.units["*"]:
+                    room.units["*"].append(store)
+                room.there[store] = self._look(room.stated, place.holder, place.site, store)
+                room.sums.pop(place.unit, None)
                 continue
-            if not room.stated.stores and store not in room.units["*"]:
-                room.units["*"].append(store)
-            now = self._look(room.stated, holder, site, store)
-            if was != now:
-                room.there[store] = now
-                room.sums.pop(_unit(room.stated, store), None)
+            if there.by_key.keys().isdisjoint(amounts):
+                continue
+            for key, amount in amounts.items():
+                if (weighed := there.by_key.get(key)) is not None:
+                    weighed.masses[key] = amount
+            sums = _sums_of(there.weighed, there.design_mg)
+            if sums != there.sums:
+                there.sums = sums
+                room.sums.pop(place.unit, None)
 
     def place(self, at: str) -> Place:
         """The place of a store (holder/site/store)."""
         holder, site, store = at.split("/")
         room = self._room(holder, site)
-        return Place(holder, site, store, _compartment(room.stated, store), _unit(room.stated, store), room)
+        place = room.places.get(store)
+        if place is None:
+            stated = room.stated
+            compartment, unit = _compartment(stated, store), _unit(stated, store)
+            place = room.places[store] = Place(f"{holder}/{site}", holder, site, store, compartment, unit, room)
+        return place
 
     def toxic(self, place: Place) -> dict[str, Any]:
         """Fields of a `toxicstore` row."""
@@ -170,18 +203,18 @@ class Rooms:
 
     def _sum(self, place: Place, stores: Iterable[str]) -> dict[str, Any]:
         """S = sum(q/Q), R = alpha * sum(beta * q/Q)."""
-        room, all_there = place.room, [self._there(place, store) for store in stores]
-        sum_ppm = sum(there.sum_ppm for there in all_there)
-        risk = sum(there.risk for there in all_there)
+        room, sums = place.room, [self._there(place, store).sums for store in stores]
+        sum_ppm = sum(of.sum_ppm for of in sums)
+        risk = sum(of.risk for of in sums)
         risk_milli = risk * alpha_milli(room.stated.people_500m) // (1000 * PPM)
-        shares = [there.share for there in all_there if there.share is not None]
+        shares = [of.share for of in sums if of.share is not None]
         return {
             "sum_ppm": sum_ppm,
             "risk_milli": risk_milli,
             "hazard_level": next(level for least, level in LEVELS if risk_milli >= least) if sum_ppm >= PPM else "",
             "filed": False,
             "people_known": room.stated.people_500m is not None,
-            "without_mass": sum(there.without_mass for there in all_there),
+            "without_mass": sum(of.without_mass for of in sums),
             "first": min(shares)[1] if shares else "",
         }
 
@@ -206,31 +239,22 @@ class Rooms:
     def _look(self, stated: Site, holder: str, site: str, store: str) -> _There:
         """Look into a store; volumes and pieces count as there, with no mass; tanks with what they are designed for."""
         codes: dict[str, str] = {}
-        masses: dict[str, int] = {}
+        masses: dict[str, dict[str, int]] = {}
         for key, listing, amount in self._books.contents(holder, site, store):
             if listing not in codes:
-                codes[listing], masses[listing] = key.partition("|")[0], 0
+                codes[listing], masses[listing] = key.partition("|")[0], {}
             if key.endswith(_MASS_KEY):
-                masses[listing] += amount
+                masses[listing][key] = amount
         tank = stated.stores.get(store)
         design_mg = _tank_mg(tank.design_max or tank.capacity) if tank is not None and tank.kind == "tank" else 0
         toxic: list[str] = []
         others: list[str] = []
-        sum_ppm = risk = without_mass = 0
-        is_weighed, share = False, _NO_SHARE
+        weighed: list[_Weighed] = []
         for listing, code in codes.items():
             trait = self._trait(listing)
             (toxic if trait.toxic else others).append(code)
-            if not trait.q_mg:
-                continue
-            is_weighed = True
-            mass_mg = masses[listing]
-            if not mass_mg and not design_mg:
-                without_mass += 1  # without a stated density a volume has no mass
-            ppm = max(mass_mg, design_mg) * PPM // trait.q_mg
-            sum_ppm += ppm
-            risk += ppm * trait.beta_milli
-            share = (-ppm, code) if share is None else min(share, (-ppm, code))
+            if trait.q_mg:
+                weighed.append(_Weighed(code, trait.q_mg, trait.beta_milli, masses[listing]))
         fields = {
             "store": store,
             "toxic": bool(toxic),
@@ -239,7 +263,8 @@ class Rooms:
             "second": min(others) if others else "",
         }
         pairs = tuple(sorted((code, listing) for listing, code in codes.items()))
-        return _There(pairs, fields, sum_ppm, risk, without_mass, is_weighed, share)
+        by_key = {key: one for one in weighed for key in one.masses}
+        return _There(pairs, fields, weighed, by_key, design_mg, _sums_of(weighed, design_mg))
 
     def _worst(self, there: Pairs) -> dict[str, Any]:
         """The worst pair of goods: a severe one before others, then by the names of the groups."""
@@ -253,6 +278,21 @@ class Rooms:
         if worst is None:
             return NO_CLASH
         return {"clash": True, "severe": not worst[0], "pair": worst[1], "first": worst[2], "second": worst[3]}
+
+
+def _sums_of(all_weighed: Iterable[_Weighed], design_mg: int) -> _Sums:
+    """By mass, or by what the tank is designed for, where that is more."""
+    sum_ppm = risk = without_mass = 0
+    share: tuple[int, str] | None = None
+    for weighed in all_weighed:
+        mass_mg = sum(weighed.masses.values())
+        if not mass_mg and not design_mg:
+            without_mass += 1  # without a stated density a volume has no mass
+        ppm = max(mass_mg, design_mg) * PPM // weighed.q_mg
+        sum_ppm += ppm
+        risk += ppm * weighed.beta_milli
+        share = (-ppm, weighed.code) if share is None else min(share, (-ppm, weighed.code))
+    return _Sums(sum_ppm, risk, without_mass, share)
 
 
 def _compartment(site: Site, store: str) -> str:

@@ -37,7 +37,9 @@ class StorageState(msgspec.Struct):
     """By listing; lots by holder/site/book|balance key."""
 
     said: dict[str, dict[str, str]] = {}
-    """By holder/site: what was said something of, unit|… or compartment|… -> a store of it. A new `place` may do away with it."""
+    """By holder/site: what something stands of, unit|…, compartment|… or toxicstore|… -> a store of it. A new `place` may do
+    away with the first two.
+    """
     traits: dict[str, Traits] = {}
     lots: dict[str, dict[str, int]] = {}
     """Amount by date of expiry."""
@@ -55,20 +57,22 @@ class Storage(Topic):
 
     kinds = frozenset({"movement", "stocktake", "place", "licence"})
     subjects = (
-        # One fire compartment (a cabinet is one of its own) and the worst pair of goods in it.
+        # One fire compartment (a cabinet is one of its own) and the worst pair of goods in it; told while there is one, and
+        # once when there no longer is.
         Subject(
             "compartment",
             level=True,
             fields=COMMON
             | {"compartment": "str", "clash": "bool", "severe": "bool", "pair": "str", "first": "str", "second": "str"},
         ),
-        # One store, and whether highly toxic goods share it.
+        # One store of highly toxic goods, and whether others share it; told while there are any, and once when no longer.
         Subject(
             "toxicstore",
             level=True,
             fields=COMMON | {"store": "str", "toxic": "bool", "others": "int", "first": "str", "second": "str"},
         ),
-        # One unit of GB 18218-2018 (the whole site where units are not stated).
+        # One unit of GB 18218-2018 (the whole site where units are not stated); told while any of its goods have a
+        # threshold, and once when none has any more.
         Subject(
             "unit",
             level=True,
@@ -140,36 +144,43 @@ class Storage(Topic):
     # --- stores, compartments, units ---------------------------------------------------------------------------------
 
     def _places(self, entry: Input) -> Iterator[Row]:
-        seen: set[tuple[str, str, str]] = set()
+        seen: set[tuple[str, str]] = set()
         changed, posted, relisted = self._books.take_changed()
         self._rooms.changed(posted, relisted)
         for place in map(self._rooms.place, changed):
-            base = common(entry) | {"holder": place.holder, "site": place.site}
-            yield "toxicstore", base | self._rooms.toxic(place)
-            compartment = ("compartment", place.site, place.compartment)
-            if compartment not in seen:
-                seen.add(compartment)
+            at = {"holder": place.holder, "site": place.site}
+            toxic = self._rooms.toxic(place)
+            if self._is_told(place, f"toxicstore|{place.store}", stands=toxic["toxic"]):
+                yield "toxicstore", common(entry) | at | toxic
+            compartment = f"compartment|{place.compartment}"
+            if (place.site, compartment) not in seen:
+                seen.add((place.site, compartment))
                 found = self._rooms.clash(place)
-                self._note_said(place, f"compartment|{place.compartment}", stands=found["clash"])
-                yield "compartment", base | {"compartment": place.compartment} | found
-            unit = ("unit", place.site, place.unit)
-            if unit not in seen:
-                seen.add(unit)
-                row = base | {"unit": place.unit} | self._rooms.unit(place)
-                row["filed"] = self._is_filed(place.holder)
-                self._note_said(place, f"unit|{place.unit}", stands=row["sum_ppm"] > 0)
-                yield "unit", row
+                if self._is_told(place, compartment, stands=found["clash"]):
+                    yield "compartment", common(entry) | at | {"compartment": place.compartment} | found
+            unit = f"unit|{place.unit}"
+            if (place.site, unit) not in seen:
+                seen.add((place.site, unit))
+                sums = self._rooms.unit(place)
+                if self._is_told(place, unit, stands=sums["sum_ppm"] > 0 or sums["without_mass"] > 0):
+                    filed = self._is_filed(place.holder)
+                    yield "unit", common(entry) | at | {"unit": place.unit} | sums | {"filed": filed}
         if entry.kind == "place":
             yield from self._done_away(entry)
 
-    def _note_said(self, place: Place, what: str, *, stands: bool) -> None:
-        at = f"{place.holder}/{place.site}"
+    def _is_told(self, place: Place, what: str, *, stands: bool) -> bool:
+        """Whether there is anything to say: that it stands, or that it does no longer. Of nearly every store neither."""
+        said = self._state.said.get(place.at)
         if stands:
-            self._state.said.setdefault(at, {})[what] = place.store
-        elif what in self._state.said.get(at, ()):
-            del self._state.said[at][what]
-            if not self._state.said[at]:
-                del self._state.said[at]
+            if said is None:
+                said = self._state.said[place.at] = {}
+            said[what] = place.store
+            return True
+        if said is None or said.pop(what, None) is None:
+            return False
+        if not said:
+            del self._state.said[place.at]
+        return True
 
     def _done_away(self, entry: Input) -> Iterator[Row]:
         """Units and compartments that the newest `place` record no longer knows: nothing is in them."""
@@ -177,11 +188,11 @@ class Storage(Topic):
             said = self._state.said.get(f"{entry.holder}/{site}", {})
             for what, store in list(said.items()):
                 place = self._rooms.place(f"{entry.holder}/{site}/{store}")
-                if what in (f"unit|{place.unit}", f"compartment|{place.compartment}"):
-                    continue
                 subject, _, name = what.partition("|")
+                if subject == "toxicstore" or what in (f"unit|{place.unit}", f"compartment|{place.compartment}"):
+                    continue
                 nothing = NO_UNIT | {"filed": False} if subject == "unit" else NO_CLASH
-                self._note_said(place, what, stands=False)
+                self._is_told(place, what, stands=False)
                 yield subject, common(entry) | {"site": site, subject: name} | nothing
 
     def _units_filed(self, entry: Input) -> Iterator[Row]:

@@ -11,6 +11,7 @@ from tests.engine.helpers import HOUR, IDENTITY, RULES, T0, Run, line
 
 CATALOGUE = Catalogue.load()
 SUBJECTS = ("toxicstore", "compartment", "unit")
+STANDS = {"toxicstore": "toxic", "compartment": "clash", "unit": "sum_ppm"}
 CODES = ("143-33-9", "7697-37-2", "64-17-5", "7722-84-1", "67-64-1")
 STORES = ("R1", "R2", "R3", "R9")
 """R9 is stated by no `place` record."""
@@ -93,11 +94,44 @@ def told(fold, entry, find):
 @given(st.lists(st.one_of(moves, moves, counts, places, corrections), min_size=2, max_size=25))
 def test_rows_of_places__remembered_or_found_anew__are_the_same(steps):
     kept = Fold(FoldState(), RULES, CATALOGUE, IDENTITY)
-    anew, by_id, count = kept, {}, 0
+    anew, by_id = kept, {}
     for entry in entries(steps):
         by_id[entry.record_id] = entry
         anew = Fold(decode_state(encode_state(anew.state)), RULES, CATALOGUE, IDENTITY)
         rows = told(kept, entry, by_id.get)
         assert rows == told(anew, entry, by_id.get)
-        count += len(rows)
-    assert count or not any(step[0] in ("move", "count", "place") for step in steps)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.one_of(moves, moves, counts, places, corrections), min_size=2, max_size=25))
+def test_rows_of_places__that_nothing_stands_of__are_told_once_after_something_did(steps):
+    fold, by_id, stood = Fold(FoldState(), RULES, CATALOGUE, IDENTITY), {}, set()
+    for entry in entries(steps):
+        by_id[entry.record_id] = entry
+        for subject, row in told(fold, entry, by_id.get):
+            about = subject, row[{"toxicstore": "store"}.get(subject, subject)]
+            if row[STANDS[subject]]:
+                stood.add(about)
+            elif not row.get("without_mass"):
+                assert about in stood or subject == "unit"
+                stood.discard(about)
+
+
+def test_rows_of_places__as_goods_come_and_go__are_told_while_they_say_something():
+    steps = [
+        ("move", "in", "67-64-1", "R1", "5", "", "B1"),  # acetone alone: nothing to say but its share of the threshold
+        ("move", "in", "143-33-9", "R1", "5", "", "B1"),  # sodium cyanide beside it
+        ("move", "out", "143-33-9", "R1", "5", "", "B1"),
+        ("move", "in", "67-64-1", "R1", "5", "", "B1"),
+    ]
+    fold = Fold(FoldState(), RULES, CATALOGUE, IDENTITY)
+    rows = [told(fold, entry, {}.get) for entry in entries(steps)]
+    assert [[(subject, row[STANDS[subject]]) for subject, row in said if subject != "unit"] for said in rows] == [
+        [],
+        [("toxicstore", True)],
+        [("toxicstore", False)],
+        [],
+    ]
+    assert [row["others"] for subject, row in rows[1] if subject == "toxicstore"] == [1]
+    assert all(subject == "unit" for subject, _ in rows[3])
+    assert rows[3][0][1]["sum_ppm"] == 2 * rows[0][0][1]["sum_ppm"] > 0
