@@ -15,6 +15,7 @@ from time import monotonic
 from typing import Any
 
 from ledger.engine.alerts import Effects, Raised
+from ledger.engine.days import date_of
 from ledger.engine.fold import Fold
 from ledger.engine.goods import Classifier
 from ledger.engine.life import LifeEffects
@@ -26,7 +27,7 @@ from ledger.faults import fault
 from ledger.follow import Follower, Meter, Platform, Sets
 from ledger.model import Appended, AuthenticRecord, LeafIndex, UnixMs
 from ledger.ports import Appender, EngineBatch, EngineStore, LogReader, OutboxRow, RuleHealth
-from ledger.promotion import local_day, objections
+from ledger.promotion import objections
 from ledger.rulesets import KEPT, announced, as_kept, engines, present_engine, shipped_rules
 
 __all__ = ["Evaluator", "Platform", "evaluate", "shipped_rules"]
@@ -324,7 +325,7 @@ class Evaluator:
         follower.prepared = prepared
         if advanced:
             return advanced
-        days = {rule: Counter(map(local_day, times)) for rule, times in prepared.alerts.items()}
+        days = {rule: Counter(map(date_of, times)) for rule, times in prepared.alerts.items()}
         against = objections(follower.rules, self._rules, days, follower.state.now_ms, self._classifier)
         self._note(follower.fold, "PROMOTION", "; ".join(against))
         if against:

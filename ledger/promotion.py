@@ -1,10 +1,10 @@
-"""From shadow to live: only with passing tests, and inside the budget on the installation's own history."""
+"""A rule becomes live only with passing tests, and inside its budget on the installation's own history."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta, timezone
 
+from ledger.engine.days import DAY_MS, date_of
 from ledger.engine.goods import Classifier
 from ledger.engine.rules import Rule, RuleSet
 from ledger.engine.ruletests import run_tests
@@ -12,7 +12,6 @@ from ledger.engine.ruletests import run_tests
 SPAN_DAYS = 30
 DEFAULT_PER_DAY = 5
 """Of a rule without a budget of its own: engine.md, one person's attention."""
-_LOCAL = timezone(timedelta(hours=8))
 
 
 def promoted(old: RuleSet, new: RuleSet) -> tuple[Rule, ...]:
@@ -21,16 +20,11 @@ def promoted(old: RuleSet, new: RuleSet) -> tuple[Rule, ...]:
     return tuple(rule for rule in new.rules if rule.status == "live" and rule.id not in live)
 
 
-def local_day(ms: int) -> str:
-    """The county's date of a moment."""
-    return datetime.fromtimestamp(ms / 1000, UTC).astimezone(_LOCAL).date().isoformat()
-
-
 def objections(
     old: RuleSet, new: RuleSet, days: Mapping[str, Mapping[str, int]], now_ms: int, classifier: Classifier
 ) -> list[str]:
     """Why rules may not become live; `days`: alerts of each rule by local day, as the new set finds them in the log."""
-    since = local_day(now_ms - SPAN_DAYS * 86_400_000)
+    since = date_of(now_ms - SPAN_DAYS * DAY_MS)
     found = []
     for rule in promoted(old, new):
         failed = [outcome for outcome in run_tests([rule], classifier) if outcome.detail]

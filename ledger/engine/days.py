@@ -1,4 +1,7 @@
-"""Days and months of the county, counted; what windows of the calendar begin with."""
+"""Days and months of the county, counted; what windows of the calendar begin with.
+
+The one place that says which zone that is. A site's own hours and due dates go by the zone that its `place` states (`register`).
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,11 @@ def day_of(time: int) -> int:
 def day_start_ms(day: int) -> int:
     """Unix ms of the local midnight that begins a day."""
     return day * DAY_MS - ZONE_MS
+
+
+def date_of(time: int) -> str:
+    """The local date of a moment, YYYY-MM-DD."""
+    return (date(1970, 1, 1) + timedelta(days=day_of(time))).isoformat()
 
 
 @lru_cache(maxsize=8192)

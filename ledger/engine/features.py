@@ -43,12 +43,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ledger.engine.days import DAY_MS
 from ledger.engine.expressions import Condition
 from ledger.engine.limits import is_name
 from ledger.engine.yamlfile import Located
 from ledger.errors import RuleError
 
-DAY_MS = 86_400_000
 FOREVER_MS = 400 * DAY_MS
 """How far back looks what has no window: a year and a month."""
 MAX_WINDOW_MS = FOREVER_MS

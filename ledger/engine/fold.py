@@ -14,6 +14,7 @@ from ledger.core.record import AUTHORITY_KINDS
 from ledger.engine import lives
 from ledger.engine.alerts import AlertBook, Effects, Identity, Moment, Probe
 from ledger.engine.contained import OUTSIDE, said
+from ledger.engine.days import DAY_MS
 from ledger.engine.goods import Classifier, goods_of
 from ledger.engine.inputs import Input
 from ledger.engine.papers import PAPERS, Papers
@@ -34,7 +35,6 @@ from ledger.model import Alert, RecordId, StoredRecord, UnixMs
 
 ENGINE = "ENGINE"
 """The name under which the engine's own errors (an entry that does not fold) are shown beside the rules."""
-DAY_MS = 86_400_000
 _LINE_KINDS = ("movement", "stocktake")
 """Kinds whose goods lines the portal searches."""
 _MAX_CHAIN = 1000

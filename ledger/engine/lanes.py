@@ -22,8 +22,8 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from ledger.engine.days import day_of, day_start_ms, month_of, month_start_ms
-from ledger.engine.features import DAY_MS, HISTORY, Feature
+from ledger.engine.days import DAY_MS, day_of, day_start_ms, month_of, month_start_ms
+from ledger.engine.features import HISTORY, Feature
 from ledger.engine.statistics import daily_quantile, quantity_z_milli
 
 HORIZON_MS = 7 * DAY_MS

@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
+from ledger.engine.days import DAY_MS
 from ledger.engine.limits import read_rule_id
 from ledger.engine.yamlfile import Located
 
 EXCEPTIONS = "exceptions.yml"
-DAY_MS = 86_400_000
 MAX_DAYS = 180
 
 

@@ -17,7 +17,6 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ledger.core import schemas
@@ -25,6 +24,7 @@ from ledger.core.facts import SURROGATE_BYTES
 from ledger.core.ids import credit_code_for
 from ledger.core.record import AUTHORITY_KINDS, KINDS
 from ledger.core.times import format_utc
+from ledger.engine.days import date_of
 from ledger.engine.inputs import Input
 from ledger.engine.yamlfile import Located
 from ledger.model import LeafIndex, RecordId, UnixMs
@@ -49,7 +49,6 @@ _EVENT_KEYS = (
 )
 _ENTERPRISE = re.compile(r"ENTERPRISE-([A-Z])")
 _STOCK_KINDS = ("movement", "stocktake", "close")
-_LOCAL = timedelta(hours=8)
 _PLATFORM = "platform.test"
 
 
@@ -174,8 +173,7 @@ class _Event:
             case {"at": str(), **rest} if not rest:
                 return format_utc(UnixMs(self._clock + self._duration(value["at"])))
             case {"day": str(), **rest} if not rest:
-                at = datetime.fromtimestamp((self._clock + self._duration(value["day"])) / 1000, UTC) + _LOCAL
-                return at.date().isoformat()
+                return date_of(self._clock + self._duration(value["day"]))
         return {name: self._resolved(item) for name, item in value.items()}
 
     def _duration(self, text: str) -> int:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 
+from ledger.engine.days import date_of
 from ledger.engine.goods import Classifier
 from ledger.engine.ruletests import run_tests
 from ledger.errors import RuleError
-from ledger.promotion import local_day, over_budget
+from ledger.promotion import over_budget
 from ledger.rulebench.backtest import BackTest
 
 _STATUS = re.compile(r"^status:[ \t]*\w+", re.MULTILINE)
@@ -21,7 +22,7 @@ def judged(test: BackTest, classifier: Classifier) -> list[str]:
     against = [f"test {o.name!r}: {o.detail}" for o in run_tests([rule], classifier) if o.detail]
     if any(one.rule != rule.id for one in test.found):
         against.append("it raised errors on the installation's history")
-    days = Counter(local_day(one.opened_ms) for one in test.found if one.rule == rule.id and not one.suppressed)
+    days = Counter(date_of(one.opened_ms) for one in test.found if one.rule == rule.id and not one.suppressed)
     return against + over_budget(rule, days)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
+from ledger.engine.days import DAY_MS
 from ledger.engine.goods import Goods
 from ledger.engine.inputs import Input, plausible_ms
 from ledger.engine.lanes import HORIZON_MS
@@ -13,7 +14,6 @@ from ledger.engine.register import Register
 from ledger.engine.subjects import COMMON, Subject
 from ledger.engine.topics.base import Row, Topic, common
 
-DAY_MS = 86_400_000
 FORGET_AFTER_MS = 180 * DAY_MS
 
 

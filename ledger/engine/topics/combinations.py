@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from ledger.catalogue.restricted import RestrictedSets
+from ledger.engine.days import DAY_MS
 from ledger.engine.goods import Goods, concentration_ppm
 from ledger.engine.inputs import Input, plausible_ms
 from ledger.engine.register import Register
@@ -20,7 +21,6 @@ from ledger.engine.subjects import COMMON, Subject
 from ledger.engine.topics.base import ORIGIN, Row, Topic, common
 from ledger.engine.topics.linked import Linked
 
-DAY_MS = 86_400_000
 WINDOW_DAYS = 90
 LATEST_DAYS = 30
 """How late a purchase may be told and still meet the others."""

@@ -17,10 +17,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from ledger.engine.days import DAY_MS
 from ledger.engine.inputs import Input
 from ledger.engine.topics.base import ORIGIN, Row, common
 
-DAY_MS = 86_400_000
 REACH_DAYS = 30
 LATEST_DAYS = 30
 """How late a movement may come and still find the others."""

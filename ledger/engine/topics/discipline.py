@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from ledger.engine.days import DAY_MS
 from ledger.engine.goods import Goods
 from ledger.engine.inputs import AHEAD_MS, Input, balance_key, goods_lines, plausible_ms
 from ledger.engine.register import Register
@@ -16,7 +17,6 @@ from ledger.engine.statistics.robust import nearest_rank
 from ledger.engine.subjects import COMMON, Subject
 from ledger.engine.topics.base import Row, Topic, common
 
-DAY_MS = 86_400_000
 MONTH_MS = 30 * DAY_MS
 QUIET_MS = 14 * DAY_MS
 """Silence is never spoken of before (catalogue D08)."""

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 
 import msgspec
 
+from ledger.engine.days import DAY_MS
 from ledger.engine.goods import Goods
 from ledger.engine.inputs import Input, plausible_ms, unix_ms
 from ledger.engine.register import Register
@@ -14,7 +15,6 @@ from ledger.engine.subjects import COMMON, Subject
 from ledger.engine.topics.base import Row, Topic, common
 from ledger.engine.topics.bounded import add_newest, keep
 
-DAY_MS = 86_400_000
 FORGET_AFTER_MS = 90 * DAY_MS
 """A duty that was met, and a filing that belongs to nothing, are forgotten so long after they came."""
 STRICT_DAYS = 5

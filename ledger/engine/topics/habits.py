@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from ledger.engine.days import DAY_MS
 from ledger.engine.goods import Goods
 from ledger.engine.inputs import Input, plausible_ms
 from ledger.engine.lanes import HORIZON_MS
@@ -22,7 +23,6 @@ from ledger.engine.topics.licences import Licences, status_at
 from ledger.engine.topics.linked import Linked
 
 CONTROLLED = ("explosive_precursor", "highly_toxic", "drug_precursor")
-DAY_MS = 86_400_000
 LAG_MS = HORIZON_MS
 """As long as a record may come late."""
 FORGET_MS = 400 * DAY_MS

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from ledger.engine.days import DAY_MS
 from ledger.engine.goods import Goods, concentration_ppm
 from ledger.engine.inputs import Input, plausible_ms, unix_ms
 from ledger.engine.register import Register
@@ -18,7 +19,6 @@ from ledger.engine.subjects import COMMON, Subject
 from ledger.engine.topics.base import Row, Topic, common
 from ledger.engine.topics.bounded import add_newest, keep
 
-DAY_MS = 86_400_000
 SETTLED_FOR_MS = 30 * DAY_MS
 """Confirmed transfers, matched receipts and receipts from sellers outside are forgotten after it, the others after six
 times it: whom nobody here knows sends no record that a receipt could be matched with, and most sellers are such."""
