@@ -31,6 +31,7 @@ _BESIDE = {("OUTBOX",), ("CLOCK",), ("LAG",), ("COST",), ("PROMOTION",)}
 _HELD = {
     "timer": ("id",),
     "stock": ("holder", "site", "book", "key"),
+    "stream": ("holder", "site", "book", "key"),
     "health": ("rule",),
     "life": ("alert_id",),
     "step": ("alert_id", "n"),

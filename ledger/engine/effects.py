@@ -60,6 +60,8 @@ class Effects:
     raised: list[Raised] = field(default_factory=list)
     stock: dict[tuple[str, str, str, str], int] = field(default_factory=dict)
     """(holder, site, book, balance key) that changed -> index of the entry."""
+    streams: dict[tuple[str, str, str, str], Mapping[str, Any]] = field(default_factory=dict)
+    """(holder, site, book, balance key) of bulk streams that a count closed a balance of -> their newest row."""
     lines: list[tuple[Input, list[GoodsLine]]] = field(default_factory=list)
     timers: dict[str, Timer | None] = field(default_factory=dict)
     """Timers set (Timer) or cleared (None) since the last commit, by id."""

@@ -23,6 +23,7 @@ from ledger.engine.register import Register
 from ledger.engine.registry import SUBJECTS, build_topics
 from ledger.engine.rules import Rule, RuleSet
 from ledger.engine.state import FoldState
+from ledger.engine.topics.balances import MATERIAL_STREAM
 from ledger.engine.topics.base import ORIGIN, Row, Topic
 from ledger.engine.topics.licences import Licences
 from ledger.engine.topics.linked import Linked
@@ -226,6 +227,8 @@ class Fold:
         self._alerts.fail(ENGINE, error.detail, moment, to)
 
     def _evaluate(self, subject: str, row: dict[str, Any], moment: Moment, to: Effects) -> None:
+        if subject == MATERIAL_STREAM.name:
+            to.streams[row["holder"], row["site"], row["book"], row["key"]] = row
         for rule in self._by_subject[subject]:
             self._alerts.consider(rule, subject, row, moment, to)
 

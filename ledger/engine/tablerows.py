@@ -11,7 +11,7 @@ from ledger.engine.inputs import GoodsLine, Input, key_parts
 from ledger.engine.liferows import rows_of
 from ledger.engine.state import FoldState, book_key
 from ledger.model import LeafIndex, UnixMs
-from ledger.ports import EngineBatch, LineRow, OutboxRow, RuleHealth, StockRow, TimerRow
+from ledger.ports import EngineBatch, LineRow, OutboxRow, RuleHealth, StockRow, StreamRow, TimerRow
 
 
 def batch_of(
@@ -38,6 +38,7 @@ def batch_of(
         ),
         timers_cleared=tuple(timer_id for timer_id, timer in to.timers.items() if timer is None),
         stock=tuple(_stock_row(state, at, index) for at, index in to.stock.items()),
+        streams=tuple(_stream_row(row) for row in to.streams.values()),
         lines=tuple(row for entry, lines in to.lines for row in _line_rows(entry, lines)),
         lives=lives,
         steps=steps,
@@ -83,6 +84,28 @@ def _stock_row(state: FoldState, at: tuple[str, str, str, str], index: int) -> S
         capacity=capacity,
         as_of_index=LeafIndex(index),
         event_time_ms=UnixMs(account.as_of_ms),
+    )
+
+
+def _stream_row(row: Mapping[str, Any]) -> StreamRow:
+    return StreamRow(
+        holder=row["holder"],
+        site=row["site"],
+        book=row["book"],
+        key=row["key"],
+        code=row["code"],
+        dimension=row["dimension"],
+        balances=row["n"],
+        sigma=row["sigma"],
+        sigma_estimated=row["sigma_estimated"],
+        stated=row["stated"],
+        muf=row["muf"],
+        z_milli=row["z_milli"],
+        loss_protracted_milli=row["loss_protracted_milli"],
+        loss_abrupt_milli=row["loss_abrupt_milli"],
+        stocktake=row["stocktake"],
+        as_of_index=LeafIndex(row["index"]),
+        event_time_ms=UnixMs(row["event_ms"]),
     )
 
 

@@ -17,6 +17,7 @@ from ledger.ports.engine import (
     RuleHealth,
     StepRow,
     StockRow,
+    StreamRow,
     TimerRow,
 )
 from ledger.ports.keys import ClockPause, HeadGuard, Signer
@@ -70,6 +71,7 @@ __all__ = [
     "StepRow",
     "StockRow",
     "StoredCheckpoint",
+    "StreamRow",
     "TableReader",
     "TimerRow",
     "Token",

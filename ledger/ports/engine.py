@@ -47,6 +47,32 @@ class StockRow(msgspec.Struct, frozen=True):
     event_time_ms: UnixMs
 
 
+class StreamRow(msgspec.Struct, frozen=True):
+    """How one stream of bulk material stands after its newest balance, in mg or microlitres by `dimension`.
+
+    `sigma` is what weighing should scatter by, by the errors that were stated (`stated`) or defaults; `sigma_estimated` what
+    the stream's own balances do scatter by, 0 before there are two. Page's sums in thousandths of sigma.
+    """
+
+    holder: str
+    site: str
+    book: str
+    key: str
+    code: str
+    dimension: str
+    balances: int
+    sigma: int
+    sigma_estimated: int
+    stated: bool
+    muf: int
+    z_milli: int
+    loss_protracted_milli: int
+    loss_abrupt_milli: int
+    stocktake: str
+    as_of_index: LeafIndex
+    event_time_ms: UnixMs
+
+
 class LineRow(msgspec.Struct, frozen=True):
     """One goods line of one record, for lists and filters."""
 
@@ -157,6 +183,7 @@ class EngineBatch:
     timers_set: tuple[TimerRow, ...] = ()
     timers_cleared: tuple[str, ...] = ()
     stock: tuple[StockRow, ...] = ()
+    streams: tuple[StreamRow, ...] = ()
     lines: tuple[LineRow, ...] = ()
     health: tuple[RuleHealth, ...] = ()
     lives: tuple[LifeRow, ...] = ()
@@ -208,6 +235,7 @@ class EngineReader(Protocol):
         """Alerts by severity."""
 
     def stock(self, *, holder: str | None = None, code: str | None = None) -> list[StockRow]: ...
+    def streams(self, *, holder: str | None = None) -> list[StreamRow]: ...
     def lines(
         self,
         *,

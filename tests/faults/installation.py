@@ -54,6 +54,7 @@ def fill(served: Served, monkeypatch) -> None:
         body = factories.body("movement", direction=direction, reason=reason, lines=[factories.line(code=code, value="20")])
         _ok(served.post("/api/v1/records", book.next(body=body, event_time=_after_the_count(RECORDS - n)), SUBMISSION_TYPE), 201)
     _dip(served, first)
+    _weigh(served, books[1])
     _disclose(served, first)
     _refused(served, books[1])
     _final(served, books[1])
@@ -77,6 +78,15 @@ def _dip(served: Served, key: Book) -> None:
     for direction, reason, value, at in (("in", "purchase", "100", 50), ("out", "sale", "150", 40)):
         body = factories.body("movement", direction=direction, reason=reason, lines=[factories.line(value=value, store="R2")])
         _ok(served.post("/api/v1/records", book.next(body=body, event_time=_after_the_count(at)), SUBMISSION_TYPE), 201)
+
+
+def _weigh(served: Served, key: Book) -> None:
+    """Three counts of bulk material, so that its stream has two balances and a scatter of its own."""
+    book = Book(key.key, key.holder, book="scales", origin=key.origin)
+    for seconds, value in enumerate(("100", "99.5", "99.8")):
+        at = _after_the_count(10 * seconds)
+        count = factories.body("stocktake", cut_off=at, lines=[factories.line(value=value, store="R9")])
+        _ok(served.post("/api/v1/records", book.next("stocktake", body=count, event_time=at), SUBMISSION_TYPE), 201)
 
 
 def tick(served: Served):

@@ -110,6 +110,14 @@ CASES: dict[tuple[str, str], dict[str, Case]] = {
         **_all("holder site book key", _keyed(None)),
         **_all("code dimension amount pieces capacity as_of_index event_time_ms", Case(None)),
     },
+    ("engine", "stream"): {
+        **_all("holder site book key", _keyed(None)),
+        **_all(
+            "code dimension balances sigma sigma_estimated stated muf z_milli loss_protracted_milli loss_abrupt_milli "
+            "stocktake as_of_index event_time_ms",
+            Case(None),
+        ),
+    },
     ("engine", "timer"): {"id": _keyed(None), **_all("due_ms rule data", Case(None))},
     ("engine", "life"): {
         "alert_id": _keyed(None),
@@ -202,6 +210,7 @@ NAMES = {
     "engine.outbox": "{n}",
     "engine.line": "{index}/{line}",
     "engine.stock": "{holder}/{site}/{book}/{key}",
+    "engine.stream": "{holder}/{site}/{book}/{key}",
     "engine.timer": "{id}",
     "engine.life": "{alert_id}",
     "engine.step": "{alert_id}/{n}",

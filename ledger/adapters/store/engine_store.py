@@ -18,8 +18,19 @@ from ledger.adapters.store.schema.engine import life as life_table
 from ledger.adapters.store.schema.engine import line as line_table
 from ledger.adapters.store.schema.engine import outbox, party, snapshot, state, timer
 from ledger.adapters.store.schema.engine import stock as stock_table
+from ledger.adapters.store.schema.engine import stream as stream_table
 from ledger.model import Alert, LeafIndex, RecordId, UnixMs
-from ledger.ports import EngineBatch, LifeRow, LineRow, OutboxRow, QueueFilter, RuleHealth, StockRow, TimerRow
+from ledger.ports import (
+    EngineBatch,
+    LifeRow,
+    LineRow,
+    OutboxRow,
+    QueueFilter,
+    RuleHealth,
+    StockRow,
+    StreamRow,
+    TimerRow,
+)
 
 _STATE = Insert(state, upsert=("id",))
 _SNAPSHOT = Insert(snapshot, upsert=("id",))
@@ -29,6 +40,7 @@ _PARTY = Insert(party)
 _OUTBOX = Insert(outbox)
 _TIMER = Insert(timer, upsert=("id",))
 _STOCK = Insert(stock_table, upsert=("holder", "site", "book", "key"))
+_STREAM = Insert(stream_table, upsert=("holder", "site", "book", "key"))
 _LINE = Insert(line_table, conflict="ON CONFLICT DO NOTHING")
 _HEALTH = Insert(health_table, upsert=("rule",))
 
@@ -105,6 +117,14 @@ class EngineReadStore(LifeReads):
             statement = statement.where(stock_table.c.code == code)
         # Sorted here: the two databases may collate text differently.
         return [StockRow(*row) for row in sorted(self._db.rows(statement), key=lambda row: tuple(row[:4]))]
+
+    def streams(self, *, holder: str | None = None) -> list[StreamRow]:
+        """In the order of holder, site, book, key."""
+        statement = select(*stream_table.c)
+        if holder is not None:
+            statement = statement.where(stream_table.c.holder == holder)
+        rows = [StreamRow(*row) for row in self._db.rows(statement)]
+        return sorted(rows, key=lambda row: (row.holder, row.site, row.book, row.key))
 
     def lines(
         self,
@@ -184,7 +204,7 @@ class EngineStore(EngineReadStore):
             cursor, seq, prev = (0, 0, None) if kept is None else kept[1:4]
             _add_alerts(connection, batch.alerts)
             _add_outbox(connection, batch.outbox)
-            # Lines and stock have their tables' columns, in the same order.
+            # Lines, stock and streams have their tables' columns, in the same order.
             _LINE.run(connection, [msgspec.structs.astuple(line) for line in batch.lines])
             if batch.cursor < cursor:
                 return
@@ -195,6 +215,7 @@ class EngineStore(EngineReadStore):
                 connection.execute(delete(timer).where(timer.c.id.in_(part)))
             _TIMER.run(connection, [(t.id, t.due_ms, t.rule, _json(t.data)) for t in batch.timers_set])
             _STOCK.run(connection, [msgspec.structs.astuple(row) for row in batch.stock])
+            _STREAM.run(connection, [msgspec.structs.astuple(row) for row in batch.streams])
             write_lives(connection, batch)
             _HEALTH.run(connection, [_health_row(row) for row in batch.health])
             _EXTRA.run(connection, [(key, _json(value)) for key, value in batch.extra.items()])

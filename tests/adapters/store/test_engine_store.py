@@ -3,13 +3,22 @@
 import pytest
 
 from ledger.errors import StoreError
-from ledger.ports import EngineBatch, OutboxRow, RuleHealth, TimerRow
+from ledger.ports import EngineBatch, OutboxRow, RuleHealth, StreamRow, TimerRow
 from tests.adapters.store.samples import HOLDER, OTHER, alert, digest, line, record_id, stock
 
 
 @pytest.fixture
 def engine(stores):
     return stores.engine
+
+
+def stream(book, **members):
+    given = {
+        "holder": HOLDER, "site": "S1", "book": book, "key": "7697-37-2|68|bulk|mass", "code": "7697-37-2", "dimension": "mass",
+        "balances": 1, "sigma": 5_000_000, "sigma_estimated": 0, "stated": False, "muf": -1, "z_milli": -20,
+        "loss_protracted_milli": 3, "loss_abrupt_milli": 4, "stocktake": "a" * 64, "as_of_index": 8, "event_time_ms": 9,
+    }  # fmt: skip
+    return StreamRow(**(given | members))
 
 
 def outbox(number):
@@ -199,6 +208,14 @@ def test_alerts__of_an_enterprise__are_also_those_that_another_ones_record_raise
     assert number(engine.newest_alerts(holder="third", limit=9)) == [1]
     assert number(engine.alerts(holder=HOLDER, limit=9)) == [1, 2, 3]
     assert number(engine.alerts(holder="fourth", limit=9)) == []
+
+
+def test_streams__counted_again__stand_as_the_newest_count_left_them(engine):
+    engine.commit(EngineBatch(cursor=2, streams=(stream("B2"), stream("B1", balances=2, sigma_estimated=7))))
+    engine.commit(EngineBatch(cursor=3, streams=(stream("B1", balances=3, stated=True), stream("B1", holder=OTHER))))
+    engine.commit(EngineBatch(cursor=2, streams=(stream("B1", balances=9),)))  # folded again: already in what stands
+    assert engine.streams(holder=HOLDER) == [stream("B1", balances=3, stated=True), stream("B2")]
+    assert [row.holder for row in engine.streams()] == sorted([HOLDER, HOLDER, OTHER])
 
 
 def test_lines__by_cursor_and_filter__agree_with_reading_everything(engine):

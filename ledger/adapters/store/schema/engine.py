@@ -126,6 +126,29 @@ stock = Table(
     Index(None, "code"),
 )
 
+stream = Table(
+    "stream",
+    ENGINE,
+    Column("holder", Text, nullable=False),
+    Column("site", Text, nullable=False),
+    Column("book", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("dimension", Text, nullable=False),
+    Column("balances", BigInt, nullable=False),
+    Column("sigma", BigInt, nullable=False),
+    Column("sigma_estimated", BigInt, nullable=False),
+    Column("stated", Boolean, nullable=False),
+    Column("muf", BigInt, nullable=False),
+    Column("z_milli", BigInt, nullable=False),
+    Column("loss_protracted_milli", BigInt, nullable=False),
+    Column("loss_abrupt_milli", BigInt, nullable=False),
+    Column("stocktake", Text, nullable=False),
+    Column("as_of_index", BigInt, nullable=False),
+    Column("event_time_ms", BigInt, nullable=False),
+    PrimaryKeyConstraint("holder", "site", "book", "key"),
+)
+
 line = Table(
     "line",
     ENGINE,
