@@ -275,7 +275,10 @@ class Lives:
 
     def _order(self, entry: Input, cause: Cause, to: LifeEffects) -> None:
         body = entry.body
+        place = (body["holder"], body["site"])
         alerts = [self.episode_of(alert) for alert in body.get("alerts", ())]
+        # An alert about another enterprise or site is not this order's business: nobody there ever hears of it.
+        alerts = [alert for alert in alerts if self._place(alert) in (None, place)]
         severities = [self._state.lives[alert].severity for alert in alerts if alert in self._state.lives]
         replaced = self._state.orders.get(body.get("replaces", ""))
         if replaced is not None and replaced.status in ("open", "waiting"):
@@ -294,6 +297,11 @@ class Lives:
             due_ms=unix_ms(body["due"]),
         )
         to.orders[entry.record_id] = None
+
+    def _place(self, episode: str) -> tuple[str, str] | None:
+        """Holder and site that an alert is about; None for one that is not known."""
+        life = self._state.lives.get(episode)
+        return None if life is None else (life.holder, life.site)
 
     def _decide(self, body: dict[str, Any], cause: Cause, to: LifeEffects) -> None:
         """accepted, rejected, extended or withdrawn: what becomes of the order that this one `replaces`."""

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from ledger.core.record import parse_payload
 from ledger.engine.alerts import alert_id_of
-from ledger.engine.inputs import parse_input
+from ledger.engine.inputs import parse_input, unix_ms
 from ledger.engine.state import FoldState, decode_state, encode_state, state_digest
 from ledger.errors import RuleError
 from tests import factories
@@ -278,3 +279,17 @@ def test_parse_input__compact_jws__gives_the_same_payload():
     part = base64.urlsafe_b64encode(payload).rstrip(b"=")
     jws = replace(record, type=record.type + ";jws", envelope=b"e30." + part + b".c2ln")
     assert parse_input(jws) == parse_input(record)
+
+
+@pytest.mark.parametrize("time", ["2026-03-02", "2026-03-02T00:00:00", "20260302T000000Z", "2026-03-02 00:00:00Z", "now",
+                                  "2026-03-02T00:00:00.5Z", "2026-W10-1T00:00:00Z", "２026-03-02T00:00:00Z"])  # fmt: skip
+def test_unix_ms__any_other_text__is_no_time(time):
+    """Above all one without an offset: it would be another moment on another machine."""
+    with pytest.raises(ValueError):
+        unix_ms(time)
+
+
+@given(st.integers(0, 32_503_679_999_999))
+def test_unix_ms__any_millisecond__is_exact(at):
+    time = datetime(1970, 1, 1) + timedelta(milliseconds=at)
+    assert unix_ms(f"{time:%Y-%m-%dT%H:%M:%S}.{at % 1000:03d}Z") == at

@@ -2,6 +2,7 @@
 
 from copy import deepcopy
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -168,3 +169,28 @@ def test_history__any__no_alert_lost_every_change_a_step_and_the_same_again(acts
     assert (again.life, again.steps, again.orders) == (history.life, history.steps, history.orders)
     assert encode_state(again.state) == encode_state(history.state)
     assert isinstance(again.state, FoldState)
+
+
+def _order_about(history, alert_id, *, holder="A", site="S1"):
+    body = {"type": "rectification", "holder": holder, "site": site, "findings": [], "basis": [], "alerts": [alert_id],
+            "due": format_utc(T0 + history.at + 3 * DAY)}  # fmt: skip
+    order = history.desk("order", body)
+    history.desk("alert_transition", {"alert": alert_id, "from": "open", "to": "order_issued", "order": order.record_id})
+    return order.record_id
+
+
+@pytest.mark.parametrize(("holder", "site"), [("B", "S1"), ("A", "S2"), ("B", "S2")])
+def test_order__about_an_alert_of_another_enterprise_or_site__does_not_put_it_under_itself(holder, site):
+    """Who signs it past the door would put an alert to rest that nobody there ever hears of."""
+    history = History()
+    history.stocktake(line(100))
+    history.move("out", line(150), at=HOUR)
+    (alert_id,) = history.state.life.lives
+    order_id = _order_about(history, alert_id, holder=holder, site=site)
+    assert history.state.life.lives[alert_id].standing.status == "open"
+    assert history.state.life.orders[order_id].alerts == []
+    refused = [step for step in history.steps.values() if step.refused]
+    assert [(step.alert_id, step.after, step.refused) for step in refused] == [(alert_id, "order_issued", "transition-refused")]
+    order_id = _order_about(history, alert_id)
+    assert history.state.life.lives[alert_id].standing.status == "order_issued"
+    assert history.state.life.orders[order_id].alerts == [alert_id]
