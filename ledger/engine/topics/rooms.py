@@ -6,8 +6,10 @@ it, and is found again after a restart. A movement changes one store; only that 
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import Any, NamedTuple, Protocol
 
 from ledger.catalogue.storage import alpha_milli, clash
@@ -18,8 +20,8 @@ PPM = 1_000_000
 _CABINETS = ("cabinet", "lab_cabinet")
 LEVELS = ((100_000, "1"), (50_000, "2"), (10_000, "3"), (0, "4"))
 """Least R in thousandths -> level of the major hazard (GB 18218-2018, 4.3; legal parameter gb18218.R)."""
-MOST_CLASHES = 4096
-"""Collections of goods whose worst pair is remembered."""
+MOST_CLASHES = 32_768
+"""Goods in the collections whose worst pair is remembered, all collections together."""
 _MASS_KEY = "|mass"
 NO_UNIT = {
     "sum_ppm": 0,
@@ -122,11 +124,14 @@ class Rooms:
         self._trait = trait
         self._rooms: dict[str, _Room] = {}
         self._clashes: dict[Pairs, dict[str, Any]] = {}
+        self._remembered = 0
+        """Goods in all collections of `_clashes`."""
 
     def forget(self) -> None:
         """A listing's traits have become known."""
         self._rooms.clear()
         self._clashes.clear()
+        self._remembered = 0
 
     def changed(self, posted: Mapping[str, Mapping[str, int] | None], relisted: Iterable[str]) -> None:
         """In stores (holder/site/store) there is so much now by balance key (None: other goods are there too); at sites
@@ -139,7 +144,7 @@ class Rooms:
             room, store = place.room, place.store
             there = room.there.get(store)
             if there is None or amounts is None:
-                if not room.stated.stores and store not in room.units["*"]:
+                if store not in room.stated.stores and store not in room.units["*"]:
                     room.units["*"].append(store)
                 room.there[store] = self._look(room.stated, place.holder, place.site, store)
                 room.sums.pop(place.unit, None)
@@ -184,8 +189,10 @@ class Rooms:
             return NO_CLASH
         known = self._clashes.get(pairs)
         if known is None:
-            if len(self._clashes) >= MOST_CLASHES:
+            self._remembered += len(pairs)
+            if self._remembered > MOST_CLASHES:
                 self._clashes.clear()
+                self._remembered = len(pairs)
             known = self._clashes[pairs] = self._worst(pairs)
         return known
 
@@ -194,7 +201,6 @@ class Rooms:
         room = place.room
         stated = room.units.get(place.unit, ())
         if place.store not in stated:
-            # A store that the site does not state counts with those that it does, where the record is about it.
             return self._sum(place, [*stated, place.store])
         fields = room.sums.get(place.unit)
         if fields is None:
@@ -226,8 +232,9 @@ class Rooms:
             for name in stated.stores:
                 room.compartments.setdefault(_compartment(stated, name), []).append(name)
                 room.units.setdefault(_unit(stated, name), []).append(name)
-            if not stated.stores:
-                room.units["*"] = self._books.stores_at(holder, site)
+            # A store that the site does not state counts with those that it puts in no unit.
+            known = self._books.stores_at(holder, site)
+            room.units.setdefault("*", []).extend(name for name in known if name not in stated.stores)
         return room
 
     def _there(self, place: Place, store: str) -> _There:
@@ -267,17 +274,42 @@ class Rooms:
         return _There(pairs, fields, weighed, by_key, design_mg, _sums_of(weighed, design_mg))
 
     def _worst(self, there: Pairs) -> dict[str, Any]:
-        """The worst pair of goods: a severe one before others, then by the names of the groups."""
-        groups = {listing: frozenset(self._trait(listing).groups) for _, listing in there}
-        worst: tuple[bool, str, str, str] | None = None
-        for at, (code, listing) in enumerate(there):
-            for other_code, other in there[at + 1 :]:
-                found = clash(groups[listing], groups[other]) if other_code != code else None
-                if found is not None and (worst is None or (not found[1], found[0]) < (worst[0], worst[1])):
-                    worst = (not found[1], found[0], code, other_code)
+        """The worst pair of goods: a severe one before others, then by the names of the groups, then the first of them.
+
+        A laboratory keeps thousands of substances in a room, of a few dozen sets of storage groups: those are compared.
+        """
+        alike: dict[frozenset[str], list[int]] = {}
+        for at, (_, listing) in enumerate(there):
+            alike.setdefault(frozenset(self._trait(listing).groups), []).append(at)
+        worst: tuple[bool, str, int, int] | None = None
+        for ones, others in combinations(alike, 2):
+            found = clash(ones, others)
+            if found is None or (worst is not None and (not found[1], found[0]) > worst[:2]):
+                continue
+            pair = _first_pair(there, alike[ones], alike[others])
+            if pair is not None and (worst is None or (not found[1], found[0], *pair) < worst):
+                worst = (not found[1], found[0], *pair)
         if worst is None:
             return NO_CLASH
-        return {"clash": True, "severe": not worst[0], "pair": worst[1], "first": worst[2], "second": worst[3]}
+        least, pair_name, one, other = worst
+        return {
+            "clash": True,
+            "severe": not least,
+            "pair": pair_name,
+            "first": there[one][0],
+            "second": there[other][0],
+        }
+
+
+def _first_pair(there: Pairs, ones: list[int], others: list[int]) -> tuple[int, int] | None:
+    """The least two places, ascending, one of each list, whose codes differ; None where all are of one code."""
+    among = set(ones)
+    for at in sorted([*ones, *others]):
+        partners = others if at in among else ones
+        for n in range(bisect_right(partners, at), len(partners)):
+            if there[partners[n]][0] != there[at][0]:
+                return at, partners[n]
+    return None
 
 
 def _sums_of(all_weighed: Iterable[_Weighed], design_mg: int) -> _Sums:

@@ -3,10 +3,16 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from itertools import combinations
+
 from ledger.catalogue import Catalogue
+from ledger.catalogue.storage import clash
 from ledger.core.times import format_utc
 from ledger.engine.fold import Fold
 from ledger.engine.state import FoldState, decode_state, encode_state
+from ledger.engine.topics import rooms
+from ledger.engine.topics.rooms import NO_CLASH, Rooms
+from ledger.engine.topics.storage import Traits
 from tests.engine.helpers import HOUR, IDENTITY, RULES, T0, Run, line
 
 CATALOGUE = Catalogue.load()
@@ -135,3 +141,61 @@ def test_rows_of_places__as_goods_come_and_go__are_told_while_they_say_something
     assert [row["others"] for subject, row in rows[1] if subject == "toxicstore"] == [1]
     assert all(subject == "unit" for subject, _ in rows[3])
     assert rows[3][0][1]["sum_ppm"] == 2 * rows[0][0][1]["sum_ppm"] > 0
+
+
+GROUPS = ("OX", "FL", "AC", "CN", "EXP", "OA", "ACID", "BASE", "WR", "TOX")
+
+
+def worst_of(there, groups):
+    """The definition: every pair of different codes, the first of the worst."""
+    clashes = [
+        ((not found[1], found[0], at, other), found, there[at][0], there[other][0])
+        for at, other in combinations(range(len(there)), 2)
+        if there[at][0] != there[other][0] and (found := clash(groups[there[at][1]], groups[there[other][1]]))
+    ]
+    if not clashes:
+        return NO_CLASH
+    _, (pair, severe), first, second = min(clashes)
+    return {"clash": True, "severe": severe, "pair": pair, "first": first, "second": second}
+
+
+def rooms_of(groups):
+    return Rooms(None, None, lambda listing: Traits("", sorted(groups[listing]), False, False, 0, 1000))
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.dictionaries(
+        st.tuples(st.sampled_from("abcde"), st.sampled_from("123")).map(lambda pair: (pair[0], "".join(pair))),
+        st.frozensets(st.sampled_from(GROUPS), max_size=3),
+        max_size=12,
+    )
+)
+def test_worst_pair__of_any_goods__is_the_first_of_the_worst(goods):
+    there = tuple(sorted(goods))
+    groups = {listing: found for (_, listing), found in goods.items()}
+    assert rooms_of(groups)._worst(there) == worst_of(there, groups)
+
+
+def test_worst_pair__of_thousands_of_substances__compares_their_groups_only(monkeypatch):
+    """A laboratory of 800 codes took 107 ms for each movement, growing with the square of their number."""
+    calls = []
+    monkeypatch.setattr(rooms, "clash", lambda *groups: calls.append(1) or clash(*groups))
+    run = Run()
+    run.fold = Fold(run.state, RULES, CATALOGUE, IDENTITY)
+    for n in range(30):
+        run.move("in", *(line(1, f"LAB-{n}-{k}") for k in range(20)), line(1, "67-64-1"), at=n * HOUR)
+    run.move("in", line(1, "7722-84-1"), at=30 * HOUR)
+    assert ("E01", 0) in run.alerts and len(calls) < 10 * 31
+
+
+def test_worst_pairs__remembered__are_of_so_many_goods_and_no_more():
+    goods = {f"C{n:04}": frozenset(("FL",)) for n in range(600)}
+    there = tuple((listing, listing) for listing in goods)
+    known = rooms_of(goods)
+    known._there = lambda place, _: place
+    for n in range(200):
+        place = type("Place", (), {"room": type("R", (), {"compartments": {}}), "compartment": "", "store": ""})
+        place.pairs = there[n:]
+        assert known.clash(place) == NO_CLASH
+    assert 0 < sum(map(len, known._clashes)) <= rooms.MOST_CLASHES
