@@ -7,7 +7,8 @@ signed note of seven lines.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Protocol, TypeVar
 
 import msgspec
 
@@ -23,6 +24,14 @@ CHECK_RECEIPT = 12
 
 _INDEX = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
 _UNIX_MS = re.compile(r"[1-9][0-9]{0,15}", re.ASCII)
+
+
+class _OfLog(Protocol):
+    @property
+    def origin(self) -> str: ...
+
+
+Said = TypeVar("Said", bound=_OfLog)
 
 
 class ReceiptNote(msgspec.Struct, frozen=True):
@@ -92,15 +101,24 @@ def parse_receipt(note: bytes, keys: Iterable[VerifierKey]) -> ReceiptNote:
     Raises:
         VerificationError: check 12; code unknown-format, malformed-receipt, wrong-origin or those of `open_note`.
     """
+    return open_by_receipt_key(note, keys, _parse, "receipt")
+
+
+def open_by_receipt_key(note: bytes, keys: Iterable[VerifierKey], read: Callable[[str], Said], what: str) -> Said:
+    """What `read` makes of a note's text, where one of the trusted keys signed it that is the receipt key of the log it names.
+
+    Raises:
+        VerificationError: check 12; code wrong-origin, those of `open_note` and of `read`.
+    """
     opened = open_note(note, keys, check=CHECK_RECEIPT)
-    receipt = _parse(opened.text)
-    if receipt_key_name(receipt.origin) not in opened.names:
+    said = read(opened.text)
+    if receipt_key_name(said.origin) not in opened.names:
         raise VerificationError(
-            f"the receipt is of {receipt.origin} and not signed by its receipt key",
+            f"the {what} is of {said.origin} and not signed by its receipt key",
             check=CHECK_RECEIPT,
             code="wrong-origin",
         )
-    return receipt
+    return said
 
 
 def _parse(text: str) -> ReceiptNote:

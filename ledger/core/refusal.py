@@ -12,12 +12,12 @@ import msgspec
 
 from ledger.core.checkpoint import check_origin
 from ledger.core.encoding import is_hex_32
-from ledger.core.note import NoteSigner, VerifierKey, open_note
-from ledger.core.receipt import receipt_key_name
+from ledger.core.note import NoteSigner, VerifierKey
+from ledger.core.receipt import CHECK_RECEIPT, open_by_receipt_key, receipt_key_name
 from ledger.errors import VerificationError
 
 REFUSAL_FORMAT = "hazledger/refusal/v1"
-CHECK_REFUSAL = 12
+CHECK_REFUSAL = CHECK_RECEIPT
 """Promised with the receipt's key, so it counts under the receipt's number."""
 
 _CODE = re.compile(r"[a-z][a-z0-9-]{1,63}", re.ASCII)
@@ -57,15 +57,7 @@ def parse_refusal(note: bytes, keys: Iterable[VerifierKey]) -> RefusalNote:
     Raises:
         VerificationError: check 12; code unknown-format, malformed-refusal, wrong-origin or those of `open_note`.
     """
-    opened = open_note(note, keys, check=CHECK_REFUSAL)
-    refusal = _parse(opened.text)
-    if receipt_key_name(refusal.origin) not in opened.names:
-        raise VerificationError(
-            f"the refusal is of {refusal.origin} and not signed by its receipt key",
-            check=CHECK_REFUSAL,
-            code="wrong-origin",
-        )
-    return refusal
+    return open_by_receipt_key(note, keys, _parse, "refusal")
 
 
 def _parse(text: str) -> RefusalNote:
