@@ -198,6 +198,7 @@ class AlertBook:
             self.hears(pending.alert_id, True, moment, to)
         pending.last_held_ms = moment.now_ms
         pending.active = SUBJECTS[subject].level
+        pending.band = band
         if not begins and not worse:
             return
         alert_id = alert_id_of(rule.id, tuple(row[part] for part in rule.fingerprint), moment.index)

@@ -61,10 +61,17 @@ class Books:
         book = self._state.books.get(book_key(holder, site, found.book))
         accounts_ = book.accounts if book is not None else {}
         return [
-            (key, accounts_[key].listing if key in accounts_ else key.partition("|")[0], amount)
+            (key, accounts_[key].listing if key in accounts_ else self._listed_elsewhere(holder, site, key), amount)
             for key, amount in found.contents.items()
             if amount > 0
         ]
+
+    def _listed_elsewhere(self, holder: str, site: str, key: str) -> str:
+        """How goods are listed that another book of the site keeps in this store; which came first is not to matter."""
+        prefix = book_key(holder, site, "")
+        listed = (book.accounts[key].listing for at, book in self._state.books.items()
+                  if at.startswith(prefix) and key in book.accounts)  # fmt: skip
+        return min(listed, default=key.partition("|")[0])
 
     def stores_at(self, holder: str, site: str) -> list[str]:
         """Names of all stores that are known of a site. Looks through all stores: for places, not for every entry."""

@@ -310,15 +310,15 @@ class Fold:
     def _judge_again(self, moment: Moment, to: Effects, find: Callable[[RecordId], Input | None]) -> None:
         """Tell the rows of the movements again that papers came late for."""
         rows: list[Row] = []
-        for kinds, parties in self._papers.take_due().items():
+        # A movement of which two parties got papers is told again once, by all topics that judge by either.
+        for record_id, kinds in self._papers.take_due(moment.now_ms):
             topics = [topic for topic in self._topics if not kinds.isdisjoint(topic.papers)]
-            for record_id in self._papers.movements(parties, moment.now_ms) if topics else ():
-                try:
-                    rows.extend(self._told_again(RecordId(record_id), topics, find))
-                except OUTSIDE:
-                    raise
-                except Exception as error:  # noqa: BLE001 - contained: ledger.engine.contained
-                    self._fail(record_id, error, moment, to)
+            try:
+                rows.extend(self._told_again(RecordId(record_id), topics, find))
+            except OUTSIDE:
+                raise
+            except Exception as error:  # noqa: BLE001 - contained: ledger.engine.contained
+                self._fail(record_id, error, moment, to)
         gone = self._take_gone()
         for subject, row in rows:
             self._evaluate(subject, {name: value for name, value in row.items() if name != ORIGIN}, moment, to)

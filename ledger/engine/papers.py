@@ -65,21 +65,15 @@ class Papers:
         """When movements are to be judged again; None when none are."""
         return self._state.due_ms if self._state.due else None
 
-    def take_due(self) -> dict[frozenset[str], list[str]]:
-        """Kinds of papers -> parties whose movements are to be judged again by them."""
-        found: dict[frozenset[str], list[str]] = {}
+    def take_due(self, now_ms: int) -> Iterator[tuple[str, set[str]]]:
+        """(record_id, kinds of papers) of the movements that are to be judged again, each once, in the order of event time."""
+        found: dict[tuple[int, str], set[str]] = {}
         for party, kinds in self._state.due.items():
-            found.setdefault(frozenset(kinds), []).append(party)
-        self._state.due = {}
-        return found
-
-    def movements(self, parties: Iterable[str], now_ms: int) -> Iterator[str]:
-        """record_ids of what these parties moved lately, each once, in the order of event time."""
-        found: dict[tuple[int, str], None] = {}
-        for party in parties:
             lately = [item for item in self._state.movements.get(party, ()) if item[0] > now_ms - HORIZON_MS]
-            found |= dict.fromkeys(sorted(lately)[-MOST_AGAIN:])
-        return (record_id for _, record_id in sorted(found))
+            for item in sorted(dict.fromkeys(lately))[-MOST_AGAIN:]:
+                found.setdefault(item, set()).update(kinds)
+        self._state.due = {}
+        return ((record_id, found[at_ms, record_id]) for at_ms, record_id in sorted(found))
 
     def prune(self, now_ms: int) -> None:
         """Forget what no paper can come for any more."""

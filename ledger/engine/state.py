@@ -130,6 +130,8 @@ class Pending(msgspec.Struct, array_like=True):
     alerted_band: int = -1
     row: dict[str, Any] = {}
     """The last row, kept only while a timer waits on it."""
+    band: int = -1
+    """The one that holds, while it is active."""
 
 
 class Timer(msgspec.Struct, array_like=True):
