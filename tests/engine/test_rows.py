@@ -10,7 +10,7 @@ from ledger.engine.inputs import unix_ms
 from ledger.engine.registry import SUBJECTS
 from ledger.engine.rules import Condition, load_rules
 from ledger.engine.rulescript import read_script
-from ledger.engine.ruletests import CLOCK, _alert_of
+from ledger.engine.ruletests import CLOCK, alert_of
 from ledger.engine.state import FoldState
 from ledger.errors import RuleError
 from ledger.evaluate import shipped_rules
@@ -37,7 +37,7 @@ def rows_of_all_rules_tests():
                     lambda of, subject, row, _: seen.append((subject, row)) if of is None else None,
                 )
                 if entry.kind == "alert":
-                    fold.witness(_alert_of(entry), Effects())
+                    fold.witness(alert_of(entry), Effects())
     return seen
 
 
