@@ -16,7 +16,7 @@ and recovery, which are the same fold):
 
 Beside the way of an entry:
 
-- rule files: `rules` reads one, with `yamlfile`, `limits`, `parameters`, `features`, `restraints`, `templates` (the words of
+- rule files: `ruletypes` is what a loaded one is, `rules` reads it and a set of them, with `yamlfile`, `limits`, `parameters`, `features`, `restraints`, `templates` (the words of
   reasons) and `expressions` (CEL and its guards; `transpile` is the same in Python, `conditiontree` the same for explanations);
   `rulelint` says all that is wrong, `ruletests` and `rulescript` run the tests that a file carries
 - arithmetic without subject or rule: `statistics` (each formula with its source), `accounts`, `streams`, `traces`, `days`
