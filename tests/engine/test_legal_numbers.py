@@ -1,47 +1,85 @@
-"""Legal numbers that stand outside legal_params.csv, in a topic or written out in a rule, are those of its rows.
+"""Every legal number that a rule or a topic uses is the one of the table of legal parameters, with the day from which it holds."""
 
-A number of law belongs in the table, and rules read it by name (`{legal: cn591.filing.days, as: days}`). Some cannot: they
-decide what a row is, or the law's text holds more than one number. Who changes a row is told here what else to change.
-"""
-
+import re
 from datetime import UTC, datetime
 
 import pytest
 
 from ledger.catalogue import Catalogue
-from ledger.engine.topics.filings import OTHER_DAYS, STRICT_DAYS
-from ledger.engine.topics.rooms import LEVELS
-from ledger.findings import TWO_PERSONS
-from ledger.rulesets import shipped_rules
+from ledger.core.life import HANDLE_MS
+from ledger.engine.topics import filings, rooms
+from ledger.engine.yamlfile import load_yaml
+from ledger.evaluate import shipped_rules
+from ledger.rulesets import shipped_legal, shipped_sources
 
 CATALOGUE = Catalogue.load()
-RULES = {rule.id: rule for rule in shipped_rules().rules}
-WRITTEN_OUT = [
-    ("B06", "road_from", "cn.road_ban", "from_hour", 60),
-    ("B06", "road_to", "cn.road_ban", "to_hour", 60),
-    ("G04", "tip_deg", "cn.knife.tip_sharp", "tip_angle_below", 1),
-    ("G04", "tip_deg", "cn.knife.tip_blunt", "tip_angle_above", 1),
-    ("G04", "sharp_mm", "cn.knife.tip_sharp", "blade_above", 1),
-    ("G04", "blunt_mm", "cn.knife.tip_blunt", "blade_above", 1),
-    ("G04", "exempt_tip_um", "cn.knife.exempt", "tip_radius_above", 1000),
-]
+TABLE = {parameter.param_id: parameter for parameter in CATALOGUE.parameters}
+LEGAL = shipped_legal()
+DAY = 86_400_000
 
 
-def test_constants__of_topics_and_findings__are_the_laws():
-    assert STRICT_DAYS == CATALOGUE.parameter("cn591.filing.days").number
-    assert STRICT_DAYS == CATALOGUE.parameter("cn445.filing.class1").number
-    assert OTHER_DAYS == CATALOGUE.parameter("cn445.filing.class23").number
-    assert TWO_PERSONS == CATALOGUE.parameter("cn591.two_person").number
+def _cited():
+    """(rule, parameter, legal parameter, value, from) of each number in a rule file that names a row of the table as its basis."""
+    for name, text in shipped_sources().items():
+        document = load_yaml(text, name).value
+        for parameter, item in document["parameters"].value.items() if "parameters" in document else ():
+            for version in item.value if isinstance(item.value, list) else [item]:
+                found = re.match(r"[a-z0-9]+(?:\.[a-z0-9_]+)+", str(version.plain().get("basis", "")))
+                if found and found[0] in TABLE:
+                    yield pytest.param(
+                        found[0], version.plain()["value"], version.plain()["from"], id=f"{name[:3]}-{parameter}"
+                    )
 
 
-def test_hazard_levels__of_the_topic__are_the_standards():
-    numbers = CATALOGUE.parameter("gb18218.R").numbers
-    assert LEVELS == (*((int(1000 * numbers[f"level_{level}_from"]), str(level)) for level in (1, 2, 3)), (0, "4"))
+CITED = list(_cited())
+MINUTES = {"00:00-06:00": {0, 360}}
 
 
-@pytest.mark.parametrize(("rule", "name", "param_id", "part", "factor"), WRITTEN_OUT)
-def test_rules_parameter__written_out__is_the_laws_number_from_its_day(rule, name, param_id, part, factor):
-    legal = CATALOGUE.parameter(param_id)
-    ((from_ms, value),) = RULES[rule].parameters[name].versions
-    assert value == legal.numbers[part] * factor
-    assert datetime.fromtimestamp(from_ms / 1000, UTC).date() == legal.effective_from
+def test_cited__are_all_that_there_are_today():
+    assert {case.id for case in CITED} >= {
+        "G04-tip_deg",
+        "G04-sharp_mm",
+        "G04-blunt_mm",
+        "G04-exempt_tip_um",
+        "B06-road_to",
+    }
+
+
+@pytest.mark.parametrize(("param_id", "value", "since"), CITED)
+def test_number__that_cites_a_legal_parameter__stands_in_its_row_and_holds_from_its_day(param_id, value, since):
+    text = TABLE[param_id].text
+    numbers = {float(number) for number in re.findall(r"\d+(?:\.\d+)?", text)}
+    assert {value, value / 1000} & numbers or value in MINUTES.get(text, ()), (value, text)
+    assert {day for _, day in LEGAL[param_id]} == {since}
+
+
+def _only(param_id):
+    ((value, _),) = LEGAL[param_id]
+    return int(value)
+
+
+def test_rules__parameters_by_name__are_the_tables_with_its_day():
+    rules = {rule.id: rule for rule in shipped_rules().rules}
+    for rule_id, name, param_id, factor in (
+        ("B02", "filing", "cn591.filing.days", DAY),
+        ("B03", "window", "cn591.filing.days", DAY),
+        ("C06", "least", "cn591.two_person", 1),
+    ):
+        ((value, day),) = LEGAL[param_id]
+        from_ms = int(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp() * 1000)
+        assert rules[rule_id].parameters[name].versions == ((from_ms, int(value) * factor),)
+
+
+def test_topics__numbers_written_out__are_the_tables():
+    """D01's days decide when a duty's row falls due, so they stand in the topic; a change of the table must be seen here."""
+    assert filings.STRICT_DAYS == _only("cn591.filing.days") == _only("cn445.filing.class1")
+    assert filings.OTHER_DAYS == _only("cn445.filing.class23")
+    levels = TABLE["gb18218.R"].numbers
+    assert {least for least, _ in rooms.LEVELS if least} == {1000 * int(number) for number in levels.values()}
+    # Catalogue F02: 1, 3, 7, 30 days by severity, an engineering default and no law.
+    assert [ms // DAY for ms in HANDLE_MS.values()] == [1, 3, 7, 30]
+
+
+def test_table__no_parameter_twice_from_the_same_day():
+    for param_id, versions in LEGAL.items():
+        assert len({day for _, day in versions}) == len(versions), param_id
