@@ -11,14 +11,15 @@ and recovery, which are the same fold):
    rules about what happened, and those with features: `windows`, on `watches` (which rows), `lanes` (the features' columns)
    and `courses` (when it held, and which alerts say so)
 6. `alerts`       `AlertBook.say`: an alert, its exact payload, and its place in the engine's own book (`effects`)
-7. `inhibition`, `restraints`, `lives`, `life`: what keeps it down, and what becomes of it until it is closed
+7. `inhibition`, `restraints`, `lives`, `orders`, `life`: what keeps it down, and what becomes of it until it is closed
 8. `tablerows`, `liferows`: everything of a micro-batch as the rows of one commit
 
 Beside the way of an entry:
 
-- rule files: `ruletypes` is what a loaded one is, `rules` reads it and a set of them, with `yamlfile`, `limits`, `parameters`, `features`, `restraints`, `templates` (the words of
-  reasons) and `expressions` (CEL and its guards; `transpile` is the same in Python, `conditiontree` the same for explanations);
-  `rulelint` says all that is wrong, `ruletests` and `rulescript` run the tests that a file carries
+- rule files: `ruletypes` is what a loaded one is, `rules` reads it and a set of them, with `yamlfile`, `limits`, `parameters`,
+  `features`, `restraints`, `templates` (the words of reasons) and `expressions` (CEL and its guards; `transpile` is the same in
+  Python, `conditiontree` the same for explanations); `rulelint` says all that is wrong, `ruletests` and `rulescript` run the
+  tests that a file carries
 - arithmetic without subject or rule: `statistics` (each formula with its source), `accounts`, `streams`, `traces`, `days`
 - `state` is all that is remembered, one value; `ranges` keeps it within 64 bits; `contained` says which errors end the process
 - `versions`: what happens where a rule set takes effect. A program whose engine differs folds on from the state that it finds,

@@ -1,4 +1,4 @@
-"""What the fold remembers of the lives of alerts, and what changing them asks for. The work is in `lives`."""
+"""What the fold remembers of the lives of alerts, and what changing them asks for. The work is in `lives` and `orders`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from ledger.core.life import OPEN, Standing
+from ledger.core.life import CLOSED, OPEN, SNOOZED, SUPPRESSED, Standing
 from ledger.model import UnixMs
 
 
@@ -154,3 +154,41 @@ class Cause:
     record_id: str
     now_ms: UnixMs
     by: str = ""
+
+
+def episode_of(state: LifeState, alert_id: str) -> str:
+    """The first alert of the episode that this alert belongs to."""
+    return state.revisions.get(alert_id, alert_id)
+
+
+def later(now_ms: int, by_ms: int) -> int:
+    """So much later; -1 where there is no deadline."""
+    return now_ms + by_ms if by_ms >= 0 else -1
+
+
+def note_step(
+    state: LifeState, episode: str, before: str, cause: Cause, to: LifeEffects, *, note: dict[str, Any] | None = None
+) -> None:
+    """Put down that a life came from `before` to where it stands."""
+    life = state.lives[episode]
+    life.steps += 1
+    to.steps.append(
+        Step(
+            n=life.steps,
+            alert_id=episode,
+            index=cause.index,
+            at_ms=cause.now_ms,
+            before=before,
+            after=life.standing.status,
+            by=cause.by,
+            record_id=cause.record_id,
+            note=note or {},
+        )
+    )
+
+
+def touch(episode: str, life: Life, to: LifeEffects) -> None:
+    """A life changed: its row is due, and its timer is set to its next deadline."""
+    to.lives[episode] = None
+    due = life.until_ms if life.beside in (SNOOZED, SUPPRESSED) else life.due_ms
+    to.timers[episode] = due if due >= 0 and life.stage != CLOSED else None

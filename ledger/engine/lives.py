@@ -21,17 +21,16 @@ from ledger.core.life import (
     OPEN,
     ORDER_ISSUED,
     OVERDUE,
-    REPLY_RECEIVED,
     SNOOZED,
     SUPPRESSED,
     VERIFIED,
     Standing,
     after,
     check_transition,
-    possible,
 )
 from ledger.engine.inputs import Input, unix_ms
-from ledger.engine.life import Cause, Exempt, Life, LifeEffects, LifeState, Order, Step
+from ledger.engine.life import Cause, Exempt, Life, LifeEffects, LifeState, Step, episode_of, later, note_step, touch
+from ledger.engine.orders import Orders
 from ledger.errors import TransitionError
 from ledger.model import Alert
 
@@ -48,12 +47,13 @@ class Lives:
 
     def __init__(self, state: LifeState) -> None:
         self._state = state
+        self._orders = Orders(state)
 
     # --- what the alerts do ------------------------------------------------------------------------------------------
 
     def episode_of(self, alert_id: str) -> str:
         """The first alert of the episode that this alert belongs to."""
-        return self._state.revisions.get(alert_id, alert_id)
+        return episode_of(self._state, alert_id)
 
     def is_closed(self, alert_id: str) -> bool:
         life = self._state.lives.get(self.episode_of(alert_id))
@@ -88,8 +88,8 @@ class Lives:
             opened_ms=cause.now_ms,
             ack_ms=ack_ms,
             handle_ms=handle_ms,
-            due_ms=_later(cause.now_ms, ack_ms),
-            handle_due_ms=_later(cause.now_ms, handle_ms),
+            due_ms=later(cause.now_ms, ack_ms),
+            handle_due_ms=later(cause.now_ms, handle_ms),
             regresses=str(alert.extra.get("regresses", "")),
         )
         exempt = self._state.exempt.get(name)
@@ -100,8 +100,8 @@ class Lives:
         elif inhibited:
             life.beside, life.why, life.handle_due_ms = SUPPRESSED, f"{INHIBITED}:{inhibited}", -1
         self._state.lives[alert.alert_id] = life
-        self._step(alert.alert_id, "", cause, to)
-        self._touch(alert.alert_id, life, to)
+        note_step(self._state, alert.alert_id, "", cause, to)
+        touch(alert.alert_id, life, to)
 
     def grown(self, alert: Alert, sla: tuple[int | None, int | None], cause: Cause, to: LifeEffects) -> None:
         """A worse band of an open episode: it wakes from a snooze, and its deadlines draw in."""
@@ -115,16 +115,16 @@ class Lives:
         ack_ms, handle_ms = _deadlines(sla, alert.severity)
         if life.beside == SNOOZED:
             life.beside, life.until_ms, life.why = "", -1, ""
-            life.due_ms = _later(cause.now_ms, ack_ms)
+            life.due_ms = later(cause.now_ms, ack_ms)
         elif life.stage == OPEN and life.beside != ESCALATED:
-            life.due_ms = _sooner(life.due_ms, _later(cause.now_ms, ack_ms))
+            life.due_ms = _sooner(life.due_ms, later(cause.now_ms, ack_ms))
         life.severity, life.ack_ms, life.handle_ms = alert.severity, ack_ms, handle_ms
         if life.beside != SUPPRESSED:
-            life.handle_due_ms = _sooner(life.handle_due_ms, _later(cause.now_ms, handle_ms))
+            life.handle_due_ms = _sooner(life.handle_due_ms, later(cause.now_ms, handle_ms))
         life.recovered = False
         life.turn += 1
-        self._step(episode, before, cause, to, note={"grown": alert.severity, "alert": alert.alert_id})
-        self._touch(episode, life, to)
+        note_step(self._state, episode, before, cause, to, note={"grown": alert.severity, "alert": alert.alert_id})
+        touch(episode, life, to)
 
     def holds_again(self, alert_id: str, holds: bool, to: LifeEffects) -> None:
         """The condition ceased, or holds again. A flag: nothing is closed by it."""
@@ -145,8 +145,8 @@ class Lives:
         before = life.standing.status
         life.beside, life.why, life.handle_due_ms = SUPPRESSED, f"{INHIBITED}:{rule}", -1
         life.turn += 1
-        self._step(episode, before, cause, to)
-        self._touch(episode, life, to)
+        note_step(self._state, episode, before, cause, to)
+        touch(episode, life, to)
         return True
 
     def release(self, episode: str, cause: Cause, to: LifeEffects) -> None:
@@ -162,11 +162,11 @@ class Lives:
         if entry.kind == "alert_transition":
             self._transition(entry, cause, to)
         elif entry.kind == "reply":
-            self._reply(entry, cause, to)
+            self._orders.reply(entry, cause, to)
         elif entry.body.get("decision"):
-            self._decide(entry.body, cause, to)
+            self._orders.decide(entry.body, cause, to)
         else:
-            self._order(entry, cause, to)
+            self._orders.issue(entry, cause, to)
 
     def _transition(self, entry: Input, cause: Cause, to: LifeEffects) -> None:
         body = entry.body
@@ -176,7 +176,7 @@ class Lives:
         try:
             life = self._known(life)
             check_transition(life.standing, body, until_ms=until_ms, now_ms=cause.now_ms)
-            self._check_order(episode, life, body)
+            self._orders.check(episode, life, body)
         except TransitionError as error:
             self._refuse(episode, body, cause, to, error.code)
             return
@@ -192,32 +192,16 @@ class Lives:
         else:
             self._advance(episode, life, before, body, cause)
         note = {part: body[part] for part in _NOTED if part in body}
-        self._step(episode, before.status, cause, to, note=note)
-        self._touch(episode, life, to)
+        note_step(self._state, episode, before.status, cause, to, note=note)
+        touch(episode, life, to)
         if life.stage == VERIFIED and life.order:
-            self._settle_order(life.order, cause, to)
+            self._orders.settle(life.order, cause, to)
 
     @staticmethod
     def _known(life: Life | None) -> Life:
         if life is None:
             raise TransitionError("no such alert, or closed long ago", code="not-found")
         return life
-
-    def _check_order(self, episode: str, life: Life, body: dict[str, Any]) -> None:
-        """The order or reply that a transition names is one about this alert, and stands as it must."""
-        ways = possible(life.standing)
-        if body["to"] == ORDER_ISSUED:
-            order = self._state.orders.get(body["order"])
-            if order is None or episode not in order.alerts or order.status != "open":
-                raise TransitionError("`order` is no open order about this alert", possible=ways, pointer="/order")
-        elif body["to"] == IN_HAND and life.stage in (ORDER_ISSUED, REPLY_RECEIVED):
-            order = self._state.orders.get(life.order)
-            if order is not None and order.status in ("open", "waiting"):
-                raise TransitionError("withdraw the order first", possible=ways)
-        elif body["to"] == VERIFIED and "reply" in body:
-            order = self._state.orders.get(life.order)
-            if order is None or order.reply != body["reply"]:
-                raise TransitionError("`reply` is not the reply to its order", possible=ways, pointer="/reply")
 
     def _rest(self, life: Life, reason: str, until_ms: int, cause: Cause) -> None:
         life.why, life.until_ms = reason, until_ms
@@ -231,21 +215,21 @@ class Lives:
             if life.stage == before.stage:
                 # Taken out of it on purpose; to close what is suppressed leaves the exception in force.
                 self._state.exempt.pop(life.name, None)
-            life.handle_due_ms = _later(cause.now_ms, life.handle_ms)
+            life.handle_due_ms = later(cause.now_ms, life.handle_ms)
         life.why, life.until_ms = "", -1
         if life.acked_ms < 0 and life.stage != OPEN:
             life.acked_ms = cause.now_ms
         if life.stage in (ORDER_ISSUED, CLOSED) and life.handled_ms < 0:
             life.handled_ms = cause.now_ms
         if life.stage == OPEN:
-            life.due_ms = _later(cause.now_ms, life.ack_ms)
+            life.due_ms = later(cause.now_ms, life.ack_ms)
         elif life.stage in (ACKNOWLEDGED, IN_HAND):
-            life.due_ms = life.handle_due_ms if life.handled_ms < 0 else _later(cause.now_ms, life.handle_ms)
+            life.due_ms = life.handle_due_ms if life.handled_ms < 0 else later(cause.now_ms, life.handle_ms)
         elif life.stage == ORDER_ISSUED:
             life.order = body["order"]
             life.due_ms = self._state.orders[life.order].due_ms
         elif life.stage == VERIFIED:
-            life.due_ms = _later(cause.now_ms, life.handle_ms)
+            life.due_ms = later(cause.now_ms, life.handle_ms)
         else:
             life.due_ms = -1
             life.closed_ms, life.closed_by, life.outcome = cause.now_ms, cause.record_id, body["outcome"]
@@ -271,100 +255,6 @@ class Lives:
             )
         )
 
-    # --- orders ------------------------------------------------------------------------------------------------------
-
-    def _order(self, entry: Input, cause: Cause, to: LifeEffects) -> None:
-        body = entry.body
-        place = (body["holder"], body["site"])
-        alerts = [self.episode_of(alert) for alert in body.get("alerts", ())]
-        # An alert about another enterprise or site is not this order's business: nobody there ever hears of it.
-        alerts = [alert for alert in alerts if self._place(alert) in (None, place)]
-        severities = [self._state.lives[alert].severity for alert in alerts if alert in self._state.lives]
-        replaced = self._state.orders.get(body.get("replaces", ""))
-        if replaced is not None and replaced.status in ("open", "waiting"):
-            replaced.status, replaced.settled_ms = "replaced", cause.now_ms
-            to.orders[body["replaces"]] = None
-        self._state.orders[entry.record_id] = Order(
-            holder=body["holder"],
-            site=body["site"],
-            book=body.get("book", ""),
-            type=body["type"],
-            number=body.get("number", ""),
-            severity=min(severities, key=_RANK.__getitem__, default="medium"),
-            alerts=list(dict.fromkeys(alerts)),
-            index=entry.index,
-            issued_ms=cause.now_ms,
-            due_ms=unix_ms(body["due"]),
-        )
-        to.orders[entry.record_id] = None
-
-    def _place(self, episode: str) -> tuple[str, str] | None:
-        """Holder and site that an alert is about; None for one that is not known."""
-        life = self._state.lives.get(episode)
-        return None if life is None else (life.holder, life.site)
-
-    def _decide(self, body: dict[str, Any], cause: Cause, to: LifeEffects) -> None:
-        """accepted, rejected, extended or withdrawn: what becomes of the order that this one `replaces`."""
-        order = self._state.orders.get(body["replaces"])
-        if order is None or order.status not in ("open", "waiting"):
-            return
-        decision = body["decision"]
-        if decision in ("accepted", "withdrawn"):
-            order.status, order.settled_ms = decision, cause.now_ms
-        else:
-            if decision == "rejected" and order.waiting_ms >= 0:
-                # The clock stood still while the reply waited to be judged.
-                order.due_ms += cause.now_ms - order.waiting_ms
-            order.due_ms = max(order.due_ms, unix_ms(body["due"]))
-            order.status, order.waiting_ms = "open", -1
-            for episode in order.alerts:
-                self._extend(episode, body["replaces"], order, cause, to)
-        to.orders[body["replaces"]] = None
-
-    def _extend(self, episode: str, order_id: str, order: Order, cause: Cause, to: LifeEffects) -> None:
-        life = self._state.lives.get(episode)
-        if life is None or life.order != order_id or life.stage != ORDER_ISSUED:
-            return
-        before = life.standing.status
-        life.due_ms = order.due_ms
-        if life.beside in (OVERDUE, ESCALATED) and order.due_ms > cause.now_ms:
-            life.beside = ""
-        life.turn += 1
-        self._step(episode, before, cause, to, note={"order": order_id, "due": order.due_ms})
-        self._touch(episode, life, to)
-
-    def _reply(self, entry: Input, cause: Cause, to: LifeEffects) -> None:
-        """The enterprise's signed answer; of another enterprise, or to an order that is over, it moves nothing."""
-        order_id = entry.body["order"]
-        order = self._state.orders.get(order_id)
-        if order is None or order.holder != entry.holder or order.status not in ("open", "waiting"):
-            return
-        order.reply = entry.record_id
-        if order.status == "open":
-            order.status, order.waiting_ms = "waiting", cause.now_ms
-        to.orders[order_id] = None
-        for episode in order.alerts:
-            life = self._state.lives.get(episode)
-            if life is None or life.order != order_id or life.stage not in (ORDER_ISSUED, REPLY_RECEIVED):
-                continue
-            before = life.standing.status
-            life.stage, life.beside = REPLY_RECEIVED, ""
-            life.evidenced = life.evidenced or bool(entry.body.get("evidence"))
-            life.due_ms = _later(cause.now_ms, life.handle_ms)
-            life.turn += 1
-            self._step(episode, before, cause, to, note={"reply": entry.record_id})
-            self._touch(episode, life, to)
-
-    def _settle_order(self, order_id: str, cause: Cause, to: LifeEffects) -> None:
-        """What the order asked for was verified for each of its alerts: it is over."""
-        order = self._state.orders.get(order_id)
-        if order is None or order.status not in ("open", "waiting"):
-            return
-        lives = (self._state.lives.get(episode) for episode in order.alerts)
-        if not any(life and life.order == order_id and life.stage in (ORDER_ISSUED, REPLY_RECEIVED) for life in lives):
-            order.status, order.settled_ms = "accepted", cause.now_ms
-            to.orders[order_id] = None
-
     # --- what time does ----------------------------------------------------------------------------------------------
 
     def fire(self, episode: str, cause: Cause, to: LifeEffects) -> None:
@@ -384,28 +274,28 @@ class Lives:
         elif life.beside == "":
             life.beside = OVERDUE
             ahead = life.handle_due_ms > cause.now_ms and life.stage == OPEN
-            life.due_ms = life.handle_due_ms if ahead else _later(cause.now_ms, life.handle_ms)
+            life.due_ms = life.handle_due_ms if ahead else later(cause.now_ms, life.handle_ms)
             order = self._state.orders.get(life.order) if life.stage == ORDER_ISSUED else None
             if order is not None:
                 order.late = True
                 to.orders[life.order] = None
         else:
             life.due_ms = -1  # escalated: no deadline is left, and one that stayed due would fire for ever
-            self._touch(episode, life, to)
+            touch(episode, life, to)
             return
         life.turn += 1
-        self._step(episode, before, cause, to)
-        self._touch(episode, life, to)
+        note_step(self._state, episode, before, cause, to)
+        touch(episode, life, to)
 
     def _wake(self, episode: str, life: Life, cause: Cause, to: LifeEffects) -> None:
         before = life.standing.status
         if life.beside == SUPPRESSED:
-            life.handle_due_ms = _later(cause.now_ms, life.handle_ms)
+            life.handle_due_ms = later(cause.now_ms, life.handle_ms)
         life.beside, life.until_ms, life.why = "", -1, ""
-        life.due_ms = max(life.due_ms, _later(cause.now_ms, life.ack_ms)) if life.ack_ms >= 0 else -1
+        life.due_ms = max(life.due_ms, later(cause.now_ms, life.ack_ms)) if life.ack_ms >= 0 else -1
         life.turn += 1
-        self._step(episode, before, cause, to)
-        self._touch(episode, life, to)
+        note_step(self._state, episode, before, cause, to)
+        touch(episode, life, to)
 
     def prune(self, now_ms: int) -> None:
         """Forget what has been closed for more than a year, exceptions that are over, and settled orders."""
@@ -426,34 +316,7 @@ class Lives:
         for order_id in over:
             del state.orders[order_id]
 
-    # --- effects -----------------------------------------------------------------------------------------------------
 
-    def _step(
-        self, episode: str, before: str, cause: Cause, to: LifeEffects, *, note: dict[str, Any] | None = None
-    ) -> None:
-        life = self._state.lives[episode]
-        life.steps += 1
-        to.steps.append(
-            Step(
-                n=life.steps,
-                alert_id=episode,
-                index=cause.index,
-                at_ms=cause.now_ms,
-                before=before,
-                after=life.standing.status,
-                by=cause.by,
-                record_id=cause.record_id,
-                note=note or {},
-            )
-        )
-
-    def _touch(self, episode: str, life: Life, to: LifeEffects) -> None:
-        to.lives[episode] = None
-        due = life.until_ms if life.beside in (SNOOZED, SUPPRESSED) else life.due_ms
-        to.timers[episode] = due if due >= 0 and life.stage != CLOSED else None
-
-
-_RANK = {severity: rank for rank, severity in enumerate(("critical", "high", "medium", "low", "info"))}
 _NOTED = (
     "outcome", "referred_to", "duplicate_of", "reason", "until", "department", "order", "reply", "inspection", "evidence",
 )  # fmt: skip
@@ -469,10 +332,6 @@ def _deadlines(sla: tuple[int | None, int | None], severity: str) -> tuple[int, 
         ACK_MS.get(severity, -1) if ack_ms is None else ack_ms,
         HANDLE_MS.get(severity, -1) if handle_ms is None else handle_ms,
     )
-
-
-def _later(now_ms: int, by_ms: int) -> int:
-    return now_ms + by_ms if by_ms >= 0 else -1
 
 
 def _sooner(one_ms: int, other_ms: int) -> int:
