@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ledger.errors import DeskError
 from ledger.model import Anchor, Appended, Finding, LeafIndex, RecordId, StoredRecord, TreeSize, UnixMs
 from ledger.ports import AnchorStore, Desk, DeskDraft, EngineReader, LogReader, PortalStore
+
+if TYPE_CHECKING:
+    from ledger.rulebench.health import EngineState
+    from ledger.rulebench.sheet import RuleSheet
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +142,8 @@ class Services:
     """{"zh": …, "en": …} by rule id."""
     rule_numbers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """By rule id and input: "amount" or "span", where a bare number would say nothing."""
+    rules: Callable[[], tuple[EngineState, Sequence[RuleSheet]]] | None = None
+    """How each rule in force does, and what its file says. None: this installation has no engine to ask."""
     timezone: str = "Asia/Shanghai"
     """IANA name; all times on pages are shown in it."""
     https: bool = False

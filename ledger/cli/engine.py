@@ -13,7 +13,7 @@ from ledger import flow
 from ledger.adapters.keystore.signing import public_key_of
 from ledger.catalogue import Catalogue
 from ledger.cli.compose import PLATFORM_KEY, Installation, wall_clock_ms
-from ledger.cli.processes import settle_memory
+from ledger.cli.processes import ENGINE_STATUS_FILE, settle_memory
 from ledger.core.keys import load_public_key
 from ledger.core.submission import SUBMISSION_TYPE
 from ledger.evaluate import Evaluator, Platform, evaluate
@@ -28,7 +28,6 @@ POLL_S = 0.02
 
 NICENESS = 5
 LOCK_ASKED_EVERY_S = 1.0
-STATUS_FILE = "engine-status.json"
 
 
 def run(here: Installation, stop: threading.Event) -> None:
@@ -69,7 +68,7 @@ def run(here: Installation, stop: threading.Event) -> None:
 
 def _say(here: Installation, evaluator: Evaluator) -> None:
     """What only this process knows (`hazledger rules health` shows it): made again at each start, so in run/."""
-    path = here.config.state_dir / "run" / STATUS_FILE
+    path = here.config.state_dir / "run" / ENGINE_STATUS_FILE
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     beside = path.with_suffix(".part")
     beside.write_text(json.dumps({"as_of_ms": wall_clock_ms(), **evaluator.status()}))

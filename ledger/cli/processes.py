@@ -33,6 +33,7 @@ MIRROR_EVERY_S = 1.0
 # How often what the supervisor looked at and did is sealed into the log.
 WATCH_EVERY_S = 60.0
 STATUS_FILE = "anchor-status.json"
+ENGINE_STATUS_FILE = "engine-status.json"
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 """Of <malloc.h>."""
 _LARGEST_FROM_HEAP = 32 * 1024 * 1024
@@ -223,6 +224,15 @@ class _SayOnce:
         if self._last:
             _log.info("well again")
             self._last = ""
+
+
+def engine_said(state_dir: Path) -> dict[str, Any]:
+    """What the engine's process last wrote of itself: as_of_ms, costs_us, ruleset; nothing where it never ran."""
+    try:
+        said = json.loads((state_dir / "run" / ENGINE_STATUS_FILE).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return said if isinstance(said, dict) else {}
 
 
 class _Status:

@@ -6,13 +6,13 @@ import json
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ledger import config as configuration
 from ledger import faults, flow
 from ledger.catalogue import Catalogue
 from ledger.cli.compose import Installation, wall_clock_ms
-from ledger.cli.processes import STATUS_FILE, settle_memory
+from ledger.cli.processes import STATUS_FILE, engine_said, settle_memory
 from ledger.cli.rpc import RpcChainView
 from ledger.core.addresses import shown_address
 from ledger.core.trust import DEVELOPMENT
@@ -26,6 +26,12 @@ from ledger.ruletitles import rule_numbers, rule_titles
 from webapp import create_app
 from webapp.services import NotReady, Proof, Services, SessionRow
 
+if TYPE_CHECKING:
+    from ledger.follow import Sets
+    from ledger.rulebench.health import EngineState
+    from ledger.rulebench.sheet import RuleSheet
+
+DAY_MS = 86_400_000
 # The anchor worker writes its status every second; older than this it is not running.
 STATUS_STALE_MS = 15_000
 # No checkpoint for so long while the log grows: the sequencer is not signing.
@@ -43,6 +49,9 @@ class _Worker:
         self.catalogue = _Names(Catalogue.load())
         self._places, self._places_turn = Places(), threading.Lock()
         self._views: dict[str, RpcChainView] = {}
+        self._sets: Sets | None = None
+        self._sheets: dict[tuple[str, int], Sequence[RuleSheet]] = {}
+        self._rules_turn = threading.Lock()
         self.door = flow.Door(
             config.origin, flow.Directory(self.log), self.log, self.here.appender, findings=self.findings
         )
@@ -159,6 +168,24 @@ class _Worker:
         record = self.log.record(first)
         return record is not None and wall_clock_ms() - record.received > CHECKPOINT_STALE_MS
 
+    def rules(self) -> tuple[EngineState, Sequence[RuleSheet]]:
+        """How each rule does, and what its file says. The engine's code is loaded by the first who asks: most workers never do."""
+        from ledger.follow import Sets  # noqa: PLC0415
+        from ledger.rulebench.explain import set_at  # noqa: PLC0415
+        from ledger.rulebench.health import health  # noqa: PLC0415
+        from ledger.rulebench.sheet import sheets  # noqa: PLC0415
+
+        engine, now = self.here.stores.engine, wall_clock_ms()
+        with self._rules_turn:
+            if self._sets is None:
+                self._sets = Sets(self.here.rules(), engine.extra)
+            in_force = set_at(self.log, self._sets, int(engine.cursor()))
+            asked = (in_force.digest, now // DAY_MS)
+            if asked not in self._sheets:
+                self._sheets = {asked: sheets(in_force, now)}
+            found = self._sheets[asked]
+        return health(self.log, engine, in_force, engine_said(self.config.state_dir), now), found
+
     def sessions_of(self, username: str) -> list[SessionRow]:
         """Sessions that are neither revoked nor past their end."""
         return [SessionRow(*row) for row in self.here.stores.portal.sessions_of(username, wall_clock_ms())]
@@ -206,6 +233,7 @@ def build() -> Callable[..., Iterable[bytes]]:
             sessions_of=worker.sessions_of,
             notice=_notice(config),
             verify_arguments=f"--rpc {shown_address(config.chain.endpoints[0])}",
+            rules=worker.rules,
             rule_titles=rule_titles(),
             rule_numbers=rule_numbers(),
             timezone=config.timezone,

@@ -210,6 +210,10 @@ class QueueFilter:
     """By `core.life.urgency`, instead of newest first."""
     after: Urgency | None = None
     """With `urgent_first`: only what is less urgent than this cursor."""
+    due_by: UnixMs | None = None
+    """Only what had to be handled by then: the handling rate's whole."""
+    in_time: bool | None = None
+    """With `due_by`: only what was, or was not, closed or put under an order in time."""
 
 
 class EngineReader(Protocol):

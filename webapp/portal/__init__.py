@@ -10,12 +10,12 @@ from webapp.auth import current_session
 from webapp.context import services
 from webapp.i18n import LANGUAGE_COOKIE, LANGUAGES, language, pick
 from webapp.i18n import gettext as _
-from webapp.portal import alerts, enterprises, labels, names, overview, records, search, signin, trust
+from webapp.portal import alerts, enterprises, labels, names, overview, records, rules, search, signin, trust
 from webapp.portal.presenting import FILTERS
 from webapp.security import csrf_token
 
 COOKIE_YEAR_S = 365 * 24 * 3600
-FEATURES = (signin, overview, enterprises, records, alerts, trust, search)
+FEATURES = (signin, overview, enterprises, records, alerts, rules, trust, search)
 
 blueprint = Blueprint("portal", __name__)
 

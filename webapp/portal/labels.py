@@ -74,6 +74,26 @@ ALERT_VIEWS = {
     "closed": _l("Closed"),
     "all": _l("All"),
 }
+HANDLED = {
+    "due": _l("had to be handled by now"),
+    "in_time": _l("handled in time"),
+    "missed": _l("not handled in time"),
+}
+"""The handling rate: its whole, the part that it counts, and the rest."""
+RULE_STATES = {
+    "live": _l("live"),
+    "shadow": _l("in shadow"),
+    "draft": _l("draft"),
+    "retired": _l("retired"),
+}
+RULE_KINDS = {
+    "threshold": _l("a limit on one record or state"),
+    "window": _l("what adds up over time"),
+    "absence": _l("what did not come in time"),
+    "baseline": _l("beside what is usual"),
+    "reconcile": _l("two accounts that must agree"),
+    "list": _l("a list of combinations"),
+}
 ALERT_SORTS = {"urgent": _l("most urgent first"), "newest": _l("newest first")}
 OUTCOMES = {
     "violation_confirmed": _l("violation confirmed"),

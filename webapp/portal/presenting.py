@@ -11,6 +11,8 @@ from markupsafe import Markup
 from ledger.core.encoding import is_hex_32
 from ledger.core.quantity import format_mass, format_volume
 from ledger.core.record import parse_instant
+from ledger.guidance import law as law_named
+from ledger.guidance import what_to_do as form_named
 from ledger.model import Alert, RecordId
 from webapp.context import services
 from webapp.i18n import gettext as _
@@ -22,11 +24,14 @@ from webapp.portal.names import name_of
 _CODES = re.compile(r"(?<![0-9A-Za-z-])(?:[1-9][0-9]{1,6}-[0-9]{2}-[0-9]|[0-9A-HJ-NPQRTUWXY]{18})(?![0-9A-Za-z-])")
 _INSTANTS = re.compile(r"(?<![0-9A-Za-z-])[12][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,3})?Z")
 _HOLDER = re.compile(r"[0-9A-HJ-NPQRTUWXY]{18}")
+NOTHING = {"mass": "0 kg", "volume": "0 L"}
+"""In the unit that people weigh by: "0 mg" reads like a measurement."""
 DIMENSIONS = frozenset({"mass", "volume", "count"})
 NO_PLACE = frozenset(
     {"digest", "digests", "sha256", "hash", "keyid", "g", "root", "rules", "parameters", "catalogue", "ruleset"}
 )
 """Members that hold digests of other things: they are not looked up."""
+ESTIMATE_FIGURES = 3
 SHORT_ID = 12
 """Enough of a record_id to tell two rows apart; the whole one is in the link and on the record's page."""
 
@@ -46,11 +51,19 @@ def when_s(seconds: int | None) -> Markup:
 
 def amount(value: int, dimension: str) -> str:
     """An exact amount of base units with its unit."""
+    if value == 0 and dimension in NOTHING:
+        return NOTHING[dimension]
     if dimension == "mass":
         return format_mass(value)
     if dimension == "volume":
         return format_volume(value)
     return _("%(count)s pieces", count=f"{value:,}")
+
+
+def estimate(value: int, dimension: str) -> str:
+    """An estimate: three figures of it say all that is known."""
+    step = 10 ** max(len(str(abs(value))) - ESTIMATE_FIGURES, 0)
+    return amount(round(value / step) * step, dimension)
 
 
 def substance(code: str) -> str:
@@ -109,6 +122,17 @@ def rule_title(rule: str) -> str:
     return pick(services().rule_titles.get(rule))
 
 
+def law(reference: str) -> str:
+    """A rule's legal reference as people cite it."""
+    return law_named(reference, language())
+
+
+def what_to_do(template: str) -> tuple[str, str] | None:
+    """(what an order form is called, what to do first); None where the form is not known."""
+    found = form_named(template, language())
+    return found if found[0] else None
+
+
 def left(due_ms: int, now_ms: int) -> str:
     """How long until a deadline, or since it."""
     if due_ms >= now_ms:
@@ -146,6 +170,7 @@ FILTERS = {
     "when_s": when_s,
     "age": age,
     "amount": amount,
+    "estimate": estimate,
     "substance": substance,
     "named": named,
     "about": about,
@@ -164,5 +189,7 @@ FILTERS = {
     "readable": readable,
     "variety": variety,
     "holder_name": name_of,
+    "law": law,
+    "what_to_do": what_to_do,
     "pick": pick,
 }

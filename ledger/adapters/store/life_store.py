@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, case, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, case, false, func, not_, or_, select, tuple_
 
 from ledger.adapters.store.database import Database, Insert, chunks
 from ledger.adapters.store.schema.engine import alert as alert_table
@@ -64,6 +64,11 @@ class LifeReads:
             statement = statement.where(life_table.c.severity.in_(where.severities))
         if where.holder is not None:
             statement = statement.where(concerns(where.holder))
+        if where.due_by is not None:
+            statement = statement.where(life_table.c.handle_due_ms <= where.due_by)
+            done = func.coalesce(life_table.c.handled_ms <= life_table.c.handle_due_ms, false())
+            if where.in_time is not None:
+                statement = statement.where(done if where.in_time else not_(done))
         if where.rule is not None:
             statement = statement.where(alert_table.c.rule == where.rule)
         if where.urgent_first:

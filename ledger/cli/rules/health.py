@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from datetime import tzinfo
 from pathlib import Path
-from typing import Any
 
 import click
 
-from ledger.cli.compose import Installation, open_installation, state_option, wall_clock_ms
-from ledger.cli.engine import STATUS_FILE
+from ledger.cli.compose import open_installation, state_option, wall_clock_ms
 from ledger.cli.moments import local
+from ledger.cli.processes import engine_said
 from ledger.cli.rules.common import json_option, lang_option, print_json
 from ledger.core.verification.verdict import EXIT_FAILED, EXIT_OK
 from ledger.follow import Sets
@@ -41,21 +39,15 @@ def health_command(context: click.Context, state: Path | None, *, as_json: bool,
     here = open_installation(state)
     log, engine = here.stores.log, here.stores.engine
     sets = Sets(here.rules(), engine.extra)
-    found = health(log, engine, set_at(log, sets, int(engine.cursor())), _said(here), wall_clock_ms())
+    found = health(
+        log, engine, set_at(log, sets, int(engine.cursor())), engine_said(here.config.state_dir), wall_clock_ms()
+    )
     here.stores.close()
     if as_json:
         print_json(asdict(found))
     else:
         _show(found, lang, here.zone())
     context.exit(EXIT_OK if found.well else EXIT_FAILED)
-
-
-def _said(here: Installation) -> dict[str, Any]:
-    try:
-        said = json.loads((here.config.state_dir / "run" / STATUS_FILE).read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return said if isinstance(said, dict) else {}
 
 
 def _show(found: EngineState, lang: str, zone: tzinfo) -> None:

@@ -29,7 +29,7 @@ from ledger.model import Alert, LeafIndex, RecordId, StoredRecord
 from ledger.ports import LifeRow, QueueFilter, RecordFilter
 from webapp.context import services
 from webapp.i18n import gettext as _
-from webapp.portal.labels import ALERT_SORTS, ALERT_VIEWS
+from webapp.portal.labels import ALERT_SORTS, ALERT_VIEWS, HANDLED
 from webapp.portal.labels import SEVERITIES as SEVERITY_WORDS
 from webapp.portal.names import name_of
 from webapp.portal.presenting import rule_title
@@ -66,6 +66,8 @@ class Filters:
     severity: str = ""
     rule: str = ""
     holder: str = ""
+    handled: str = ""
+    """A part of the handling rate (`labels.HANDLED`)."""
     sort: str = FIRST_SORT
     after: str = ""
     """The cursor: with the most urgent first an `Urgency` with dots between, with the newest first a sequence."""
@@ -78,6 +80,7 @@ class Filters:
             "severity": self.severity,
             "rule": self.rule,
             "holder": self.holder,
+            "handled": self.handled,
             "sort": self.sort if self.sort != FIRST_SORT else "",
         }
         return {name: value for name, value in (given | changes).items() if value}
@@ -98,6 +101,7 @@ def read_filters(arguments: Mapping[str, str]) -> Filters:
         "severity": SEVERITIES.__contains__,
         "rule": lambda v: bool(_NAME.fullmatch(v)),
         "holder": lambda v: bool(_NAME.fullmatch(v)),
+        "handled": HANDLED.__contains__,
         "sort": ALERT_SORTS.__contains__,
     }
     given = {name: arguments.get(name, "").strip() for name in rules}
@@ -119,6 +123,8 @@ def sentence(filters: Filters) -> str:
         clauses.append(_("rule %(rule)s", rule=f"{filters.rule} {rule_title(filters.rule)}".rstrip()))
     if filters.holder:
         clauses.append(_("of %(holder)s", holder=name_of(filters.holder)))
+    if filters.handled:
+        clauses.append(str(HANDLED[filters.handled]))
     order = (
         _("Newest first, by when they were raised.")
         if filters.sort == "newest"
@@ -139,6 +145,8 @@ def page_of(filters: Filters) -> Page:
         holder=filters.holder or None,
         rule=filters.rule or None,
         urgent_first=filters.sort == "urgent",
+        due_by=services().clock() if filters.handled else None,
+        in_time={"in_time": True, "missed": False}.get(filters.handled),
     )
     cursor = _cursor(filters)
     before = None

@@ -27,7 +27,7 @@ def index() -> ResponseReturnValue:
     filters = queries.read_filters(request.args)
     # Read before the rows: an alert that comes between is then announced twice rather than never.
     live_after = queries.newest_sequence()
-    narrowed = bool(filters.rule or filters.holder)
+    narrowed = bool(filters.rule or filters.holder or filters.handled)
     return render_template(
         "alerts/index.html",
         page=queries.page_of(filters),
@@ -38,7 +38,7 @@ def index() -> ResponseReturnValue:
         count=queries.count,
         holders=[h for h in services().log.holders() if len(h) == 18],
         rules=services().rule_titles,
-        hears_new=OPEN in queries.VIEWS[filters.state],
+        hears_new=OPEN in queries.VIEWS[filters.state] and not filters.handled,
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ledger.core.ids import check_credit_code
 from ledger.model import Grant, StoredRecord
-from ledger.ports import LineRow, RecordFilter, StockRow
+from ledger.ports import LineRow, RecordFilter, StockRow, StreamRow
 from webapp.context import services
 from webapp.portal.alerts.queries import Row as AlertRow
 from webapp.portal.alerts.queries import most_urgent
@@ -40,6 +40,8 @@ class Enterprise:
     movements: Sequence[LineRow]
     alerts: Sequence[AlertRow]
     grants: Sequence[Grant]
+    streams: Sequence[StreamRow]
+    """Bulk material, as far as two counts have closed a balance of it."""
 
 
 def enterprises() -> list[str]:
@@ -93,4 +95,5 @@ def enterprise(holder: str) -> Enterprise:
         movements=engine.lines(holder=holder, limit=MOVEMENTS),
         alerts=most_urgent(ALERTS, holder=holder, statuses=None),
         grants=[grant for grant in services().log.grants() if grant.holder == holder],
+        streams=engine.streams(holder=holder),
     )
