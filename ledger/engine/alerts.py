@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from heapq import heapify, heappop, heappush
 from typing import Any
 
 from ledger.engine.contained import OUTSIDE, said
@@ -31,6 +30,7 @@ from ledger.engine.lives import TIMER, Lives
 from ledger.engine.registry import SUBJECTS
 from ledger.engine.rules import Rule
 from ledger.engine.state import RECOVERED_MS, FoldState, Health, Pending, Timer
+from ledger.engine.timers import Timers
 from ledger.engine.transpile import DOUBTS
 from ledger.engine.watches import Values
 from ledger.model import Alert, RecordId, UnixMs
@@ -55,8 +55,7 @@ class AlertBook:
         """Told of each row that is judged and by which rule, and (None) of each row as it comes; for explanations."""
         self.lives = Lives(state.life)
         self.inhibition = Inhibition(state.inhibition, rules, self.lives)
-        self._heap = [(timer.due_ms, timer_id) for timer_id, timer in state.timers.items()]
-        heapify(self._heap)
+        self._timers = Timers(state.timers)
         for rule_id in [*self._rules, RULE_ERROR]:
             state.health.setdefault(rule_id, Health())
             state.pending.setdefault(rule_id, {})
@@ -144,20 +143,8 @@ class AlertBook:
     def _set_timer(
         self, rule: Rule, name: str, pending: Pending, subject: str, row: dict[str, Any], due: int | None, to: Effects
     ) -> None:
-        timer_id = f"{rule.id}\x1f{name}"
-        before = self._state.timers.get(timer_id)
-        if due is None:
-            pending.row = {}
-            if before is not None:
-                del self._state.timers[timer_id]
-                to.timers[timer_id] = None
-            return
-        pending.row = row | {"subject": subject}
-        if before is None or before.due_ms != due:
-            timer = Timer(due, rule.id, name)
-            self._state.timers[timer_id] = timer
-            to.timers[timer_id] = timer
-            heappush(self._heap, (due, timer_id))
+        pending.row = {} if due is None else row | {"subject": subject}
+        self._timers.put(rule.id, name, due, to.timers)
 
     def _clear(self, rule: Rule, name: str, pending: Pending, moment: Moment, to: Effects) -> None:
         pending.since.clear()
@@ -289,23 +276,15 @@ class AlertBook:
 
     def next_due(self) -> UnixMs | None:
         """When the next timer is due; None when none is set."""
-        while self._heap:
-            due_ms, timer_id = self._heap[0]
-            timer = self._state.timers.get(timer_id)
-            if timer is not None and timer.due_ms == due_ms:
-                return UnixMs(due_ms)
-            heappop(self._heap)  # cleared or put off since
-        return None
+        return self._timers.next_due()
 
     def fire_due(self, moment: Moment, to: Effects) -> None:
         """Fire every timer that is due, by (due, id)."""
-        while (due_ms := self.next_due()) is not None and due_ms <= moment.now_ms:
-            _, timer_id = heappop(self._heap)
-            self._fire(timer_id, self._state.timers.pop(timer_id), moment, to)
+        while (timer := self._timers.take_due(moment.now_ms, to.timers)) is not None:
+            self._fire(timer, moment, to)
 
-    def _fire(self, timer_id: str, timer: Timer, moment: Moment, to: Effects) -> None:
+    def _fire(self, timer: Timer, moment: Moment, to: Effects) -> None:
         """Evaluate the rule again on the row that waited."""
-        to.timers[timer_id] = None
         if timer.rule == TIMER:
             self.lives.fire(timer.fingerprint, Cause(moment.index, moment.record_id, moment.now_ms), to.life)
             self._set_life_timers(to)
@@ -414,15 +393,7 @@ class AlertBook:
 
     def _set_life_timers(self, to: Effects) -> None:
         for episode, due_ms in to.life.timers.items():
-            timer_id = f"{TIMER}\x1f{episode}"
-            before = self._state.timers.get(timer_id)
-            if due_ms is None:
-                if before is not None:
-                    del self._state.timers[timer_id]
-                    to.timers[timer_id] = None
-            elif before is None or before.due_ms != due_ms:
-                self._state.timers[timer_id] = to.timers[timer_id] = Timer(due_ms, TIMER, episode)
-                heappush(self._heap, (due_ms, timer_id))
+            self._timers.put(TIMER, episode, due_ms, to.timers)
         to.life.timers.clear()
 
     def prune(self, now_ms: int) -> None:
