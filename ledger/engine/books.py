@@ -15,6 +15,7 @@ from ledger.engine.goods import Goods
 from ledger.engine.inputs import Input, balance_key, base_amount, key_parts, plausible_ms, unix_ms
 from ledger.engine.ranges import check_counted, check_moves
 from ledger.engine.state import Account, Book, Count, FoldState, Store, book_key
+from ledger.engine.statistics.fixed import LIMIT_PPM, clamp
 from ledger.engine.topics.base import Row, common
 from ledger.errors import RuleError
 from ledger.model import UnixMs
@@ -414,5 +415,5 @@ def _store_row(base: dict[str, Any], at: str, store: Store) -> dict[str, Any]:
         "known": capacity is not None and capacity > 0,
         "capacity": capacity or 0,
         "stock": stock,
-        "fill_ppm": stock * accounts.PPM // capacity if capacity else 0,
+        "fill_ppm": clamp(stock * accounts.PPM // capacity, LIMIT_PPM) if capacity else 0,
     }

@@ -126,7 +126,11 @@ def test_book__stocktake_corrected_to_another_room__the_goods_lie_there():
     stores = {at[-2:]: store.stock["mass"] for at, store in run.state.stores.items()}
     assert stores == {"R1": 3 * KG, "R2": 0, "R3": 9 * KG}
     run.correct(first, line(10), line(7, store="R2"), at=3 * HOUR)
-    assert {at[-2:]: store.stock["mass"] for at, store in run.state.stores.items()} == {"R1": 9 * KG, "R2": 7 * KG, "R3": 0}
+    assert {at[-2:]: store.stock["mass"] for at, store in run.state.stores.items()} == {
+        "R1": 9 * KG,
+        "R2": 7 * KG,
+        "R3": 0,
+    }
     run.stocktake(line(2, store="R2"), at=4 * HOUR)
     assert {at[-2:]: store.stock["mass"] for at, store in run.state.stores.items()} == {"R1": 0, "R2": 2 * KG, "R3": 0}
 
@@ -267,3 +271,11 @@ def test_key__of_a_book__is_stable():
     run = Run()
     run.stocktake(line(1))
     assert list(run.state.books["A/S1/B1"].accounts) == [KEY]
+
+
+def test_store__of_a_milligram_that_tonnes_are_put_into__is_over_its_capacity_and_no_error_of_the_rule():
+    run = Run()
+    store = {"id": "R1", "book": "B1", "class": "room", "capacity": {"value": "1", "unit": "MGM"}}
+    run.put("place", {"sites": [{"site": "S1", "zone": "Asia/Shanghai", "stores": [store]}]}, book="office")
+    run.move("in", line("10000000000"), at=HOUR)
+    assert ("A02", 0) in run.alerts and "RULE-ERROR" not in dict(run.alerts)
