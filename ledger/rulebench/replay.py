@@ -18,9 +18,9 @@ import msgspec
 from ledger.engine.goods import Classifier
 from ledger.engine.inputs import parse_input
 from ledger.engine.state import FoldState, decode_state, encode_state
-from ledger.errors import StoreError
+from ledger.errors import RuleError, StoreError
 from ledger.follow import Follower, Platform, Sets
-from ledger.model import Alert
+from ledger.model import Alert, LeafIndex
 from ledger.ports import EngineStore, LogReader, RecordFilter
 from ledger.rulesets import announced, engines, present_engine
 
@@ -88,88 +88,190 @@ def replay(
 
     Raises: StoreError.
     """
-    cursor, snapshot, at, _, _ = store.load()
-    end = int(cursor) if to is None else min(to, int(cursor))
-    follower = Follower(log, sets, classifier, platform_of(log), filling=filling)
-    sides = _Sides(_kept(store, end))
-    compared = snapshot is not None and at <= end
-    before = b""
-    for stop in sorted({int(at) if compared else end, end}):
-        for effects in follower.batches(stop):
-            for raised in effects.raised:
-                sides.replayed(replace(raised.alert, record_id=raised.record_id))
-            if progress is not None:
-                progress(follower.state.next_index)
-        if compared and stop == at:
-            before = encode_state(follower.state)
-    sides.end()
-    # A state is megabytes: written once where both ends are one place, and read again only where something differs.
-    after = before if compared and at == end else encode_state(follower.state)
-    done = Replayed(
-        end=end,
-        alerts=sides.count,
-        alerts_digest=sides.mine.hexdigest(),
-        kept_alerts_digest=sides.theirs.hexdigest(),
-        state_digest=_digest(after),
-        snapshot_index=int(at) if compared else None,
-        snapshot_digest=_digest(before) if compared else None,
-        kept_snapshot_digest=_digest(snapshot) if compared and snapshot is not None else None,
-        rulesets=[(int(index), digest) for index, digest in announced(log) if index < end],
-        problems=sorted(sets.problems.values()),
-        engine=present_engine(),
-        other_engines=[(int(at), by) for at, by in engines(log) if at < end and by != present_engine()],
-        differences=sides.differences,
-    )
-    if compared and snapshot is not None and done.snapshot_digest != done.kept_snapshot_digest:
-        done.differences += _state_differences(before, snapshot)
-    return done
+    one = Replay(log, store, sets, classifier, to=to, filling=filling)
+    one.run(progress)
+    return one.result()
 
 
-class _Sides:
-    """The alerts of the replay beside those in the table, both in the order of the stream."""
+class _Work(msgspec.Struct):
+    """A replay on its way, as `save` keeps it. Digests are chained, so that they can be gone on with."""
 
-    def __init__(self, kept: Iterator[Alert]) -> None:
-        self._kept = kept
-        self.count = 0
-        self.mine = hashlib.sha256(b"hazledger/alerts/v1\n")
-        self.theirs = hashlib.sha256(b"hazledger/alerts/v1\n")
-        self.differences: list[Difference] = []
+    form: str
+    log: str
+    engine: str
+    end: int
+    state: bytes = b""
+    last: str = ""
+    """record_id of the last entry that was folded."""
+    alerts: int = 0
+    mine: bytes = hashlib.sha256(b"hazledger/alerts/v1\n").digest()
+    theirs: bytes = hashlib.sha256(b"hazledger/alerts/v1\n").digest()
+    seq: int = 0
+    """Up to where the table of alerts was read."""
+    snapshot: tuple[int, str, str] | None = None
+    """Index, digest of the replayed state there, digest of the kept one."""
+    problems: list[str] = []
+    differences: list[Difference] = []
 
-    def replayed(self, alert: Alert) -> None:
-        self.count += 1
-        mine = _columns(alert)
-        self.mine.update(_line(mine))
-        other = next(self._kept, None)
-        if other is None:
-            self._differs(alert, "", mine, None)
-            return
-        theirs = _columns(other)
-        self.theirs.update(_line(theirs))
-        for column, value in mine.items():
-            if theirs[column] != value:
-                self._differs(alert, column, value, theirs[column])
-                return
 
-    def end(self) -> None:
+_FORM = "hazledger/replay-work/v1"
+
+
+class Replay:
+    """A replay on its way; `save` and `resumed` carry it over an interruption."""
+
+    def __init__(
+        self,
+        log: LogReader,
+        store: EngineStore,
+        sets: Sets,
+        classifier: Classifier,
+        *,
+        to: int | None = None,
+        filling: Callable[[int], None] | None = None,
+        work: _Work | None = None,
+    ) -> None:
+        cursor = int(store.cursor())
+        end = cursor if to is None else min(to, cursor)
+        self._work = work or _Work(_FORM, log.origin(), present_engine(), end)
+        self._log, self._store, self._sets = log, store, sets
+        state = decode_state(self._work.state) if self._work.state else None
+        self._follower = Follower(log, sets, classifier, platform_of(log), state, filling=filling)
+        self._kept = self._kept_alerts()
+
+    @property
+    def end(self) -> int:
+        """The entry before which it ends."""
+        return self._work.end
+
+    @property
+    def next_index(self) -> int:
+        return self._follower.state.next_index
+
+    def run(self, progress: Callable[[int], None] | None = None, stop: Callable[[], bool] = lambda: False) -> bool:
+        """Fold up to the end, or until `stop()`; whether the end was reached. Raises StoreError."""
+        _, snapshot, at, _, _ = self._store.load()
+        compared = snapshot is not None and self.next_index <= at <= self.end and self._work.snapshot is None
+        for until in sorted({int(at) if compared else self.end, self.end}):
+            for effects in self._follower.batches(until):
+                for raised in effects.raised:
+                    self._replayed(replace(raised.alert, record_id=raised.record_id))
+                if progress is not None:
+                    progress(self.next_index)
+                # Between two batches only: one that is cut off would leave half a state.
+                if stop() and self.next_index < self.end:
+                    return False
+            if compared and snapshot is not None and until == at:
+                self._compare(int(at), snapshot)
         for other in self._kept:
-            self.count += 1
-            theirs = _columns(other)
-            self.theirs.update(_line(theirs))
-            self._differs(other, "", None, theirs)
+            self._take(None, other)
+        return True
+
+    def result(self) -> Replayed:
+        """What was found, once `run` has come to the end."""
+        work, end = self._work, self.end
+        index, mine, kept = work.snapshot or (None, None, None)
+        # A state is megabytes: written once where both ends are one place.
+        state_digest = mine if mine is not None and index == end else _digest(encode_state(self._follower.state))
+        return Replayed(
+            end=end,
+            alerts=work.alerts,
+            alerts_digest=work.mine.hex(),
+            kept_alerts_digest=work.theirs.hex(),
+            state_digest=state_digest,
+            snapshot_index=index,
+            snapshot_digest=mine,
+            kept_snapshot_digest=kept,
+            rulesets=[(int(at), digest) for at, digest in announced(self._log) if at < end],
+            problems=sorted({*work.problems, *self._sets.problems.values()}),
+            engine=present_engine(),
+            other_engines=[(int(at), by) for at, by in engines(self._log) if at < end and by != present_engine()],
+            differences=work.differences,
+        )
+
+    # --- comparing ---------------------------------------------------------------------------------------------------
+
+    def _replayed(self, alert: Alert) -> None:
+        self._take(alert, next(self._kept, None))
+
+    def _take(self, mine: Alert | None, theirs: Alert | None) -> None:
+        """One more alert of the log, of the table, or of both."""
+        work = self._work
+        work.alerts += 1
+        columns = None if mine is None else _columns(mine)
+        others = None if theirs is None else _columns(theirs)
+        if columns is not None:
+            work.mine = hashlib.sha256(work.mine + _line(columns)).digest()
+        if others is not None:
+            work.theirs = hashlib.sha256(work.theirs + _line(others)).digest()
+        named = mine or theirs
+        if named is None or columns == others:
+            return
+        if columns is None or others is None:
+            self._differs(named, "", columns, others)
+            return
+        column = next(name for name in columns if columns[name] != others[name])
+        self._differs(named, column, columns[column], others[column])
 
     def _differs(self, alert: Alert, column: str, mine: Any, theirs: Any) -> None:
-        if len(self.differences) < MAX_DIFFERENCES:
-            row = f"seq {self.count}, {alert.rule} {alert.alert_id[:12]} at entry {alert.first_index}"
-            self.differences.append(Difference("alert", row, column, mine, theirs))
+        if len(self._work.differences) < MAX_DIFFERENCES:
+            row = f"seq {self._work.alerts}, {alert.rule} {alert.alert_id[:12]} at entry {alert.first_index}"
+            self._work.differences.append(Difference("alert", row, column, mine, theirs))
+
+    def _compare(self, at: int, snapshot: bytes) -> None:
+        replayed = encode_state(self._follower.state)
+        self._work.snapshot = (at, _digest(replayed), _digest(snapshot))
+        if replayed != snapshot:
+            self._work.differences += _state_differences(replayed, snapshot)
+
+    def _kept_alerts(self) -> Iterator[Alert]:
+        while page := self._store.alerts(after_seq=self._work.seq, limit=PAGE):
+            for seq, alert in page:
+                self._work.seq = seq
+                if alert.first_index < self.end:
+                    yield alert
+
+    # --- interruptions -----------------------------------------------------------------------------------------------
+
+    def save(self) -> bytes:
+        """All that was done so far, for `resumed`."""
+        work = self._work
+        work.state = encode_state(self._follower.state)
+        work.last = _name_before(self._log, self.next_index)
+        work.problems = sorted({*work.problems, *self._sets.problems.values()})
+        return msgspec.msgpack.encode(work)
 
 
-def _kept(store: EngineStore, end: int) -> Iterator[Alert]:
-    after = 0
-    while page := store.alerts(after_seq=after, limit=PAGE):
-        for seq, alert in page:
-            after = seq
-            if alert.first_index < end:
-                yield alert
+def resumed(
+    data: bytes,
+    log: LogReader,
+    store: EngineStore,
+    sets: Sets,
+    classifier: Classifier,
+    *,
+    filling: Callable[[int], None] | None = None,
+) -> Replay:
+    """The replay that `save` left. Raises RuleError `work-file` when it is of another log, history or program."""
+
+    def wrong(why: str) -> RuleError:
+        return RuleError(f"this work file {why}; start the replay anew", code="work-file")
+
+    try:
+        work = msgspec.msgpack.decode(data, type=_Work)
+    except msgspec.MsgspecError:
+        raise wrong("cannot be read") from None
+    state = decode_state(work.state)
+    if (work.form, work.engine) != (_FORM, present_engine()) or state is None:
+        raise wrong("is of another program")
+    if work.log != log.origin() or work.last != _name_before(log, state.next_index):
+        raise wrong("is of another log, or of another history of it")
+    return Replay(log, store, sets, classifier, filling=filling, work=work)
+
+
+def _name_before(log: LogReader, index: int) -> str:
+    """record_id of the entry before this one; "" at the log's beginning."""
+    before = log.records(LeafIndex(index - 1), 1) if index else []
+    return before[0].record_id if before else ""
 
 
 def _columns(alert: Alert) -> dict[str, Any]:

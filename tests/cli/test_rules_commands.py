@@ -3,6 +3,8 @@
 import gc
 import json
 import re
+from contextlib import nullcontext
+from pathlib import Path
 from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
@@ -182,3 +184,16 @@ def test_folding__also_when_it_fails__leaves_the_collector_as_it_was():
         assert gc.get_threshold()[0] > before[0] and gc.get_freeze_count() > frozen
         raise KeyError
     assert gc.get_threshold() == before and gc.get_freeze_count() == 0
+
+
+def test_replay__interrupted__exit_3_and_goes_on_where_it_was(here, tmp_path, monkeypatch):
+    work = str(tmp_path / "replay.work")
+    assert "there is no interrupted replay" in str(CliRunner().invoke(cli, ["rules", "replay", "--resume", "--work", work]).exception)
+    assert "leave --to out" in typed("rules", "replay", "--resume", "--to", "5", "--work", work, status=2)
+    whole = json.loads(typed("rules", "replay", "--json"))
+    with monkeypatch.context() as during:
+        during.setattr("ledger.follow.BATCH", 2)
+        during.setattr("ledger.cli.rules.replay.interruptible", lambda: nullcontext(lambda: True))
+        assert "interrupted at entry 2; go on with --resume" in typed("rules", "replay", "--work", work, status=3)
+    assert json.loads(typed("rules", "replay", "--json", "--resume", "--work", work)) == whole
+    assert not Path(work).exists()

@@ -2,9 +2,13 @@
 
 from dataclasses import replace as changed
 
+import pytest
+from msgspec.structs import replace
+
 from ledger.engine.rules import load_rules
+from ledger.errors import RuleError
 from ledger.follow import Sets
-from ledger.rulebench.replay import replay
+from ledger.rulebench.replay import Replay, replay, resumed
 from ledger.rulesets import announced, engines, present_catalogue, present_engine
 from tests.engine.helpers import Classifier
 from tests.test_rule_versions import A, B, World, _played, event, level, rules
@@ -145,3 +149,69 @@ def test_replay__legal_numbers_that_changed_since__are_those_that_were_kept_with
     world.change(level(90, version=2), event())
     done = replayed(world)
     assert done.equal and not done.problems
+
+
+def _interrupted(world, at):
+    """A replay that stopped at or behind this entry, and what it kept."""
+    one = Replay(world.log, world.store, Sets(world.present, world.store.extra), Classifier())
+    one.run(stop=lambda: one.next_index >= at)
+    return one, one.save()
+
+
+def _resumed(world, data):
+    return resumed(data, world.log, world.store, Sets(world.present, world.store.extra), Classifier())
+
+
+def test_replay__interrupted_anywhere_and_resumed__is_the_uninterrupted_one(monkeypatch):
+    monkeypatch.setattr("ledger.follow.BATCH", 3)
+    world = played(monkeypatch)
+    whole = replayed(world)
+    assert whole.equal
+    stopped = set()
+    for at in range(0, whole.end, 2):
+        one, data = _interrupted(world, at)
+        again = _resumed(world, data)
+        assert again.next_index == one.next_index and again.end == whole.end
+        assert again.run() and again.result() == whole
+        stopped.add(one.next_index)
+    assert len(stopped) > 5
+
+
+def test_replay__resumed__still_knows_what_differed_before_and_finds_what_differs_after(monkeypatch):
+    monkeypatch.setattr("ledger.follow.BATCH", 3)
+    world = played(monkeypatch)
+    rows = world.store.alert_rows
+    for name in (list(rows)[0], list(rows)[-1]):
+        rows[name] = changed(rows[name], severity="info")
+    whole = replayed(world)
+    assert len(whole.differences) == 2
+    _, data = _interrupted(world, rows[list(rows)[0]].first_index + 1)
+    again = _resumed(world, data)
+    assert again.run() and again.result() == whole
+
+
+def test_replay__resumed_while_the_service_goes_on__ends_where_it_was_to_end(monkeypatch):
+    monkeypatch.setattr("ledger.follow.BATCH", 3)
+    world = played(monkeypatch)
+    end = int(world.store.cursor_)
+    _, data = _interrupted(world, end // 2)
+    world.put(B, 500)
+    world.run()
+    again = _resumed(world, data)
+    assert again.run() and again.result().equal and again.result().end == end < world.store.cursor_
+
+
+def test_resumed__of_another_log_history_or_program__refused(monkeypatch):
+    world = played(monkeypatch)
+    _, data = _interrupted(world, 5)
+    with pytest.raises(RuleError, match="cannot be read"):
+        _resumed(world, b"\x00")
+    other = played(monkeypatch)
+    at = Replay(world.log, world.store, Sets(world.present, world.store.extra), Classifier())
+    at.run(stop=lambda: at.next_index >= 5)
+    other.log.entries[at.next_index - 1] = replace(other.log.entries[at.next_index - 1], record_id="0" * 64)
+    with pytest.raises(RuleError, match="another history"):
+        _resumed(other, data)
+    monkeypatch.setattr("ledger.rulebench.replay.present_engine", lambda: "engine-0.other")
+    with pytest.raises(RuleError, match="another program"):
+        _resumed(world, data)

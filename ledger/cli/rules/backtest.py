@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import re
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -16,16 +13,25 @@ import click
 from ledger.adapters.files import write_whole
 from ledger.catalogue import Catalogue
 from ledger.cli.compose import Installation, open_installation, state_option
-from ledger.cli.rules.common import Progress, folding, json_option, lang_option, print_json, read_files
+from ledger.cli.rules.common import (
+    EXIT_INTERRUPTED,
+    Progress,
+    folding,
+    interruptible,
+    json_option,
+    lang_option,
+    print_json,
+    read_files,
+    read_work,
+)
 from ledger.core.verification.verdict import EXIT_FAILED, EXIT_OK
-from ledger.errors import ConfigError, RuleError
+from ledger.errors import RuleError
 from ledger.model import UnixMs
 from ledger.rulebench.backtest import BackTest, received_span, resumed, stretch
 from ledger.rulebench.drafts import load_running, rules_in
 from ledger.rulebench.outcome import Expectations, Summary, summary
 from ledger.rulesets import RuleSet
 
-EXIT_INTERRUPTED = 3
 _INDEX = re.compile(r"[0-9]{1,15}")
 
 
@@ -89,11 +95,7 @@ def backtest_command(
     file = work or Path(f"backtest-{name}.work")
     catalogue = Catalogue.load()
     if resume:
-        try:
-            data = file.read_bytes()
-        except OSError as error:
-            raise ConfigError(f"there is no interrupted back-test in {file}: {error.strerror}") from error
-        test = resumed(data, log, rules, name, catalogue)
+        test = resumed(read_work(file, "back-test"), log, rules, name, catalogue)
     else:
         zone = here.zone()
         days = stretch(log, _day_ms(from_, zone, 0), _day_ms(to, zone, 1))
@@ -103,7 +105,7 @@ def backtest_command(
             raise RuleError("nothing was received in this stretch")
         test = BackTest(log, rules, name, catalogue, start=start, end=end)
     bar = Progress(f"backtest {name}", test.end)
-    with _interruptible() as stop, folding():
+    with interruptible() as stop, folding():
         reached = test.run(bar, stop)
     bar.close()
     if not reached:
@@ -145,23 +147,6 @@ def _day_ms(text: str | None, zone: ZoneInfo, more_days: int) -> UnixMs | None:
     except (ValueError, OverflowError):
         raise click.UsageError(f"{text!r} is no day such as 2026-03-01, and no entry's index") from None
     return UnixMs(int(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp() * 1000))
-
-
-@contextmanager
-def _interruptible() -> Iterator[Callable[[], bool]]:
-    """Whether Ctrl-C was pressed; the second time it ends the command."""
-    pressed: list[int] = []
-
-    def on_signal(number: int, _frame: object) -> None:
-        if pressed:
-            raise KeyboardInterrupt
-        pressed.append(number)
-
-    before = signal.signal(signal.SIGINT, on_signal)
-    try:
-        yield lambda: bool(pressed)
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _show(done: Summary, title: str, lang: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -15,6 +16,7 @@ import click
 
 from ledger.errors import ConfigError
 
+EXIT_INTERRUPTED = 3
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")
 lang_option = click.option(
     "--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Language of titles and reasons."
@@ -99,3 +101,28 @@ class Progress:
         """Go on on the next line."""
         if self._on and self._shown > self._started:
             click.echo("", err=True)
+
+
+@contextmanager
+def interruptible() -> Iterator[Callable[[], bool]]:
+    """Whether Ctrl-C was pressed; the second time it ends the command."""
+    pressed: list[int] = []
+
+    def on_signal(number: int, _frame: object) -> None:
+        if pressed:
+            raise KeyboardInterrupt
+        pressed.append(number)
+
+    before = signal.signal(signal.SIGINT, on_signal)
+    try:
+        yield lambda: bool(pressed)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def read_work(file: Path, what: str) -> bytes:
+    """What an interrupted command left. Raises ConfigError."""
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"there is no interrupted {what} in {file}: {error.strerror}") from error

@@ -8,12 +8,21 @@ from pathlib import Path
 
 import click
 
+from ledger.adapters.files import write_whole
 from ledger.catalogue import Catalogue
 from ledger.cli.compose import open_installation, state_option
-from ledger.cli.rules.common import Progress, folding, json_option, print_json
+from ledger.cli.rules.common import (
+    EXIT_INTERRUPTED,
+    Progress,
+    folding,
+    interruptible,
+    json_option,
+    print_json,
+    read_work,
+)
 from ledger.core.verification.verdict import EXIT_FAILED, EXIT_OK
 from ledger.follow import Sets
-from ledger.rulebench.replay import Replayed, replay
+from ledger.rulebench.replay import Replay, Replayed, resumed
 
 MAX_SHOWN = 200
 
@@ -26,30 +35,55 @@ MAX_SHOWN = 200
     metavar="INDEX",
     help="End before this entry [default: where the engine stands].",
 )
+@click.option(
+    "--work",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("replay.work"),
+    show_default=True,
+    help="Where an interrupted replay is kept.",
+)
+@click.option("--resume", is_flag=True, help="Go on with the interrupted replay in the work file.")
 @json_option
 @click.pass_context
-def replay_command(context: click.Context, state: Path | None, *, to: int | None, as_json: bool) -> None:
+def replay_command(
+    context: click.Context, state: Path | None, *, to: int | None, work: Path, resume: bool, as_json: bool
+) -> None:
     """Fold the log again from entry 0, and compare with the alerts that were raised and the state that is kept.
 
     Prints the digest of the alert table and of the state, and where they first differ. The rules in force at each entry are
     those of the newest `ruleset` entry before it; their texts are kept with the engine's tables. Reads the installation (or
     a copy of it, on an auditor's machine) and changes nothing; the service may go on meanwhile. For all other tables:
-    `hazledger audit`.
+    `hazledger audit`. Ctrl-C keeps what was done: go on with --resume.
 
     \b
-    Exit code: 0 the same, 1 something differs or a rule set cannot be had, 2 usage or settings.
+    Exit code: 0 the same, 1 something differs or a rule set cannot be had, 2 usage or settings, 3 interrupted.
     \b
-    Example:
+    Examples:
       hazledger rules replay --state /srv/hazledger
+      hazledger rules replay --state /srv/hazledger --resume
     """
+    if resume and to is not None:
+        raise click.UsageError("--resume goes on to where the interrupted replay was to end; leave --to out")
     here = open_installation(state)
     log, store = here.stores.log, here.stores.engine
     sets = Sets(here.rules(), store.extra)
     end = min(to or int(store.cursor()), int(store.cursor()))
-    bar, filling = Progress("replay", end), Progress("  back-filling new rules", end)
-    with folding():
-        done = replay(log, store, sets, Catalogue.load(), to=to, progress=bar, filling=filling)
+    filling, catalogue = Progress("  back-filling new rules", end), Catalogue.load()
+    if resume:
+        one = resumed(read_work(work, "replay"), log, store, sets, catalogue, filling=filling)
+    else:
+        one = Replay(log, store, sets, catalogue, to=to, filling=filling)
+    bar = Progress("replay", one.end)
+    with interruptible() as stop, folding():
+        reached = one.run(bar, stop)
     bar.close()
+    if not reached:
+        write_whole(work, one.save())
+        click.echo(f"interrupted at entry {one.next_index:,}; go on with --resume (kept in {work})", err=True)
+        context.exit(EXIT_INTERRUPTED)
+    if resume:
+        work.unlink(missing_ok=True)
+    done = one.result()
     here.stores.close()
     if as_json:
         print_json(asdict(done) | {"equal": done.equal})
