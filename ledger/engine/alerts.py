@@ -156,15 +156,21 @@ class AlertBook:
             del self._state.pending[rule.id][name]
 
     def _rest(self, pending: Pending, moment: Moment, to: Effects) -> None:
-        """No band holds now. Its alert hears of that, and goes on all the same."""
+        """No band holds now. Its alert hears of that, and goes on all the same.
+
+        What ended it may have happened before the alert was said, and have come late: then that was not so, and is taken back.
+        """
         if pending.active:
             pending.active = False
-            self.hears(pending.alert_id, False, moment, to)
+            pending.was_so = pending.was_so or not _disproves(moment, pending)
+            self.hears(pending.alert_id, False, moment, to, disproved=not pending.was_so)
 
-    def hears(self, alert_id: str, holds: bool, moment: Moment, to: Effects) -> None:
-        """The condition that an alert is about ceased, or holds again."""
+    def hears(self, alert_id: str, holds: bool, moment: Moment, to: Effects, *, disproved: bool = False) -> None:
+        """The condition that an alert is about ceased (was never there: `disproved`), or holds again."""
         self.lives.holds_again(alert_id, holds, to.life)
         episode, cause = self.lives.episode_of(alert_id), Cause(moment.index, moment.record_id, moment.now_ms)
+        if disproved:
+            self.lives.take_back(alert_id, cause, -1, "", to.life)
         if holds:
             self.inhibition.held_again(episode, cause, to.life)
         else:
@@ -183,6 +189,12 @@ class AlertBook:
         worse = worse and not begins
         if not pending.active and not begins:
             self.hears(pending.alert_id, True, moment, to)
+        if not begins and not worse and (band != pending.band or not pending.active):
+            self._weigh(rule, band, pending, moment, to)
+        if not pending.active or begins or worse:
+            pending.from_ms = moment.now_ms
+        if begins:
+            pending.was_so = False
         pending.last_held_ms = moment.now_ms
         pending.active = SUBJECTS[subject].level
         pending.band = band
@@ -195,6 +207,22 @@ class AlertBook:
         late = row["received_ms"] - row["event_ms"] > LATE_MS
         pending.alert_id, pending.alerted_band = alert_id, band
         pending.alert_record = self.say(rule, band, row, moment, to, late=late, revised=revised)
+
+    def _weigh(self, rule: Rule, band: int, pending: Pending, moment: Moment, to: Effects) -> None:
+        """A band other than before holds, none that is worse than what was said: what of that stands."""
+        taken_back = self.lives.is_taken_back(pending.alert_id)
+        if band > pending.alerted_band and (taken_back or (pending.active and _disproves(moment, pending))):
+            self.stands(rule, pending.alert_id, band, moment, to)
+        elif taken_back:
+            self.stands(rule, pending.alert_id, None, moment, to)
+
+    def stands(self, rule: Rule, alert_id: str, band: int | None, moment: Moment, to: Effects) -> None:
+        """Of an alert, late data leave this milder band; None: it stands as it was said."""
+        cause = Cause(moment.index, moment.record_id, moment.now_ms)
+        if band is None:
+            self.lives.stand_by(alert_id, cause, to.life)
+        else:
+            self.lives.take_back(alert_id, cause, band, rule.bands[band].severity, to.life)
 
     def say(
         self,
@@ -259,8 +287,10 @@ class AlertBook:
 
     def settle(self, moment: Moment, to: Effects) -> None:
         """After an entry, when all rules have seen it."""
+        cause = Cause(moment.index, moment.record_id, moment.now_ms)
         if self.inhibition.unsettled:
-            self.inhibition.settle(Cause(moment.index, moment.record_id, moment.now_ms), to.life)
+            self.inhibition.settle(cause, to.life)
+        self.lives.settle(cause, to.life)
         if to.life.timers:
             self._set_life_timers(to)
 
@@ -410,6 +440,11 @@ class AlertBook:
             ]
             for name in over:
                 del pendings[name]
+
+
+def _disproves(moment: Moment, pending: Pending) -> bool:
+    """Whether what is known now had happened already when it was said that this is so."""
+    return 0 <= moment.event_ms <= pending.from_ms
 
 
 def _for_orders(rule: Rule) -> dict[str, Any]:

@@ -47,6 +47,8 @@ class Episode(msgspec.Struct, array_like=True):
     alert_record: str = ""
     alerted_band: int = -1
     """The worst that was said."""
+    joined: list[str] = []
+    """Alerts of episodes that it joined: they are about it from then on."""
 
 
 class Course(msgspec.Struct, array_like=True):
@@ -94,8 +96,8 @@ def settle(course: Course, quiet_ms: int) -> tuple[list[Episode], list[Episode]]
     """Derive the episodes again from the marks: (those with marks, those that have just lost their last).
 
     An episode takes over the alert of the earliest one that it overlaps or follows within the quiet time. Where that had
-    lost its marks, it is the same episode again. Others that it joined are part of it from then on: their alerts stand,
-    and neither recover nor get worse.
+    lost its marks, it is the same episode again. Others that it joined are part of it from then on: their alerts stand as
+    long as it does, and do not get worse.
     """
     if len(course.marks) > MOST_MARKS:
         clusters = _clusters(course.marks[: -MOST_MARKS // 2], quiet_ms)
@@ -112,6 +114,10 @@ def settle(course: Course, quiet_ms: int) -> tuple[list[Episode], list[Episode]]
                     episode.alerted_band = old.alerted_band
                 else:
                     episode.alerted_band = min(episode.alerted_band, old.alerted_band)
+                    episode.joined.append(old.alert_id)
+                episode.joined += old.joined
+        if episode.joined:
+            episode.joined = [one for one in dict.fromkeys(episode.joined) if one != episode.alert_id]
         now.append(episode)
     gone = [
         old

@@ -51,6 +51,8 @@ class Moment:
     index: LeafIndex
     record_id: RecordId
     now_ms: UnixMs
+    event_ms: int = -1
+    """When that happened which is now known; -1: now. Of a correction, when what it puts right did; of papers, always before."""
 
 
 @dataclass(slots=True)

@@ -6,6 +6,7 @@ Nothing is read but the inputs: no clock, no randomness, no IO. What the fold re
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from dataclasses import replace as with_fields
 from typing import Any
 
 from msgspec.structs import replace
@@ -16,7 +17,7 @@ from ledger.engine.alerts import AlertBook, Effects, Identity, Moment, Probe
 from ledger.engine.contained import OUTSIDE, said
 from ledger.engine.days import DAY_MS
 from ledger.engine.goods import Classifier, goods_of
-from ledger.engine.inputs import Input
+from ledger.engine.inputs import Input, plausible_ms
 from ledger.engine.papers import PAPERS, Papers
 from ledger.engine.people import who
 from ledger.engine.register import Register
@@ -150,7 +151,7 @@ class Fold:
         state.next_index = entry.index + 1
         now_ms = entry.body["now"] if entry.kind == "tick" else entry.received_ms
         state.now_ms = max(state.now_ms, now_ms)
-        moment = Moment(entry.index, entry.record_id, UnixMs(state.now_ms))
+        moment = Moment(entry.index, entry.record_id, UnixMs(state.now_ms), _happened_ms(entry))
         try:
             if entry.kind == "tick":
                 self._tick(moment, to)
@@ -310,6 +311,7 @@ class Fold:
     def _judge_again(self, moment: Moment, to: Effects, find: Callable[[RecordId], Input | None]) -> None:
         """Tell the rows of the movements again that papers came late for."""
         rows: list[Row] = []
+        moment = with_fields(moment, event_ms=0)
         # A movement of which two parties got papers is told again once, by all topics that judge by either.
         for record_id, kinds in self._papers.take_due(moment.now_ms):
             topics = [topic for topic in self._topics if not kinds.isdisjoint(topic.papers)]
@@ -391,6 +393,12 @@ class Fold:
         for topic in self._by_kind.get("correction", ()):
             for subject, row in topic.apply(entry, goods):
                 yield subject, row | {ORIGIN: entry.index}
+
+
+def _happened_ms(entry: Input) -> int:
+    """When that happened which an entry tells of; a tick tells of nothing."""
+    first = entry.before or entry
+    return -1 if entry.kind == "tick" else plausible_ms(first.event_ms, first.received_ms)
 
 
 def _facts_after(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:

@@ -48,6 +48,11 @@ class Life(msgspec.Struct, array_like=True):
     steps: int = 0
     evidenced: bool = False
     """A transition, reply or inspection brought evidence."""
+    taken_back: str = ""
+    """Record that came late and shows that, when it was said, what was alerted was not so, or only `stands` of it."""
+    stands: str = ""
+    """Severity of the band that stands for all that; "" for none."""
+    stands_band: int = -1
 
     @property
     def standing(self) -> Standing:

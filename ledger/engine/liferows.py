@@ -37,6 +37,8 @@ def _life_row(episode: str, life: Life) -> LifeRow:
             "regresses": life.regresses,
             "evidenced": life.evidenced,
             "closed_by": life.closed_by,
+            "taken_back": life.taken_back,
+            "stands": life.stands,
         },
     )
 

@@ -47,6 +47,9 @@ class Lives:
 
     def __init__(self, state: LifeState) -> None:
         self._state = state
+        self._before: dict[str, tuple[str, int]] = {}
+        """Episode -> (taken_back, stands_band) before the entry at index `_at`, of those that it touched."""
+        self._at = -1
         self._orders = Orders(state)
 
     # --- what the alerts do ------------------------------------------------------------------------------------------
@@ -121,7 +124,7 @@ class Lives:
         life.severity, life.ack_ms, life.handle_ms = alert.severity, ack_ms, handle_ms
         if life.beside != SUPPRESSED:
             life.handle_due_ms = _sooner(life.handle_due_ms, later(cause.now_ms, handle_ms))
-        life.recovered = False
+        life.recovered, life.taken_back, life.stands, life.stands_band = False, "", "", -1
         life.turn += 1
         note_step(self._state, episode, before, cause, to, note={"grown": alert.severity, "alert": alert.alert_id})
         touch(episode, life, to)
@@ -133,6 +136,49 @@ class Lives:
         if life is not None and life.stage != CLOSED and life.recovered is holds:
             life.recovered = not holds
             to.lives[episode] = None
+
+    def has_recovered(self, alert_id: str) -> bool:
+        """Whether its condition was last heard to have ceased."""
+        life = self._state.lives.get(self.episode_of(alert_id))
+        return life is not None and life.recovered
+
+    def is_taken_back(self, alert_id: str) -> bool:
+        """Whether late data took back what was said, all or some of it."""
+        life = self._state.lives.get(self.episode_of(alert_id))
+        return life is not None and life.taken_back != ""
+
+    def take_back(self, alert_id: str, cause: Cause, band: int, severity: str, to: LifeEffects) -> None:
+        """The entry shows that this was not so when it was said: nothing of it (band -1), or only this band of it."""
+        self._weigh(alert_id, cause, cause.record_id, band, severity, to)
+
+    def stand_by(self, alert_id: str, cause: Cause, to: LifeEffects) -> None:
+        """What was said stands as it was said."""
+        self._weigh(alert_id, cause, "", -1, "", to)
+
+    def _weigh(self, alert_id: str, cause: Cause, record_id: str, band: int, severity: str, to: LifeEffects) -> None:
+        episode = self.episode_of(alert_id)
+        life = self._state.lives.get(episode)
+        if life is None or life.stage == CLOSED or (bool(life.taken_back), life.stands_band) == (bool(record_id), band):
+            return
+        if self._at != cause.index:
+            self._before.clear()
+            self._at = cause.index
+        self._before.setdefault(episode, (life.taken_back, life.stands_band))
+        life.taken_back, life.stands, life.stands_band = record_id, severity, band
+        to.lives[episode] = None
+
+    def settle(self, cause: Cause, to: LifeEffects) -> None:
+        """After an entry: what it took back, or put back, is a step of the life. What it did and undid is none."""
+        if self._at != cause.index:
+            return
+        for episode, before in self._before.items():
+            life = self._state.lives[episode]
+            if (bool(life.taken_back), life.stands_band) != (bool(before[0]), before[1]):
+                note = (
+                    {"taken_back": life.taken_back, "stands": life.stands} if life.taken_back else {"stands": "again"}
+                )
+                note_step(self._state, episode, life.standing.status, cause, to, note=note)
+        self._before.clear()
 
     def is_known(self, episode: str) -> bool:
         return episode in self._state.lives

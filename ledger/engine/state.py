@@ -132,6 +132,10 @@ class Pending(msgspec.Struct, array_like=True):
     """The last row, kept only while a timer waits on it."""
     band: int = -1
     """The one that holds, while it is active."""
+    from_ms: int = -1
+    """Since when (received) it has been active, or said to be this bad."""
+    was_so: bool = False
+    """It ended once, since it was alerted, by what happened after it was said."""
 
 
 class Timer(msgspec.Struct, array_like=True):

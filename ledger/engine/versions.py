@@ -126,7 +126,7 @@ def _courses(
                     silent.start,
                     silent.end,
                     silent.band,
-                    *((alert.alert_id, alert.alert_record, alert.alerted_band) if alert else ("", "", -1)),
+                    *((alert.alert_id, alert.alert_record, alert.alerted_band, alert.joined) if alert else ()),
                 )
             )
         merged[name] = Course(course.marks, episodes)

@@ -322,8 +322,6 @@ class Windows:
         """Say what is new about a course."""
         course = changed.course
         episodes, lost = settle(course, _quiet_ms(changed.rule))
-        for episode in lost:
-            self._alerts.hears(episode.alert_id, False, work.moment, work.to)
         new = []
         for episode in episodes:
             held = [h for h in changed.held if episode.start <= h.time <= episode.end]
@@ -331,8 +329,34 @@ class Windows:
                 new.append((min(held, key=lambda h: (h.band, h.time)), episode))
         for worst, episode in sorted(new, key=lambda pair: (pair[0].band, pair[0].time)):
             self._say(changed, episode, worst, work)
+        lives = self._alerts.lives
+        if lost or any(
+            one.alerted_band < one.band or one.joined or lives.is_taken_back(one.alert_id)
+            for one in episodes
+            if one.alert_id
+        ):
+            self._weigh(changed, work)
         if not course.marks and not course.episodes:
             self._state.courses[changed.rule.id].pop(changed.name, None)
+
+    def _weigh(self, changed: _Changed, work: _Work) -> None:
+        """What stands of the alerts of a course, now that late data may have taken marks out or made them milder."""
+        said: dict[str, int] = {}
+        standing: dict[str, int] = {}
+        for episode in changed.course.episodes:
+            for alert_id in (episode.alert_id, *episode.joined) if episode.alert_id else ():
+                band = episode.alerted_band if alert_id == episode.alert_id else episode.band
+                said[alert_id] = min(band, said.get(alert_id, band)) if band >= 0 else said.get(alert_id, band)
+                if episode.band >= 0:
+                    standing[alert_id] = min(episode.band, standing.get(alert_id, episode.band))
+        for alert_id, worst in said.items():
+            if alert_id not in standing:
+                self._alerts.hears(alert_id, False, work.moment, work.to, disproved=True)
+                continue
+            if self._alerts.lives.has_recovered(alert_id):
+                self._alerts.hears(alert_id, True, work.moment, work.to)
+            milder = standing[alert_id] if standing[alert_id] > worst >= 0 else None
+            self._alerts.stands(changed.rule, alert_id, milder, work.moment, work.to)
 
     def _say(self, changed: _Changed, episode: Episode, held: _Held, work: _Work) -> None:
         rule, lives = changed.rule, self._alerts.lives

@@ -130,7 +130,8 @@ class LifeRow:
     order_id: str
     recovered: bool
     data: dict[str, Any]
-    """why, acked_ms, regresses, evidenced, closed_by."""
+    """why, acked_ms, regresses, evidenced, closed_by; taken_back (the late record that did it), and the severity that stands
+    all the same."""
 
 
 @dataclass(frozen=True, slots=True)
