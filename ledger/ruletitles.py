@@ -17,7 +17,26 @@ import yaml
 
 _FORMS = re.compile(r"\{([a-z_][a-z0-9_]*)\|([a-z_]+)\}")
 _TIMES = re.compile(r"(?m)^  ([a-z_][a-z0-9_]*): \{(?:value: [0-9]+[smhd]\b|legal: [^,}]+, as: (?:days|hours)\b)")
-_OWN: dict[str, Mapping[str, str]] = {"RULE-ERROR": {"zh": "规则运行出错", "en": "A rule does not work"}}
+_SAYS = {"amount": "amount", "about": "amount", "span": "span", "milli": "milli", "size": "milli"} | {
+    "percent": "percent",
+    "fine": "percent",
+    "ratio": "percent",
+    "permille": "permille",
+}
+_GROUNDS = (
+    ("milli", "thousandths"),
+    ("permille", "permille"),
+    ("amount", "microlitres"),
+    ("percent", "parts per million"),
+    ("percent", "ppm"),
+)
+_PARTS = re.compile(
+    r"(?m)^  ([a-z_][a-z0-9_]*): \{value: -?[0-9]+,.* basis: .*?(thousandths|permille|microlitres|parts per million|ppm)"
+)
+_OWN: dict[str, Mapping[str, str]] = {
+    "RULE-ERROR": {"zh": "规则运行出错", "en": "A rule does not work"},
+    "REVOKED": {"zh": "密钥追溯注销，记录失效", "en": "Records voided by a revocation"},
+}
 """What the engine says of itself."""
 
 
@@ -39,15 +58,17 @@ def title_of(rule: str, language: str) -> str:
 
 @cache
 def rule_numbers() -> Mapping[str, Mapping[str, str]]:
-    """By rule and input: "amount" (base units of the row's dimension) or "span" (milliseconds), as far as the rule's file says
-    it, in a reason (`{balance|amount}`) or by a parameter that is a time (`15m`, or a legal number of days).
+    """By rule and input: "amount" (base units of the row's dimension), "span" (milliseconds), "percent" (ppm), "permille" or
+    "milli" (thousandths of sigma), as far as the rule's file says it: in a reason (`{balance|amount}`), by a parameter that is
+    a time (`15m`, or a legal number of days), or in a parameter's basis.
     """
     found: dict[str, Mapping[str, str]] = {}
     for entry in files("ledger").joinpath("rules").iterdir():
         if entry.name.endswith(".yml"):
             text = entry.read_text(encoding="utf-8")
             spans = dict.fromkeys(_TIMES.findall(text), "span")
-            forms = {name: form for name, form in _FORMS.findall(text) if form in ("amount", "about", "span")}
+            forms = {name: _SAYS[form] for name, form in _FORMS.findall(text) if form in _SAYS}
+            forms |= {name: next(f for f, word in _GROUNDS if word in basis) for name, basis in _PARTS.findall(text)}
             found[str(_head(text)["id"])] = MappingProxyType(spans | forms)
     return MappingProxyType(found)
 

@@ -15,6 +15,7 @@ from ledger.engine.lanes import WatchState
 from ledger.engine.life import InhibitionState, LifeState
 from ledger.engine.papers import PapersState
 from ledger.engine.register import RegisterState
+from ledger.engine.revocations import RevocationState
 from ledger.engine.topics.accountancy import AccountancyState
 from ledger.engine.topics.allowances import AllowancesState
 from ledger.engine.topics.closures import ClosuresState
@@ -204,6 +205,7 @@ class FoldState(msgspec.Struct):
     """
     corrected_facts: dict[str, dict[str, Any]] = {}
     """record_id of a record that was corrected more than once -> its facts as they stand, where it has any."""
+    revocations: RevocationState = msgspec.field(default_factory=RevocationState)
     pruned_ms: int = 0
     pending: dict[str, dict[str, Pending]] = {}
     courses: dict[str, dict[str, Course]] = {}

@@ -19,7 +19,7 @@ ORDERS = 1000
 """The newest orders are looked through for a number."""
 _BEGINNING = re.compile(r"[0-9a-f]{6,64}")
 """Six digits tell a million ids apart, and are what the command line asks for too."""
-_RULE = re.compile(r"[A-Z][0-9]{2}|RULE-ERROR")
+_RULE = re.compile(r"[A-Z][0-9]{2}|RULE-ERROR|REVOKED")
 _INDEX = re.compile(r"[0-9]{1,15}")
 
 
