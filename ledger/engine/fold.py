@@ -22,6 +22,7 @@ from ledger.engine.papers import PAPERS, Papers
 from ledger.engine.people import who
 from ledger.engine.register import Register
 from ledger.engine.registry import SUBJECTS, build_topics
+from ledger.engine.revocations import Revocations
 from ledger.engine.rules import Rule, RuleSet
 from ledger.engine.state import FoldState
 from ledger.engine.topics.balances import MATERIAL_STREAM
@@ -68,6 +69,7 @@ class Fold:
         self._topics = tuple(topic for topic in topics if only is None or type(topic) in only)
         self._papers = Papers(state.papers)
         self._linked = Linked(state.linked)
+        self._revocations = Revocations(state.revocations)
         self._find: Callable[[RecordId], Input | None] | None = None
         self._gone: list[tuple[str, int]] = []
         """(subject, index of the entry) of rows that a paper has told again."""
@@ -175,6 +177,9 @@ class Fold:
                 self._alerts.live(entry, moment, to)
             rows = self._rows(entry, to)
             original = entry.before.index if entry.before is not None else entry.index
+            self._revocations.note(entry)
+            if entry.kind == "grant" and (voided := self._revocations.granted(entry)) is not None:
+                self._alerts.void(voided, moment, to)
             gone = self._take_gone()
         except OUTSIDE:
             raise
@@ -252,6 +257,7 @@ class Fold:
             self._alerts.prune(moment.now_ms)
             self._alerts.forgive(moment, to)
 
+            self._revocations.prune(moment.index + 1)
     # --- entries to rows ---------------------------------------------------------------------------------------------
 
     def _rows(self, entry: Input, to: Effects) -> list[Row]:
