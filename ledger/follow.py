@@ -254,3 +254,4 @@ class Follower:
         state.ruleset = entry.body["digest"]
         self.rules, self.switched = rules, True
         self.fold = Fold(state, rules, self._classifier, self.identity(rules))
+        self.fold.take_over(moment, to)

@@ -194,6 +194,38 @@ def test_open_alert__that_the_new_text_does_not_hold_for__is_told_that_it_recove
     world.check_replay()
 
 
+KEPT_DOWN = event(2).replace("tests:", "inhibited_by: [{rule: X-FULL, on: [holder, code]}]\ntests:")
+
+
+def statuses(world, rule):
+    ids = {a.alert_id for a in world.store.alert_rows.values() if a.rule == rule}
+    return [life.status for life in world.store.life_rows.values() if life.alert_id in ids]
+
+
+@pytest.mark.parametrize(
+    ("after", "then"),
+    [
+        ((KEPT_DOWN, level(status="retired")), "open"),
+        ((KEPT_DOWN, level(status="shadow")), "open"),
+        ((event(2), level()), "open"),
+        ((KEPT_DOWN, level(500, version=2)), "open"),
+        ((KEPT_DOWN, level(90, version=2)), "suppressed"),
+        ((KEPT_DOWN.replace("version: 1", "version: 2"), level()), "suppressed"),
+    ],
+)
+def test_kept_down_alert__where_other_rules_take_effect__appears_when_nothing_keeps_it_down_any_more(after, then):
+    """It stayed suppressed for good: whoever kept it down was never heard of again."""
+    world = World(rules(KEPT_DOWN, level()))
+    world.put(A, 120)
+    world.run()
+    assert statuses(world, "X-OFTEN") == ["suppressed"] and statuses(world, "X-FULL") == ["open"]
+    world.change(*after)
+    assert statuses(world, "X-OFTEN") == [then]
+    (alert_id,) = [a.alert_id for a in world.store.alert_rows.values() if a.rule == "X-OFTEN"]
+    assert (f"LIFE\x1f{alert_id}" in world.store.timer_rows) is (then == "open")
+    world.check_replay()
+
+
 def test_feature__of_a_new_rule_is_back_filled_from_the_log():
     world = World(rules(level()))
     for _ in range(3):
@@ -296,7 +328,9 @@ def test_shadow_made_live__with_a_test_that_fails__the_old_rules_go_on_and_it_is
     world.start(rules(level(version=2).replace("at: 0h}]}", "at: 9h}]}"), event(2, version=2)))
     world.run()
     assert [e.kind for e in world.log.entries].count("ruleset") == 1
-    assert world.store.health_rows["PROMOTION"].state == "error" and "X-FULL" in world.store.health_rows["PROMOTION"].error
+    assert (
+        world.store.health_rows["PROMOTION"].state == "error" and "X-FULL" in world.store.health_rows["PROMOTION"].error
+    )
     world.put(A, 1)
     world.run()
     assert not world.said("X-FULL") and not world.said("X-OFTEN")

@@ -295,6 +295,11 @@ class AlertBook:
         if to.life.timers:
             self._set_life_timers(to)
 
+    def take_over(self, moment: Moment, to: Effects) -> None:
+        """These rules have taken effect behind others."""
+        self.inhibition.reconsider(Cause(moment.index, moment.record_id, moment.now_ms), to.life)
+        self._set_life_timers(to)
+
     def goes_on(self, rule: Rule, alert_id: str, row: dict[str, Any], moment: Moment, to: Effects) -> None:
         """The condition that an alert is about holds for another row too."""
         cause = Cause(moment.index, moment.record_id, moment.now_ms)
@@ -380,11 +385,6 @@ class AlertBook:
             to,
         )
 
-    def _raise(self, alert: Alert, to: Effects) -> Raised:
-        """Fix the alert's entry: nonce, seq and prev of the engine's own book are settled here, in the fold."""
-        state = self._state
-        data = payload_of(alert, self._identity, state.own_seq + 1, state.own_prev)
-        record_id = RecordId(hashlib.sha256(data).hexdigest())
     def void(self, voided: Voided, moment: Moment, to: Effects) -> None:
         """A grant was revoked from an index in the past: one alert lists what it voids. The state goes on with all of it."""
         self._state.health.setdefault(REVOKED, Health())
@@ -422,6 +422,11 @@ class AlertBook:
             to,
         )
 
+    def _raise(self, alert: Alert, to: Effects) -> Raised:
+        """Fix the alert's entry: nonce, seq and prev of the engine's own book are settled here, in the fold."""
+        state = self._state
+        data = payload_of(alert, self._identity, state.own_seq + 1, state.own_prev)
+        record_id = RecordId(hashlib.sha256(data).hexdigest())
         state.own_seq, state.own_prev = state.own_seq + 1, record_id
         health = state.health[alert.rule]
         health.alerts += 1

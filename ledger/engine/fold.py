@@ -101,6 +101,10 @@ class Fold:
         """Of a row that a rule judged: the entries that each feature looked at."""
         return self._windows.behind(rule, row)
 
+    def take_over(self, moment: Moment, to: Effects) -> None:
+        """This fold goes on from here in another one's stead, whose rules are no longer in force."""
+        self._alerts.take_over(moment, to)
+
     def next_due(self) -> UnixMs | None:
         """When a tick is due next, for a timer or for papers that came late; None for nothing."""
         timer_ms, papers_ms = self._alerts.next_due(), self._papers.next_due()
@@ -173,13 +177,13 @@ class Fold:
     def _entry(self, entry: Input, moment: Moment, to: Effects) -> None:
         """Fold an entry that rules listen to."""
         try:
+            self._revocations.note(entry)
+            if entry.kind == "grant" and (voided := self._revocations.granted(entry)) is not None:
+                self._alerts.void(voided, moment, to)
             if entry.kind in lives.KINDS:
                 self._alerts.live(entry, moment, to)
             rows = self._rows(entry, to)
             original = entry.before.index if entry.before is not None else entry.index
-            self._revocations.note(entry)
-            if entry.kind == "grant" and (voided := self._revocations.granted(entry)) is not None:
-                self._alerts.void(voided, moment, to)
             gone = self._take_gone()
         except OUTSIDE:
             raise
@@ -253,11 +257,11 @@ class Fold:
                 except Exception as error:  # noqa: BLE001 - the others still forget
                     self._fail(type(topic).__name__, error, moment, to)
             self._papers.prune(moment.now_ms)
+            self._revocations.prune(moment.index + 1)
             self._windows.prune(moment.now_ms)
             self._alerts.prune(moment.now_ms)
             self._alerts.forgive(moment, to)
 
-            self._revocations.prune(moment.index + 1)
     # --- entries to rows ---------------------------------------------------------------------------------------------
 
     def _rows(self, entry: Input, to: Effects) -> list[Row]:

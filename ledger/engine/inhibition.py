@@ -124,6 +124,27 @@ class Inhibition:
                 self._let_up(rule, episode, cause, to)
         self._ended.clear()
 
+    def reconsider(self, cause: Cause, to: LifeEffects) -> None:
+        """Other rules are in force: what none of them keeps down any more appears, and so does what was kept down by an alert
+        that does not hold under the new text.
+        """
+        for episodes in self._known.values():
+            for episode, known in episodes.items():
+                known.holds = known.holds and not self._lives.has_recovered(episode)
+        for rule, episodes in self._known.items():
+            relations = {by.rule for by in self._by.get(rule, ())}
+            for episode, known in episodes.items():
+                inhibitor = next(self._find(known.by), None)
+                if inhibitor is None:
+                    continue  # nothing keeps it down, or what did so was closed and took it along
+                is_related = inhibitor[0] in relations
+                if is_related and (self._stands(known.by) or not known.holds):
+                    continue
+                instead = self.keeps_down(rule, known.fields)
+                known.by = instead[1] if instead is not None else ""
+                if instead is None:
+                    self._lives.release(episode, cause, to)
+
     def prune(self) -> None:
         """Forget episodes whose lives are forgotten."""
         for known in self._known.values():
