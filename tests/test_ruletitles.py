@@ -34,7 +34,9 @@ def test_rule_numbers__parameters_that_are_times_and_amounts_in_reasons__are_kno
     assert numbers["D05"] == {"late": "span", "late_much": "span", "ahead": "span"} | {
         name: form for name, form in numbers["D05"].items() if name not in ("late", "late_much", "ahead")
     }
-    assert numbers["B08"]["mean"] == numbers["B08"]["month"] == "amount" and "limit" not in numbers["B08"]
+    assert numbers["B08"]["mean"] == numbers["B08"]["month"] == "amount" and "least" not in numbers["B08"]
+    assert numbers["B08"]["limit"] == "milli" and numbers["B09"]["twofold"] == "percent" and numbers["C04"]["match_floor"] == "permille"
+    assert numbers["A05"]["floor_other"] == "amount"
     for rule in shipped_rules().rules:
         text = next(text for name, text in shipped_sources().items() if name.startswith(rule.id + "-"))
         for name, given in (yaml.safe_load(text).get("parameters") or {}).items():

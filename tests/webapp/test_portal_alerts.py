@@ -200,7 +200,7 @@ def test_alert_reason__codes__have_their_names_beside_them_in_the_reader_s_langu
     alert = codes_alert(desk)
     browser = desk.supervisor(language)
     expected = {
-        "zh": f"硝酸（7697-37-2） 账面库存为负，对方 江北试剂（{desk.other.holder}），未知 64-17-5，批号 7697-37-2-9",
+        "zh": f"硝酸（7697-37-2）账面库存为负，对方江北试剂（{desk.other.holder}），未知 64-17-5，批号 7697-37-2-9",
         "en": f"Book stock of Nitric acid (7697-37-2) is negative; other end North Reagents ({desk.other.holder}); "
         "unknown 64-17-5, batch 7697-37-2-9",
     }[language]

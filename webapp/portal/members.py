@@ -40,13 +40,13 @@ MEMBERS_ZH = {
     "nil": "无变动", "nonce": "随机数", "now": "当前时间", "number": "编号", "observed_at": "观察时间", "order": "指令", "outcome": "结果",
     "packaging": "包装", "parameters": "参数", "payment_method": "付款方式", "people_500m": "500 米内人数", "permits": "许可", "person": "人员",
     "pesticide_registration": "农药登记证号", "pieces": "件数", "plan": "计划", "pointer": "位置", "position": "位置", "present": "在场人员", "prev": "前一记录",
-    "previous": "前一项", "process": "工序", "purpose": "用途", "quantity": "数量", "random_ppm": "随机误差（ppm）", "reason": "原因", "record": "记录",
+    "previous": "前一项", "process": "工序", "purpose": "用途", "quantity": "数量", "random_ppm": "随机误差", "reason": "原因", "record": "记录",
     "record_id": "记录编号", "records": "记录", "ref": "工号", "referred_to": "移送至", "regime": "监管制度", "regresses": "复发自", "renter": "承租人",
     "replaces": "取代", "reply": "答复", "report": "报告", "reported_at": "报告时间", "reported_to": "报告对象", "resolution": "分辨力",
     "restricted_sets": "受限组合", "result": "结果", "revises": "修订自", "revoked_at": "吊销位置", "role": "角色", "roles": "角色", "root": "树根",
     "rule": "规则", "rules": "规则", "ruleset": "规则集", "scope": "范围", "seats": "座位数", "seen": "已见检查点", "seq": "序号", "severity": "级别",
     "sha256": "SHA-256", "signers": "签名人", "site": "场所", "sites": "场所", "size": "大小", "software": "软件", "spki": "公钥", "started_at": "开始时间",
-    "status": "状态", "store": "库房", "stores": "库房", "subject": "对象", "systematic_ppm": "系统误差（ppm）", "template": "模板", "time": "时间",
+    "status": "状态", "store": "库房", "stores": "库房", "subject": "对象", "systematic_ppm": "系统误差", "template": "模板", "time": "时间",
     "tip_angle_deg": "刀尖角（度）", "tip_radius_um": "刀尖半径（微米）", "to": "至", "trace": "包装追溯码", "training_valid_to": "培训有效期至", "type": "类型",
     "uncounted": "未计数", "unit": "单位", "until": "至", "upload_windows": "上传时段", "uscc": "统一社会信用代码", "v": "版本", "valid_from": "有效期自",
     "valid_to": "有效期至", "value": "数值", "vehicle": "车辆", "version": "版本", "versions": "版本", "zh": "中文", "zone": "时区",
@@ -54,50 +54,50 @@ MEMBERS_ZH = {
     "balance": "账面结存", "lowest": "最低结存", "lowest_pieces": "最低件数", "sealed": "密封件", "tolerance": "容差", "error": "错误",
     "counted": "盘点数", "difference": "差额", "open": "未补", "refused_id": "被拒记录", "standing_id": "在册记录", "index": "位置", "received_ms": "接收时间", "event_ms": "事件时间",
     "act": "行为", "filing": "备案", "age_ms": "时长", "ahead_ms": "超前时长", "amount": "数量", "book_amount": "账面数", "book_pieces": "账面件数", "buyer": "买方", "counted_pieces": "盘点件数",
-    "counterparty_type": "对方类型", "difference_pieces": "件数差额", "dimension": "计量维度", "due_ms": "期限", "fill_ppm": "占用率（ppm）", "inside": "本辖区内", "key": "结存项",
+    "counterparty_type": "对方类型", "difference_pieces": "件数差额", "dimension": "计量维度", "due_ms": "期限", "fill_ppm": "占用率", "inside": "本辖区内", "key": "结存项",
     "known": "容量已备案", "need": "所需许可", "opening": "期初盘点", "own": "本单位", "party": "当事单位", "sale_ms": "销售时间", "shortage": "短少", "sigma": "标准差",
-    "state": "状态", "stock": "库存", "stocktake": "盘点记录", "grace": "宽限", "warn_ppm": "预警线（ppm）", "critical_ppm": "特急线（ppm）", "floor_toxic": "剧毒品下限",
+    "state": "状态", "stock": "库存", "stocktake": "盘点记录", "grace": "宽限", "warn_ppm": "预警线", "critical_ppm": "特急线", "floor_toxic": "剧毒品下限",
     "floor_other": "其他下限", "times_sigma": "标准差倍数", "check_due": "核实期限",
     # persons, knives, rental
     "clock": "当地时间", "minute": "时刻（分）", "is_workday": "工作日", "night_from": "夜间起（分）", "night_to": "夜间止（分）", "road": "上路运输", "road_from": "禁行起（分）", "road_to": "禁行止（分）",
     "enterprises": "企业数", "is_agent": "登记代理人", "least": "最低数", "pesticide": "农药", "expired": "证件过期", "invalid": "证件无效", "match_floor": "比对下限（‰）", "place": "人员位置",
-    "who": "人员代号", "new_days": "新上岗天数", "trained": "培训有效", "keys": "密钥数", "persons": "人数", "toxic": "剧毒", "close_ppm": "间隔过短占比（ppm）", "close_share_ppm": "占比界限（ppm）",
+    "who": "人员代号", "new_days": "新上岗天数", "trained": "培训有效", "keys": "密钥数", "persons": "人数", "toxic": "剧毒", "close_ppm": "间隔过短占比", "close_share_ppm": "占比界限",
     "least_pairs": "最少次数", "most_a_minute": "每分钟上限", "pairs": "双人确认次数", "per_minute": "每分钟次数", "age_from": "已满周岁", "minor": "未成年", "buyer_type": "购买人类型", "least_age": "年龄下限",
     "most_at_once": "同时上限", "most_in_30d": "30 日上限", "pieces_30d": "30 日把数", "least_shops": "店数下限", "shops_72h": "72 小时店数", "blunt_mm": "钝尖刃长界限（毫米）", "exempt_tip_um": "豁免刀尖半径（微米）", "permitted": "有购买证",
     "sharp_mm": "尖刃长界限（毫米）", "special": "特种刀具", "tip_deg": "刀尖角界限（度）", "mend": "补录期限", "other_payer": "他人付款", "undriven": "承租人不驾驶", "returned": "已归还", "warn": "提醒时限",
     "alarm": "报警时限", "most_in_7d": "7 日上限", "outs_7d": "7 日租车次数", "renter_type": "承租人类型", "simultaneous": "同时租用数", "scenes": "场景数", "scene": "场景", "principal": "归属单位", "shop": "门店",
     # material accountancy
     "comparable": "可核对", "put_in": "投入（折纯）", "came_out": "产出（折纯）", "settle": "等待时限",
-    "allowed": "许可量", "used_ppm": "已用比例（ppm）", "over": "超量", "over_confirmed": "超出已核验许可量", "licences": "有效许可数", "warn_at": "提醒线（ppm）",
+    "allowed": "许可量", "used_ppm": "已用比例", "over": "超量", "over_confirmed": "超出已核验许可量", "licences": "有效许可数", "warn_at": "提醒线",
     "daily": "每日时限", "daily_twice": "每日时限两倍", "weekly": "每周时限", "weekly_twice": "每周时限两倍", "monthly": "每月时限", "monthly_twice": "每月时限两倍", "precursor": "易制爆", "holding": "有库存",
     "moved": "有出入库", "counted_ms": "上次盘点", "moved_since_ms": "出入库后起算",
-    "before": "期初", "went": "出库量", "lost": "申报损耗", "muf": "平衡差", "missing_pieces": "短少件数", "stated": "误差已申报", "weighed": "计量", "z_milli": "偏离（千分之标准差）",
-    "sitmuf_milli": "标准化独立平衡差（千分之一）", "n": "平衡次数", "spread_ppm": "离散比（ppm）", "sigma_estimated": "自身估计标准差", "single": "单次限（千分之标准差）", "critical": "特急限（千分之标准差）",
+    "before": "期初", "went": "出库量", "lost": "申报损耗", "muf": "平衡差", "missing_pieces": "短少件数", "stated": "误差已申报", "weighed": "计量", "z_milli": "偏离",
+    "sitmuf_milli": "标准化独立平衡差", "n": "平衡次数", "spread_ppm": "离散比", "sigma_estimated": "自身估计标准差", "single": "单次限", "critical": "特急限",
     "loss_protracted_milli": "长期短少累计和", "loss_abrupt_milli": "突发短少累计和", "gain_protracted_milli": "长期多出累计和", "gain_abrupt_milli": "突发多出累计和", "h": "累计和限", "abrupt_h": "突发累计和限",
-    "too_good": "过于完美", "moved_balances": "有变动的平衡次数", "moved_spread_ppm": "有变动时离散比（ppm）", "cause": "损耗原因", "lost_month": "30 日申报损耗", "handled": "经手量", "rate_ppm": "损耗率（ppm）",
-    "volatile": "挥发性", "losses": "以往损耗次数", "compared": "可与以往比较", "norm_volatile": "挥发性液体定额（ppm）", "norm_other": "其他定额（ppm）", "unusual": "异常限（千分之一）", "floor": "起点",
+    "too_good": "过于完美", "moved_balances": "有变动的平衡次数", "moved_spread_ppm": "有变动时离散比", "cause": "损耗原因", "lost_month": "30 日申报损耗", "handled": "经手量", "rate_ppm": "损耗率",
+    "volatile": "挥发性", "losses": "以往损耗次数", "compared": "可与以往比较", "norm_volatile": "挥发性液体定额", "norm_other": "其他定额", "unusual": "异常限", "floor": "起点",
     # transfers
-    "arrived_ms": "到达时间", "both": "双方均已申报", "concentration_difference_ppm": "浓度差（ppm）", "eta_known": "有预计到达时间", "gap_ms": "时间差", "got": "收到量",
+    "arrived_ms": "到达时间", "both": "双方均已申报", "concentration_difference_ppm": "浓度差", "eta_known": "有预计到达时间", "gap_ms": "时间差", "got": "收到量",
     "got_pieces": "收到件数", "matched": "有对应记录", "missing_code": "一方未申报该物质", "seller": "卖方", "seller_inside": "卖方在辖区内", "sent": "发出量", "sent_pieces": "发出件数",
-    "difference_ppm": "差额比例（ppm）", "trade": "交易", "parts": "分批到货宽限", "window": "时间窗", "significant_ppm": "重大差异线（ppm）", "tolerance_ppm": "容差（ppm）",
-    "concentration_ppm": "浓度容差（ppm）", "critical_after": "升级时限",
+    "difference_ppm": "差额比例", "trade": "交易", "parts": "分批到货宽限", "window": "时间窗", "significant_ppm": "重大差异线", "tolerance_ppm": "容差",
+    "concentration_ppm": "浓度容差", "critical_after": "升级时限",
     # filings, flows, closures, incidents
     "limit_days": "备案期限（日）", "filed": "已备案", "filed_ms": "备案时间", "both_ends": "双方均已记录", "remind_ms": "提醒时间", "deadline_ms": "截止时间",
-    "event_day": "事件日期", "accept_both_ends": "以双方记录代备案", "user": "使用单位", "resale": "转售", "approval": "有转让批准", "came": "收到量", "left": "转出量", "share_ppm": "比例（ppm）",
-    "share": "比例线（ppm）", "path": "流转路径", "length": "企业数", "span_ms": "时间跨度", "controlled": "管控物品", "reported": "已报告", "discovered_ms": "发现时间",
+    "event_day": "事件日期", "accept_both_ends": "以双方记录代备案", "user": "使用单位", "resale": "转售", "approval": "有转让批准", "came": "收到量", "left": "转出量", "share_ppm": "比例",
+    "share": "比例线", "path": "流转路径", "length": "企业数", "span_ms": "时间跨度", "controlled": "管控物品", "reported": "已报告", "discovered_ms": "发现时间",
     "reported_ms": "报告时间", "delay_ms": "迟延", "withdrawn": "已撤回", "what": "事项", "since": "起始时间",
     # discipline
-    "closed_day": "最近日结日", "expected_ms": "应报时间", "last_ms": "最近动态时间", "usual_ms": "通常间隔", "silent_from_ms": "视为沉寂时间", "in_stock": "有库存", "corrected": "被更正记录", "records_30d": "30 日记录数", "corrections_30d": "30 日更正数", "known_ms": "在册时长", "since_notice_ms": "距检查或指令", "noticed": "近期被检查", "lowering_run": "连续减短次数", "run": "连续次数线", "after_notice": "检查后时限", "fresh": "近期界限", "rate": "比率线（ppm）", "enough": "最少记录数", "newcomer": "新用户期", "late_much": "严重迟报线", "ahead": "超前线",
+    "closed_day": "最近日结日", "expected_ms": "应报时间", "last_ms": "最近动态时间", "usual_ms": "通常间隔", "silent_from_ms": "视为沉寂时间", "in_stock": "有库存", "corrected": "被更正记录", "records_30d": "30 日记录数", "corrections_30d": "30 日更正数", "known_ms": "在册时长", "since_notice_ms": "距检查或指令", "noticed": "近期被检查", "lowering_run": "连续减短次数", "run": "连续次数线", "after_notice": "检查后时限", "fresh": "近期界限", "rate": "比率线", "enough": "最少记录数", "newcomer": "新用户期", "late_much": "严重迟报线", "ahead": "超前线",
     # storage
-    "clash": "存在禁忌", "severe": "特别危险", "pair": "禁忌组合", "first": "物质一", "second": "物质二", "others": "其他物质数", "sum_ppm": "S 值（ppm）", "risk_milli": "R 值（千分）", "hazard_level": "重大危险源等级", "people_known": "周边人数已申报", "without_mass": "无质量的项数", "expires_ms": "过期时间", "warn_ms": "预警时间", "reference": "参照", "since_ms": "起始时间", "limit": "限值",
+    "clash": "存在禁忌", "severe": "特别危险", "pair": "禁忌组合", "first": "物质一", "second": "物质二", "others": "其他物质数", "sum_ppm": "S 值", "risk_milli": "R 值", "hazard_level": "重大危险源等级", "people_known": "周边人数已申报", "without_mass": "无质量的项数", "expires_ms": "过期时间", "warn_ms": "预警时间", "reference": "参照", "since_ms": "起始时间", "limit": "限值",
     # windows
     "window_end_ms": "窗口截止时间", "uploaded": "上传条数", "first_time": "首次", "z_ready": "偏离可评估", "n_14d": "14 日次数", "n_30d": "30 日次数", "sellers_14d": "14 日卖方数", "sellers_30d": "30 日卖方数",
     "total_14d": "14 日合计", "total_30d": "30 日合计", "earliest_ms": "最早所载时间", "latest_ms": "最晚所载时间",
     # purchases
     "scope_known": "经营范围已申报", "in_scope": "在经营范围内", "statement": "合法用途说明", "statement_age_ms": "说明时长",
-    "lift_ppm": "行业比例（ppm）", "prior_known": "行业比例可评估", "class_n": "同类购买数", "class_z_milli": "与同类偏离（千分之标准差）", "growth_ppm": "增长比例（ppm）", "mean": "月均", "peak": "最高月",
-    "month": "本月合计", "total": "合计", "times": "次数", "z": "偏离（千分之标准差）", "set": "受限组合", "groups": "组数", "held": "已购组数", "usual": "行业常用", "new_substance": "首次购买的物质",
-    "used": "投入量", "made": "产出量", "product": "产品", "runs": "批次数", "ratios": "产出比合计（ppm）", "ratio_ppm": "产出比（ppm）", "twofold": "两倍线（ppm）", "threefold": "三倍线（ppm）", "oldest": "说明时限", "few": "少次", "by_seller": "由卖方记录", "overdue": "逾期界限", "many": "多次", "threshold": "关注线", "most_sent": "条数上限", "most_span": "时间跨度上限", "lift": "行业比例线（ppm）",
+    "lift_ppm": "行业比例", "prior_known": "行业比例可评估", "class_n": "同类购买数", "class_z_milli": "与同类偏离", "growth_ppm": "增长比例", "mean": "月均", "peak": "最高月",
+    "month": "本月合计", "total": "合计", "times": "次数", "z": "偏离", "set": "受限组合", "groups": "组数", "held": "已购组数", "usual": "行业常用", "new_substance": "首次购买的物质",
+    "used": "投入量", "made": "产出量", "product": "产品", "runs": "批次数", "ratios": "产出比合计", "ratio_ppm": "产出比", "twofold": "两倍线", "threefold": "三倍线", "oldest": "说明时限", "few": "少次", "by_seller": "由卖方记录", "overdue": "逾期界限", "many": "多次", "threshold": "关注线", "most_sent": "条数上限", "most_span": "时间跨度上限", "lift": "行业比例线",
     "grade": "级别", "closed_rule": "所关闭规则", "evidenced": "有证据", "open_for_ms": "处置时长",
     "as_of_ms": "截至", "chain": "链", "endpoint": "节点地址", "chain_id": "链 ID", "submitter": "提交账户", "block_time_s": "区块时间", "lag_s": "滞后（秒）", "final_block": "最终区块",
     "head_size": "链上树大小", "balance_wei": "余额（wei）", "has_role": "有提交权限", "checkpoint_size": "检查点大小", "checkpoint_signed_ms": "检查点签署时间", "rollback": "回退",
@@ -155,6 +155,10 @@ AMOUNTS = frozenset(
 )
 NAMED = frozenset({"code", "holder", "enterprise", "party", "buyer", "seller", "uscc"})
 """Members whose value is a catalogue code or a credit code: the name is said before it."""
+_OF_SIGMA = 0
+_SHARES = {"_ppm": 1_000_000, "_permille": 1000, "_milli": _OF_SIGMA}
+"""How members say what their numbers are parts of."""
+_FORMS = {"percent": 1_000_000, "permille": 1000, "milli": _OF_SIGMA}
 PLAIN_NUMBERS = frozenset({"seq", "v", "version", "day", "chain_id", "band"})
 
 
@@ -163,7 +167,9 @@ def member(name: str) -> str:
     if language() == "zh":
         return MEMBERS_ZH.get(name, name)
     # Moments and spans are shown as such: their unit is not milliseconds any more.
-    return name.removesuffix("_ms").replace("_", " ").strip()
+    for suffix in ("_ms", *_SHARES):
+        name = name.removesuffix(suffix)
+    return name.replace("_", " ").strip()
 
 
 def value(item: Any, name: str = "") -> str:
@@ -194,25 +200,31 @@ def value(item: Any, name: str = "") -> str:
 
 
 def variety(key: str) -> str:
-    """What a balance key says beside its substance: form, packaging, dimension, in words."""
-    _code, *parts = key.split("|")
-    return " · ".join(
-        value(part, name) for part, name in zip(parts, ("form", "packaging", "dimension"), strict=False) if part
+    """What a balance key says beside its substance: form, packaging, dimension, in words; of a stream its concentrations first."""
+    *band, form, packaging, dimension = key.split("|")[1:]
+    named = zip(
+        (*band, form, packaging, dimension), (*("band" for _ in band), "form", "packaging", "dimension"), strict=True
     )
+    return " · ".join(value(part, name) for part, name in named if part)
 
 
 def readable(inputs: Mapping[str, Any], rule: str = "") -> dict[str, Any]:
     """What a rule saw: amounts in the unit of its `dimension`, spans of time in words, everything else as it is."""
     forms = services().rule_numbers.get(rule, {})
-    show = {"mass": format_mass, "volume": format_volume}.get(inputs.get("dimension", ""))
+    show, nothing = {"mass": (format_mass, "0 kg"), "volume": (format_volume, "0 L")}.get(
+        inputs.get("dimension", ""), (None, "")
+    )
 
     def shown(name: str, item: Any) -> Any:
         if isinstance(item, bool) or not isinstance(item, int):
             return item
         if show is not None and (name in AMOUNTS or forms.get(name) == "amount"):
-            return show(item)
-        if forms.get(name) == "span" and not name.endswith("_ms"):
+            return show(item) if item else nothing
+        form = forms.get(name, "")
+        if form == "span" and not name.endswith("_ms"):
             return age(item)
+        if form in _FORMS and not name.endswith(tuple(_SHARES)):
+            return share(item, _FORMS[form])
         return item
 
     return {name: shown(name, item) for name, item in inputs.items() if show is None or name != "dimension"}
@@ -225,7 +237,15 @@ def _number(item: int, name: str) -> str:
         return moment(item) if item >= 10**11 else age(item)
     if name.endswith("_s") and item >= 10**8:
         return moment(item * 1000)
+    for suffix, per in _SHARES.items():
+        if name.endswith(suffix):
+            return share(item, per)
     return f"{item:,}"
+
+
+def share(item: int, per: int) -> str:
+    """Parts of a million or of a thousand as a percentage; thousandths of a standard deviation as a plain number."""
+    return f"{item / 1000:,.2f}" if per == _OF_SIGMA else f"{100 * item / per:,.4g} %"
 
 
 def act(code: str) -> str:

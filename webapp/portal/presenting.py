@@ -23,6 +23,7 @@ from webapp.portal.names import name_of
 
 _CODES = re.compile(r"(?<![0-9A-Za-z-])(?:[1-9][0-9]{1,6}-[0-9]{2}-[0-9]|[0-9A-HJ-NPQRTUWXY]{18})(?![0-9A-Za-z-])")
 _INSTANTS = re.compile(r"(?<![0-9A-Za-z-])[12][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,3})?Z")
+_BLANKS = re.compile(r"(?<=[\u4e00-\u9fff]) (?=[\u4e00-\u9fff])|(?<=）) (?=[\u4e00-\u9fff（])|(?<=[\u4e00-\u9fff]) (?=（)")
 _HOLDER = re.compile(r"[0-9A-HJ-NPQRTUWXY]{18}")
 NOTHING = {"mass": "0 kg", "volume": "0 L"}
 """In the unit that people weigh by: "0 mg" reads like a measurement."""
@@ -75,7 +76,9 @@ def named(text: str) -> str:
     """The text with a name beside every CAS number and credit code that has one: 硝酸（7697-37-2）, and moments in the
     portal's zone: beside the page's other times, UTC would be read as one of them.
     """
-    return _INSTANTS.sub(_here, _CODES.sub(_with_name, text))
+    said = _INSTANTS.sub(_here, _CODES.sub(_with_name, text))
+    # Blanks part Chinese from codes; where a name stands now, there is nothing to part.
+    return _BLANKS.sub("", said) if language() == "zh" else said
 
 
 def about(part: str) -> str:
