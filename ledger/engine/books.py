@@ -1,4 +1,4 @@
-"""Stock books: movements, complete stock-takes, corrections → balances, counts, stores; and rows for the portal.
+"""Stock books: movements, complete stock-takes, corrections → balances, counts, stores. Their rows: `topics.stock`.
 
 Balance key: code, form, packaging, dimension within (holder, site, book); see `inputs.balance_key`.
 Not in it, though formats.md names them: the concentration band and the batch. Two concentrations of one code are one balance,
@@ -7,21 +7,16 @@ whose categories are those of all its lines; the streams of material accountancy
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from ledger.engine import accounts
 from ledger.engine.goods import Goods
-from ledger.engine.inputs import Input, balance_key, base_amount, key_parts, plausible_ms, unix_ms
+from ledger.engine.inputs import Input, balance_key, base_amount, plausible_ms, unix_ms
 from ledger.engine.ranges import check_counted, check_moves
-from ledger.engine.state import Account, Book, Count, FoldState, Store, book_key
-from ledger.engine.statistics.fixed import LIMIT_PPM, clamp
-from ledger.engine.topics.base import Row, common
+from ledger.engine.state import Book, Count, FoldState, Store, book_key
 from ledger.errors import RuleError
 from ledger.model import UnixMs
-
-TOLERANCE = 100_000
-"""Bulk goods: 0.1 kg or 0.1 L (catalogue A01), or twice the scale's resolution where that is more."""
 
 _NOTHING: tuple[int, int, dict[str, int]] = (0, 0, {})
 """Counted of a key that a stock-take does not list."""
@@ -304,20 +299,10 @@ class Books:
                     store.capacity, store.dimension = base_amount(capacity["value"], capacity["unit"])
                 touched.stores[at] = None
 
-    # --- rows ------------------------------------------------------------------------------------------------------
-
-    def rows(self, entry: Input, touched: Touched) -> Iterator[Row]:
-        """The rows of everything the entry touched: counts, balances, stores."""
-        base = common(entry)
-        if touched.counts or touched.balances:
-            book = self.book_of(entry)
-            for key in touched.counts:
-                yield "count", _count_row(base, key, book.accounts[key])
-            for key in touched.balances:
-                yield "balance", _balance_row(base, key, book.accounts[key])
-        for at in touched.stores:
-            self._changed_stores[at] = None
-            yield "store", _store_row(base, at, self._state.stores[at])
+    def to_be_told(self, at: str) -> Store:
+        """The store (holder/site/store), of which a row is told: what stands in it is looked at again (`take_changed`)."""
+        self._changed_stores[at] = None
+        return self._state.stores[at]
 
 
 def _happened_ms(entry: Input) -> UnixMs:
@@ -359,61 +344,3 @@ def _net(deltas: list[tuple[str, str, int, int]]) -> list[tuple[str, str, int, i
         had = net.get((key, store), (0, 0))
         net[key, store] = (had[0] + amount, had[1] + pieces)
     return [(key, store, *change) for (key, store), change in net.items() if change != (0, 0)]
-
-
-def _goods(key: str, account: Account) -> dict[str, Any]:
-    code, form, packaging, dimension = key_parts(key)
-    return {
-        "key": key,
-        "code": code,
-        "form": form,
-        "packaging": packaging,
-        "dimension": dimension,
-        "categories": account.categories,
-        "sealed": packaging == "sealed" or dimension == "count",
-    }
-
-
-def _balance_row(base: dict[str, Any], key: str, account: Account) -> dict[str, Any]:
-    row = base | _goods(key, account)
-    row["balance"], row["lowest"] = account.total, account.lowest
-    row["pieces"], row["lowest_pieces"] = account.total_pieces, account.lowest_pieces
-    row["tolerance"] = 0 if row["sealed"] else max(TOLERANCE, 2 * account.resolution)
-    return row
-
-
-def _count_row(base: dict[str, Any], key: str, account: Account) -> dict[str, Any]:
-    last = account.last
-    if last is None:
-        raise RuleError(f"{key} was never counted")
-    row = base | _goods(key, account)
-    row.update(
-        opening=last.opening,
-        book_amount=last.book,
-        counted=last.counted,
-        difference=abs(last.book - last.counted),
-        shortage=last.counted < last.book or last.counted_pieces < last.book_pieces,
-        book_pieces=last.book_pieces,
-        counted_pieces=last.counted_pieces,
-        difference_pieces=abs(last.book_pieces - last.counted_pieces),
-        sigma=0 if row["sealed"] else accounts.sigma_of(last),
-        stocktake=last.record_id,
-    )
-    return row
-
-
-def _store_row(base: dict[str, Any], at: str, store: Store) -> dict[str, Any]:
-    holder, site, name = at.split("/")
-    capacity = store.capacity
-    stock = store.stock.get(store.dimension, 0)
-    return base | {
-        "holder": holder,
-        "site": site,
-        "book": store.book,
-        "store": name,
-        "dimension": store.dimension,
-        "known": capacity is not None and capacity > 0,
-        "capacity": capacity or 0,
-        "stock": stock,
-        "fill_ppm": clamp(stock * accounts.PPM // capacity, LIMIT_PPM) if capacity else 0,
-    }

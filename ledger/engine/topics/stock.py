@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
+from ledger.engine.accounts import PPM, sigma_of
 from ledger.engine.books import Books, Touched
 from ledger.engine.goods import Goods
-from ledger.engine.inputs import Input
+from ledger.engine.inputs import Input, key_parts
+from ledger.engine.state import Account, Store
+from ledger.engine.statistics.fixed import LIMIT_PPM, clamp
 from ledger.engine.subjects import COMMON, GOODS, Subject
-from ledger.engine.topics.base import Row, Topic
+from ledger.engine.topics.base import Row, Topic, common
+from ledger.errors import RuleError
+
+TOLERANCE = 100_000
+"""Bulk goods: 0.1 kg or 0.1 L (catalogue A01), or twice the scale's resolution where that is more."""
 
 
 class Stock(Topic):
@@ -105,7 +113,73 @@ class Stock(Topic):
             self._books.place(entry, entry.body, touched)
         return self._rows(entry, touched)
 
-    def _rows(self, entry: Input, touched: Touched) -> Iterable[Row]:
-        for key in touched.balances:
-            self.changed[entry.holder, entry.site, entry.book, key] = entry.index
-        return self._books.rows(entry, touched)
+    def _rows(self, entry: Input, touched: Touched) -> Iterator[Row]:
+        """The rows of everything the entry touched: counts, balances, stores."""
+        base = common(entry)
+        if touched.counts or touched.balances:
+            accounts = self._books.book_of(entry).accounts
+            for key in touched.counts:
+                yield "count", _count_row(base, key, accounts[key])
+            for key in touched.balances:
+                self.changed[entry.holder, entry.site, entry.book, key] = entry.index
+                yield "balance", _balance_row(base, key, accounts[key])
+        for at in touched.stores:
+            yield "store", _store_row(base, at, self._books.to_be_told(at))
+
+
+def _goods(key: str, account: Account) -> dict[str, Any]:
+    code, form, packaging, dimension = key_parts(key)
+    return {
+        "key": key,
+        "code": code,
+        "form": form,
+        "packaging": packaging,
+        "dimension": dimension,
+        "categories": account.categories,
+        "sealed": packaging == "sealed" or dimension == "count",
+    }
+
+
+def _balance_row(base: dict[str, Any], key: str, account: Account) -> dict[str, Any]:
+    row = base | _goods(key, account)
+    row["balance"], row["lowest"] = account.total, account.lowest
+    row["pieces"], row["lowest_pieces"] = account.total_pieces, account.lowest_pieces
+    row["tolerance"] = 0 if row["sealed"] else max(TOLERANCE, 2 * account.resolution)
+    return row
+
+
+def _count_row(base: dict[str, Any], key: str, account: Account) -> dict[str, Any]:
+    last = account.last
+    if last is None:
+        raise RuleError(f"{key} was never counted")
+    row = base | _goods(key, account)
+    row.update(
+        opening=last.opening,
+        book_amount=last.book,
+        counted=last.counted,
+        difference=abs(last.book - last.counted),
+        shortage=last.counted < last.book or last.counted_pieces < last.book_pieces,
+        book_pieces=last.book_pieces,
+        counted_pieces=last.counted_pieces,
+        difference_pieces=abs(last.book_pieces - last.counted_pieces),
+        sigma=0 if row["sealed"] else sigma_of(last),
+        stocktake=last.record_id,
+    )
+    return row
+
+
+def _store_row(base: dict[str, Any], at: str, store: Store) -> dict[str, Any]:
+    holder, site, name = at.split("/")
+    capacity = store.capacity
+    stock = store.stock.get(store.dimension, 0)
+    return base | {
+        "holder": holder,
+        "site": site,
+        "book": store.book,
+        "store": name,
+        "dimension": store.dimension,
+        "known": capacity is not None and capacity > 0,
+        "capacity": capacity or 0,
+        "stock": stock,
+        "fill_ppm": clamp(stock * PPM // capacity, LIMIT_PPM) if capacity else 0,
+    }
