@@ -180,11 +180,6 @@ class Lives:
                 note_step(self._state, episode, life.standing.status, cause, to, note=note)
         self._before.clear()
 
-    def has_recovered(self, episode: str) -> bool:
-        """Whether the condition of this episode ceased to hold."""
-        life = self._state.lives.get(episode)
-        return life is not None and life.recovered
-
     def is_known(self, episode: str) -> bool:
         return episode in self._state.lives
 
