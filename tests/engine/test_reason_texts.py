@@ -42,7 +42,7 @@ RAW = {
 
 def plain(text):
     """Without what pages show by its name: moments, credit codes, a standard's number."""
-    return re.sub(r"[12]\d{3}-\d\d-\d\dT[\d:.]+Z|GB 11643|[0-9A-Z]{18}", "T", text)
+    return re.sub(r"[12]\d{3}-\d\d-\d\dT[\d:.]+Z|GB 11643|[0-9A-Z]{18}|\b[0-9a-f]{12}\b", "T", text)
 
 
 def row_of(rule, at, numbers=1):
