@@ -413,7 +413,7 @@ class AlertBook:
                     "from_index": voided.revoked_at,
                     "count": count,
                     "earlier": voided.earlier,
-                    "entries": json_value(listed[:200]),
+                    "indexes": json_value(listed[:200]),
                 },
                 opened_ms=moment.now_ms,
                 late=False,

@@ -45,13 +45,13 @@ def test_revoked__from_an_index_in_the_past__one_alert_lists_what_is_void_and_th
     run.grant(revoked_at=entries[2].index, at=10 * HOUR)
     (alert,) = run.voided
     assert (alert.holder, alert.site, alert.severity) == ("A", "S1", "high")
-    assert alert.inputs == {"keyid": KEY, "from_index": 4, "count": 3, "earlier": False, "entries": "4-6"}
+    assert alert.inputs == {"keyid": KEY, "from_index": 4, "count": 3, "earlier": False, "indexes": "4-6"}
     assert "3 records" in alert.reason["en"] and "4-6" in alert.reason["en"] and "3 条" in alert.reason["zh"]
     assert run.account().total == 105 * 10**6
     run.grant(revoked_at=entries[2].index, at=11 * HOUR)  # the same again
     assert len(run.voided) == 1
     run.grant(revoked_at=entries[1].index, at=12 * HOUR)  # and further back: only what that adds
-    assert [alert.inputs["entries"] for alert in run.voided] == ["4-6", "3"]
+    assert [alert.inputs["indexes"] for alert in run.voided] == ["4-6", "3"]
 
 
 @pytest.mark.parametrize("more", [0, 1, 100])
@@ -71,7 +71,7 @@ def test_revoked__in_its_scope_of_this_key_and_holder__only_those():
     run.keyid = OTHER
     run.move("in", line(1), at=HOUR)
     run.grant(scope="S1/B1", revoked_at=0, at=2 * HOUR)
-    assert [alert.inputs["entries"] for alert in run.voided] == [str(first.index)]
+    assert [alert.inputs["indexes"] for alert in run.voided] == [str(first.index)]
 
 
 def test_revoked__where_another_grant_of_the_key_covers_it__is_not_void():
