@@ -83,10 +83,13 @@ class Condition:
                 return self._plain(bindings.row, bindings.parameters, bindings.features)
             except DOUBTS:
                 pass  # CEL says what is wrong with it, or that nothing is
+        bindings.refused = None
         try:
             result = self._execute(bindings.context)
         except (TypeError, KeyError, RuntimeError, ValueError, ArithmeticError) as error:
-            raise RuleError(f"{self.source!r}: {error}", code="evaluation") from None
+            # Of a value that a name may not have, CEL only says that the name is not defined.
+            said = error if bindings.refused is None else bindings.refused.detail
+            raise RuleError(f"{self.source!r}: {said}", code="evaluation") from None
         if result is True or result is False:
             return result
         raise RuleError(f"{self.source!r} gives {type(result).__name__}, not true or false", code="evaluation")
@@ -195,12 +198,14 @@ class Bindings:
     One CEL context for good, whose resolver looks into what is bound; so a row costs only the fields that are read.
     """
 
-    __slots__ = ("context", "features", "parameters", "row")
+    __slots__ = ("context", "features", "parameters", "refused", "row")
 
     def __init__(self) -> None:
         self.row: Mapping[str, Any] = {}
         self.parameters: Mapping[str, int] = {}
         self.features: Mapping[str, Any] | None = None
+        self.refused: RuleError | None = None
+        """Why the value of a name was not handed over."""
         self.context = cel.Context()
         self.context.set_variable_resolver(self._resolve)
 
@@ -223,4 +228,8 @@ class Bindings:
                 value = self.features[name]
         if type(value) is str or value is True or value is False:
             return value
-        return check_value(name, value)
+        try:
+            return check_value(name, value)
+        except RuleError as error:
+            self.refused = error
+            raise

@@ -102,7 +102,7 @@ class Fold:
         return self._windows.behind(rule, row)
 
     def take_over(self, moment: Moment, to: Effects) -> None:
-        """This fold goes on from here in another one's stead, whose rules are no longer in force."""
+        """It goes on from here in another fold's stead, whose rules are no longer in force."""
         self._alerts.take_over(moment, to)
 
     def next_due(self) -> UnixMs | None:

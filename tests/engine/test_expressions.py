@@ -95,6 +95,14 @@ def test_condition__error_while_evaluating__raises_and_is_never_no(source, row):
     assert raised.value.code in ("evaluation", "rule")
 
 
+def test_condition__a_value_that_may_not_enter__is_named_in_the_error():
+    for value, said in ((INT64_MAX + 1, "a = 9223372036854775808 does not fit 64 bits"), (1.5, "a is a float")):
+        with pytest.raises(RuleError, match=said):
+            holds("a > b", a=value, b=1)
+    with pytest.raises(RuleError, match="division by zero"):
+        holds("a / b > 1", a=1, b=0)
+
+
 PARTS = [
     'word == "x"',
     "word != 'x'",
