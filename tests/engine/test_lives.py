@@ -154,6 +154,7 @@ def test_history__any__no_alert_lost_every_change_a_step_and_the_same_again(acts
         if not step.refused:
             assert alert_id not in closed
             if step.after == "closed":
+                assert step.by, "nothing closes by itself"
                 closed[alert_id] = step
     # A deadline or an end of rest that is open has its timer; nothing else has.
     for episode, life in history.state.life.lives.items():
