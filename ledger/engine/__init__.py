@@ -34,6 +34,7 @@ To change something:
 - a field of a row: the `Subject` of its topic and the row beside it (tests/engine/test_rows.py compares them), and its Chinese
   word in webapp/portal/members.py. Fields may be added freely. One that is taken away or renamed makes every rule set that read
   it unreadable, and with it the replay of the time that it governed: leave it, and let new rules use another
+  (tests/engine/test_kept_fields.py)
 - a topic: its module in `topics` (`topics.base` says what is asked of it), its part of `state.FoldState`, and in `registry` its
   place in TOPICS and `build_topics`, and in NEEDS what it reads of others. A part of the state that is new, gone or otherwise
   shaped asks for the next STATE_VERSION
