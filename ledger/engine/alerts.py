@@ -288,10 +288,10 @@ class AlertBook:
 
     def settle(self, moment: Moment, to: Effects) -> None:
         """After an entry, when all rules have seen it."""
-        cause = Cause(moment.index, moment.record_id, moment.now_ms)
         if self.inhibition.unsettled:
-            self.inhibition.settle(cause, to.life)
-        self.lives.settle(cause, to.life)
+            self.inhibition.settle(Cause(moment.index, moment.record_id, moment.now_ms), to.life)
+        if self.lives.unsettled:
+            self.lives.settle(Cause(moment.index, moment.record_id, moment.now_ms), to.life)
         if to.life.timers:
             self._set_life_timers(to)
 

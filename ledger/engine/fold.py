@@ -17,7 +17,7 @@ from ledger.engine.alerts import AlertBook, Effects, Identity, Moment, Probe
 from ledger.engine.contained import OUTSIDE, said
 from ledger.engine.days import DAY_MS
 from ledger.engine.goods import Classifier, goods_of
-from ledger.engine.inputs import Input, plausible_ms
+from ledger.engine.inputs import Input
 from ledger.engine.papers import PAPERS, Papers
 from ledger.engine.people import who
 from ledger.engine.register import Register
@@ -157,7 +157,7 @@ class Fold:
         state.next_index = entry.index + 1
         now_ms = entry.body["now"] if entry.kind == "tick" else entry.received_ms
         state.now_ms = max(state.now_ms, now_ms)
-        moment = Moment(entry.index, entry.record_id, UnixMs(state.now_ms), _happened_ms(entry))
+        moment = Moment(entry.index, entry.record_id, UnixMs(state.now_ms), (entry.before or entry).event_ms)
         try:
             if entry.kind == "tick":
                 self._tick(moment, to)
@@ -403,12 +403,6 @@ class Fold:
         for topic in self._by_kind.get("correction", ()):
             for subject, row in topic.apply(entry, goods):
                 yield subject, row | {ORIGIN: entry.index}
-
-
-def _happened_ms(entry: Input) -> int:
-    """When that happened which an entry tells of; a tick tells of nothing."""
-    first = entry.before or entry
-    return -1 if entry.kind == "tick" else plausible_ms(first.event_ms, first.received_ms)
 
 
 def _facts_after(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:

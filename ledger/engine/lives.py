@@ -47,7 +47,7 @@ class Lives:
 
     def __init__(self, state: LifeState) -> None:
         self._state = state
-        self._before: dict[str, tuple[str, int]] = {}
+        self.unsettled: dict[str, tuple[str, int]] = {}
         """Episode -> (taken_back, stands_band) before the entry at index `_at`, of those that it touched."""
         self._at = -1
         self._orders = Orders(state)
@@ -161,9 +161,9 @@ class Lives:
         if life is None or life.stage == CLOSED or (bool(life.taken_back), life.stands_band) == (bool(record_id), band):
             return
         if self._at != cause.index:
-            self._before.clear()
+            self.unsettled.clear()
             self._at = cause.index
-        self._before.setdefault(episode, (life.taken_back, life.stands_band))
+        self.unsettled.setdefault(episode, (life.taken_back, life.stands_band))
         life.taken_back, life.stands, life.stands_band = record_id, severity, band
         to.lives[episode] = None
 
@@ -171,14 +171,14 @@ class Lives:
         """After an entry: what it took back, or put back, is a step of the life. What it did and undid is none."""
         if self._at != cause.index:
             return
-        for episode, before in self._before.items():
+        for episode, before in self.unsettled.items():
             life = self._state.lives[episode]
             if (bool(life.taken_back), life.stands_band) != (bool(before[0]), before[1]):
                 note = (
                     {"taken_back": life.taken_back, "stands": life.stands} if life.taken_back else {"stands": "again"}
                 )
                 note_step(self._state, episode, life.standing.status, cause, to, note=note)
-        self._before.clear()
+        self.unsettled.clear()
 
     def is_known(self, episode: str) -> bool:
         return episode in self._state.lives

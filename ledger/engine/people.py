@@ -90,10 +90,7 @@ def person_behind(entry: Input, place: str, ref: str, register: Register) -> str
     found = who(entry, place).person
     if found:
         return found
-    handler = register.handler(entry.holder, ref)
-    if handler is None:
-        return ""
-    fact = handler.facts.get("ids", {}).get("/body/id_number")
+    fact = register.facts_of(entry.holder, ref, entry.event_ms).get("ids", {}).get("/body/id_number")
     return "" if fact is None else fact.get("person") or ""
 
 

@@ -92,6 +92,8 @@ class Handler(msgspec.Struct, array_like=True):
     keyid: str = ""
     facts: dict[str, Any] = {}
     """What erasable data said of the person when it came (`ledger.core.facts`)."""
+    faces: list[tuple[int, int, str, dict[str, Any]]] = []
+    """What each record of this reference that disclosed a person said: (event ms, seq, record_id, facts), ascending."""
 
 
 class RegisterState(msgspec.Struct):
@@ -172,6 +174,7 @@ class Register:
             body.get("certificate_valid_to", known.certificate_valid_to if known else ""),
             body.get("keyid", known.keyid if known else ""),
             entry.facts or (known.facts if known else {}),
+            _faces(known, entry),
         )
 
     # --- asking ------------------------------------------------------------------------------------------------------
@@ -207,6 +210,14 @@ class Register:
             return newest
         return _at([*self._state.past_sites[at], newest], at_ms)
 
+    def facts_of(self, holder: str, ref: str, at_ms: int) -> dict[str, Any]:
+        """What is known of the person who bore a reference at a time; of the first one before anybody did."""
+        handler = self.handler(holder, ref)
+        if handler is None:
+            return {}
+        faces = handler.faces
+        return next((face[3] for face in reversed(faces) if face[0] <= at_ms), faces[0][3] if faces else handler.facts)
+
     def handler(self, holder: str, ref: str) -> Handler | None:
         """The enterprise's handler of this reference; None when it was never enrolled."""
         return self._state.handlers.get(f"{holder}/{ref}")
@@ -236,6 +247,13 @@ class Register:
         """Whether the moment lies in the upload windows that the enterprise's profile states, by the site's clock."""
         windows = self.profile(holder).upload_windows
         return bool(windows) and any(_holds(window, self.local(holder, site, at_ms)) for window in windows)
+
+
+def _faces(known: Handler | None, entry: Input) -> list[tuple[int, int, str, dict[str, Any]]]:
+    faces = [face for face in known.faces if face[2] != entry.record_id] if known is not None else []
+    if entry.facts:
+        insort(faces, (_said_ms(entry), entry.seq, entry.record_id, entry.facts), key=lambda face: face[:3])
+    return faces[-MOST_PAST:]
 
 
 def _said_ms(entry: Input) -> int:

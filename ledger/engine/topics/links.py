@@ -19,6 +19,7 @@ from ledger.engine.people import handlers_of, who
 from ledger.engine.register import Register
 from ledger.engine.subjects import COMMON, Subject
 from ledger.engine.topics.base import ORIGIN, Row, Topic, common
+from ledger.engine.topics.bounded import keep
 from ledger.engine.topics.dealings import first_listed
 
 SCENES_MS = 72 * 3_600_000
@@ -66,8 +67,8 @@ class LinksState(msgspec.Struct):
     """(event ms, index) of a person's anchors, ascending."""
     legal: dict[str, str] = {}
     """Enterprise -> surrogate of its legal person, as its newest profile discloses it."""
-    agents: dict[str, bool] = {}
-    """Persons whom an enterprise enrolled as agent."""
+    agents: dict[str, list[str]] = {}
+    """Persons whom an enterprise enrolled as agent -> where: holder/ref."""
 
 
 class Links(Topic):
@@ -97,12 +98,21 @@ class Links(Topic):
         if entry.kind == "person":
             person = who(entry, "").person
             if person and "role" in entry.body:
-                self._state.agents[person] = entry.body["role"] == AGENT and entry.body["action"] != "leave"
+                self._enrolled(person, f"{entry.holder}/{entry.body['ref']}", entry.body)
             return
         seen = self._seen(entry, goods)
         yield from self._put_in(entry, goods, seen)
         if seen:
             yield from self._told_again(seen, _happened_ms(entry))
+
+    def _enrolled(self, person: str, at: str, body: Mapping[str, Any]) -> None:
+        """An agent is whom any enterprise enrolled as one, whichever of them said so last."""
+        others = [other for other in self._state.agents.get(person, ()) if other != at]
+        keep(
+            self._state.agents,
+            person,
+            [*others, at] if body["role"] == AGENT and body["action"] != "leave" else others,
+        )
 
     def withdraw(self, before: Input, goods: Sequence[Goods], entry: Input) -> Iterable[Row]:
         """Whom the record showed is as if never seen with it."""
@@ -140,7 +150,7 @@ class Links(Topic):
         at_ms, index = _happened_ms(entry), (entry.before or entry).index
         for person, buyer in dict(self._purchases(entry, goods) if entry.kind == "movement" else ()).items():
             insort(self._state.buyers.setdefault(person, []), (at_ms, index, buyer))
-            is_agent, principal = self._state.agents.get(person, False), self._state.legal.get(buyer, buyer)
+            is_agent, principal = person in self._state.agents, self._state.legal.get(buyer, buyer)
             yield "fanout", common(entry) | {"person": person, "principal": principal, "is_agent": is_agent}
         others: dict[str, int] = {}
         for person, scene in seen.items():

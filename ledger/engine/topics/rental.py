@@ -112,6 +112,8 @@ class Rental(Topic):
         else:
             contract.dues.append((at_ms, entry.record_id, unix_ms(body["due_at"])))
         if body["action"] == "out":
+            if contract.told != (0, 0):  # let again under the same name: what was told of the first letting is no more
+                self.gone.append(("renting", contract.index))
             contract.site, contract.book, contract.index = entry.site, entry.book, (entry.before or entry).index
             contract.record_id, contract.out_ms = entry.record_id, at_ms
             contract.event_ms, contract.received_ms = entry.event_ms, entry.received_ms
