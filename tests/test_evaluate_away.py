@@ -168,3 +168,62 @@ def test_log__away_while_a_new_set_is_filled__it_takes_effect_all_the_same():
     expected = run(None)
     for seed in range(12):
         assert run(seed) == expected, seed
+
+
+class Cursors(FakeStore):
+    """Remembers where each commit ended, and whether it brought a snapshot."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def commit(self, batch):
+        super().commit(batch)
+        self.seen.append((int(batch.cursor), batch.snapshot is not None))
+
+
+def test_commit__live__at_most_fifty_entries_or_twenty_milliseconds():
+    log = copy_log(history())
+    for n in range(120):
+        log.write(A, "movement", movement("in", 1), at=T0 + 30 * HOUR + n)
+    world = World(log=log, store=Cursors())
+    world.run()
+    cursors = [0, *(cursor for cursor, _ in world.store.seen)]
+    assert max(b - a for a, b in zip(cursors, cursors[1:], strict=False)) == 50
+
+    slow = World(log=copy_log(log), store=Cursors())
+
+    def clock_s():
+        slow.seconds += 0.005
+        return slow.seconds
+
+    slow.evaluator._clock_s = clock_s
+    slow.run()
+    cursors = [0, *(cursor for cursor, _ in slow.store.seen)]
+    assert max(b - a for a, b in zip(cursors, cursors[1:], strict=False)) <= 5
+
+
+@pytest.mark.parametrize(("seconds", "kept"), [(59.9, False), (60.0, True)])
+def test_snapshot__every_minute__with_its_cursor(seconds, kept):
+    world = World(store=Cursors())
+    world.run()
+    assert not any(snapshot for _, snapshot in world.store.seen)
+    world.seconds = seconds
+    world.log.write(A, "movement", movement("in", 1), at=T0 + 31 * HOUR)
+    world.run()
+    assert any(snapshot for _, snapshot in world.store.seen) is kept
+    if kept:
+        assert world.store.snapshot[1] in [cursor for cursor, snapshot in world.store.seen if snapshot]
+
+
+def test_snapshot__every_ten_thousand_entries__whatever_the_clock_says():
+    from ledger import evaluate
+
+    assert evaluate.SNAPSHOT_ENTRIES == 10_000
+    world = World()
+    world.run()
+    world.evaluator._snapshot_index = -10_000 + world.store.cursor_
+    assert world.store.snapshot is None
+    world.log.write(A, "movement", movement("in", 1), at=T0 + 31 * HOUR)
+    world.run()
+    assert world.store.snapshot is not None
