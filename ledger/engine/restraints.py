@@ -7,7 +7,8 @@ also names its `rule`:
     exceptions:
       - {match: {holder: 91…, code: 7697-37-2}, reason: "…", author: "…", from: 2026-03-01, until: 2026-08-27}
 
-`match` compares text fields of the rule's fingerprint, all of them, for equality; it is never part of a condition. An alert
+`match` compares text fields of the rule's fingerprint for equality, all that it names, one of WHO among them: what is agreed with
+one is not agreed with all, and every other enterprise has a site S1 too. It is never part of a condition. An alert
 that it meets is made, recorded, counted and shown as suppressed, until the day `until` begins (UTC); then it appears.
 """
 
@@ -24,6 +25,8 @@ from ledger.engine.yamlfile import Located
 
 EXCEPTIONS = "exceptions.yml"
 MAX_DAYS = 180
+WHO = ("holder", "buyer", "party", "person", "renter", "path", "alert")
+"""Fields that say whose finding it is. A fingerprint without any of them may be matched by any field."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,9 @@ def read_exception(located: Located, fingerprint: tuple[str, ...], more: str = "
     match = {name: value.text() for name, value in top["match"].any_mapping().items()}
     if not match or not set(match) <= set(fingerprint):
         raise top["match"].wrong(f"an exception matches fields of the fingerprint: {', '.join(fingerprint)}")
+    who = [name for name in WHO if name in fingerprint]
+    if who and not set(match) & set(who):
+        raise top["match"].wrong(f"an exception says whose finding it is: {' or '.join(who)}")
     from_ms, until_ms = _day_ms(top["from"]), _day_ms(top["until"])
     if not 0 < until_ms - from_ms <= MAX_DAYS * DAY_MS:
         raise top["until"].wrong(f"an exception ends after it begins, and within {MAX_DAYS} days")

@@ -199,6 +199,7 @@ def test_exception__over_or_not_begun__changes_nothing():
         ("{holder: A}", "{store: R1}", "fields of the fingerprint"),
         ("{holder: A}", "{}", "fields of the fingerprint"),
         ("{holder: A}", "{holder: 5}", "text is expected"),
+        ("{holder: A}", "{code: 7697-37-2}", "says whose finding it is: holder"),
         ("author: police.test, ", "", "'author' is missing"),
         ("reason: agreed, ", "", "'reason' is missing"),
         ("2026-03-01", "2026-02-30", "no date"),
