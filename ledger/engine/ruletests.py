@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ledger.engine.alerts import Effects, Identity, Raised
+from ledger.engine.contained import OUTSIDE, said
 from ledger.engine.fold import Fold
 from ledger.engine.goods import Classifier
 from ledger.engine.inputs import Input, unix_ms
@@ -22,6 +23,8 @@ from ledger.model import Alert, UnixMs
 
 CLOCK = "2026-03-02T00:00:00Z"
 ABOUT = ("fires", "silent", "boundary", "restart")
+MAX_EVENTS = 400
+"""Of one test: it is folded again for each place where it can be split, and the engine waits for that at a promotion."""
 _IDENTITY = Identity(log="test.example/log", issuer="platform.test", keyid="0" * 64, ruleset="0" * 64)
 
 
@@ -48,6 +51,10 @@ def run_tests(rules: Iterable[Rule], classifier: Classifier) -> list[Outcome]:
                 detail = _run(rule, top, classifier)
             except RuleError as error:
                 top, about, detail = {}, "", error.detail
+            except OUTSIDE:
+                raise
+            except Exception as error:  # noqa: BLE001 - a script that no fold can read fails; the engine runs it too
+                top, about, detail = {}, "", located.wrong(f"this test cannot be run: {said(error)}").detail
             name = top["name"].text() if top else f"line {located.line}"
             outcomes.append(Outcome(rule.id, name, about, detail))
         outcomes.extend(
@@ -67,7 +74,12 @@ def check_test(located: Located) -> str:
         clock = unix_ms(top["clock"].text()) if "clock" in top else unix_ms(CLOCK)
     except ValueError:
         raise top["clock"].wrong(f"{top['clock'].value!r} is no time such as {CLOCK}") from None
-    read_script(top["events"].items(), clock)
+    try:
+        read_script(_events(top), clock)
+    except RuleError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever in it is of another form than the reader took for granted
+        raise top["events"].wrong(f"these events cannot be read: {said(error)}") from None
     for item in top["expect"].items():
         _expectation(item, clock)
     return about
@@ -75,7 +87,7 @@ def check_test(located: Located) -> str:
 
 def _run(rule: Rule, top: dict[str, Located], classifier: Classifier) -> str:
     clock = unix_ms(top["clock"].text()) if "clock" in top else unix_ms(CLOCK)
-    script = read_script(top["events"].items(), clock)
+    script = read_script(_events(top), clock)
     raised = _fold(rule, script, classifier, restart_at=None)
     expected = [_expectation(item, clock) for item in top["expect"].items()]
     if len(raised) != len(expected):
@@ -97,6 +109,13 @@ def _run(rule: Rule, top: dict[str, Located], classifier: Classifier) -> str:
         if [r.payload for r in again] != [r.payload for r in raised]:
             return f"a restart after event {split} changes the alerts"
     return ""
+
+
+def _events(top: dict[str, Located]) -> list[Located]:
+    events = top["events"].items()
+    if len(events) > MAX_EVENTS:
+        raise top["events"].wrong(f"a test has at most {MAX_EVENTS} events, this one {len(events)}")
+    return events
 
 
 def _said(raised: Raised, clock: UnixMs) -> str:
