@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import tzinfo
 from functools import cache
@@ -15,8 +15,10 @@ import click
 from ledger.catalogue import Catalogue
 from ledger.cli.moments import local, told
 from ledger.errors import NotFoundError
+from ledger.guidance import law, what_to_do
 from ledger.model import Alert, RecordId, UnixMs
-from ledger.ports import LifeRow, OrderRow, StepRow
+from ledger.places import body_of
+from ledger.ports import LifeRow, LogReader, OrderRow, RecordFilter, StepRow
 from ledger.ruletitles import title_of
 
 if TYPE_CHECKING:
@@ -35,6 +37,9 @@ _COMMANDS = {
     "escalated": "escalate",
 }
 _CAS = re.compile(r"(?<![0-9A-Za-z-])[1-9][0-9]{1,6}-[0-9]{2}-[0-9](?![0-9A-Za-z-])")
+_HOLDER = re.compile(r"(?<![0-9A-Za-z-])[0-9A-HJ-NPQRTUWXY]{18}(?![0-9A-Za-z-])")
+Named = Callable[[str], str]
+"""A credit code → what it is called, with the code; the code itself where no profile names it."""
 UNIT_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
@@ -43,9 +48,22 @@ def rule_line(rule: str, lang: str) -> str:
     return f"{rule} {title_of(rule, lang)}".rstrip()
 
 
-def _reason(alert: Alert, zone: tzinfo, lang: str) -> str:
-    """The signed reason, which has codes only and UTC: with the substances' names, in local time."""
-    return _CAS.sub(lambda found: _named(found[0], lang), told(alert.reason.get(lang, ""), zone))
+def names_in(log: LogReader, lang: str) -> Named:
+    """Names from the newest profile of each enterprise that is asked for."""
+
+    @cache
+    def named(code: str) -> str:
+        found = log.search(RecordFilter(kind="profile", holder=code), before=None, limit=1)
+        name = body_of(found[0]).get("names", {}).get(lang) if found else None
+        return f"{name} ({code})" if name else code
+
+    return named
+
+
+def _reason(alert: Alert, zone: tzinfo, lang: str, named: Named) -> str:
+    """The signed reason, which has codes only and UTC: with the names of substances and enterprises, in local time."""
+    said = _CAS.sub(lambda found: _named(found[0], lang), told(alert.reason.get(lang, ""), zone))
+    return _HOLDER.sub(lambda found: named(found[0]), said)
 
 
 @cache
@@ -60,21 +78,37 @@ def _named(code: str, lang: str) -> str:
     return code if name == code else f"{name} ({code})"
 
 
-def queue_lines(rows: Sequence[tuple[int, Alert, LifeRow]], zone: tzinfo, now: UnixMs, lang: str) -> Iterator[str]:
+def queue_lines(
+    rows: Sequence[tuple[int, Alert, LifeRow]], zone: tzinfo, now: UnixMs, lang: str, named: Named = str
+) -> Iterator[str]:
     """Two lines an alert: where it stands, and what it is about."""
     for _, alert, life in rows:
         stands = f"{life.severity:<8}  {life.status:<14}  {_left(life, now) or 'no deadline':<12}"
         yield f"{alert.alert_id[:12]}  {stands}  raised {local(alert.opened_ms, zone)}  {rule_line(alert.rule, lang)}"
-        yield f"    {alert.holder} {alert.site}".rstrip() + f": {_reason(alert, zone, lang)}"
+        yield f"    {named(alert.holder)} {alert.site}".rstrip() + f": {_reason(alert, zone, lang, named)}"
 
 
 def alert_lines(
-    alert: Alert, life: LifeRow, steps: Sequence[StepRow], ways: Sequence[str], zone: tzinfo, now: UnixMs, lang: str
+    alert: Alert,
+    life: LifeRow,
+    steps: Sequence[StepRow],
+    ways: Sequence[str],
+    zone: tzinfo,
+    now: UnixMs,
+    lang: str,
+    named: Named = str,
 ) -> Iterator[str]:
     """One alert: what, where it stands, all that happened, what can be done."""
     yield alert.alert_id
-    yield f"{rule_line(alert.rule, lang)}: {_reason(alert, zone, lang)}"
-    yield f"{alert.holder} {alert.site}".rstrip()
+    yield f"{rule_line(alert.rule, lang)}: {_reason(alert, zone, lang, named)}"
+    yield f"{named(alert.holder)} {alert.site}".rstrip()
+    if alert.extra.get("concerns"):
+        yield f"concerns too: {', '.join(named(whom) for whom in alert.extra['concerns'])}"
+    title, do = what_to_do(alert.extra.get("order_template", ""), lang)
+    if title:
+        yield f"what to do: {title}. {do}" if lang == "en" else f"what to do: {title}。{do}"
+    if alert.extra.get("legal_basis"):
+        yield f"legal basis: {'; '.join(law(reference, lang) for reference in alert.extra['legal_basis'])}"
     due = life.until_ms if life.status in ("snoozed", "suppressed") else life.due_ms
     left = f"{_left(life, now)} ({local(due, zone)})" if due is not None else "no deadline"
     yield f"{life.severity}, {life.status} (version {life.turn}), {left}"

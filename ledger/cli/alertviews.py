@@ -7,7 +7,16 @@ from pathlib import Path
 
 import click
 
-from ledger.cli.alertlines import MOST_ORDERS, alert_lines, find_alert, order_lines, print_json, queue_lines, shown
+from ledger.cli.alertlines import (
+    MOST_ORDERS,
+    alert_lines,
+    find_alert,
+    names_in,
+    order_lines,
+    print_json,
+    queue_lines,
+    shown,
+)
 from ledger.cli.compose import open_installation, state_option, wall_clock_ms
 from ledger.cli.rules.common import lang_option
 from ledger.core.life import SEVERITIES, STATUSES, possible
@@ -65,10 +74,14 @@ def list_(
         found = [shown(alert, life) for _, alert, life in rows]
         print_json({"alerts": found, "handled": handled, "due": due, "statuses": engine.status_counts()})
         return
-    for line in queue_lines(rows, here.zone(), now, lang):
+    for line in queue_lines(rows, here.zone(), now, lang, names_in(here.stores.log, lang)):
         click.echo(line)
     more = f" (the first {limit}; more with --limit)" if len(rows) == limit else ""
     click.echo(f"{len(rows)} alerts{more}; handled in time: {handled} of {due} due", err=True)
+    if rows:
+        click.echo(
+            f"next: hazledger alerts show {rows[0][1].alert_id[:12]} (what it is, and what can be done)", err=True
+        )
 
 
 @click.command()
@@ -97,7 +110,9 @@ def show(state: Path | None, alert: str, *, as_json: bool, lang: str) -> None:
     if as_json:
         print_json(shown(found, life) | {"possible": list(ways), "steps": [asdict(step) for step in steps]})
         return
-    for line in alert_lines(found, life, steps, ways, here.zone(), wall_clock_ms(), lang):
+    for line in alert_lines(
+        found, life, steps, ways, here.zone(), wall_clock_ms(), lang, names_in(here.stores.log, lang)
+    ):
         click.echo(line)
 
 

@@ -34,7 +34,7 @@ def alone(rules: RuleSet, rule_id: str) -> RuleSet:
     """The rule, as if it were live, with those that inhibit it. Raises RuleError."""
     by_id = {rule.id: rule for rule in rules.rules}
     if rule_id not in by_id:
-        raise RuleError(f"there is no rule {rule_id} that runs; there are {', '.join(sorted(by_id))}")
+        raise RuleError(f"there is no rule {rule_id} that runs; `hazledger rules health` lists those that do")
     wanted, waiting = {}, [rule_id]
     while waiting:
         rule = by_id.get(waiting.pop())

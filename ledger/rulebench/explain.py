@@ -30,15 +30,18 @@ from ledger.rulesets import announced
 MAX_LINKS = 50
 """Entries behind one feature that are shown, the newest."""
 VERDICTS = {
-    "no-rows": ("这条记录不产生本规则监听的数据", "this record makes no row that the rule listens to"),
-    "out-of-scope": ("不在规则范围内", "the rule's scope does not hold"),
-    "no-band": ("没有任何一档条件成立", "no band's condition holds"),
-    "too-little-history": ("历史数据不足，暂不能评估", "there is too little history yet"),
-    "waits": ("条件成立，等待期未满", "a condition holds and still waits"),
-    "goes-on": ("条件成立，同一事件的警报已存在", "it holds, and an alert about it is there already"),
-    "shadow": ("条件成立，但规则处于试运行，只计数", "it holds, but the rule is in shadow and only counted"),
-    "kept-down": ("产生警报，但被抑制", "an alert, kept down by another rule or an exception"),
-    "alert": ("产生警报", "an alert"),
+    "no-rows": ("这条记录没有本规则要看的内容", "no alert: this record holds nothing that the rule looks at"),
+    "out-of-scope": ("没有预警：不在规则的适用范围内", "no alert: the rule does not apply, its scope does not hold"),
+    "no-band": ("没有预警：各档条件均不成立", "no alert: none of its conditions holds"),
+    "too-little-history": ("没有预警：历史数据不足，暂不能评估", "no alert: there is too little history yet to judge"),
+    "waits": (
+        "条件成立，等待期未满，期满仍成立才预警",
+        "a condition holds and still waits: the alert comes when the time is over",
+    ),
+    "goes-on": ("条件成立，同一事件的预警已存在", "it holds, and an alert about it is there already"),
+    "shadow": ("条件成立，但规则为影子运行，只计数不预警", "it holds, but the rule is in shadow and only counted"),
+    "kept-down": ("产生预警，但被其他规则或例外抑制", "an alert, kept down by another rule or an exception"),
+    "alert": ("产生预警", "an alert"),
     "error": ("规则出错", "the rule raised an error"),
 }
 
@@ -97,6 +100,7 @@ class Explanation:
     status: str
     title: dict[str, str]
     legal_basis: list[str]
+    order_template: str
     ruleset: str
     index: int
     record_id: str
@@ -175,6 +179,7 @@ def explain(
         status=status,
         title=rule.title,
         legal_basis=list(rule.legal_basis),
+        order_template=rule.order_template,
         ruleset=rules.digest,
         index=index,
         record_id=str(found[0].record_id),

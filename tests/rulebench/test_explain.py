@@ -118,7 +118,7 @@ def test_lines__for_a_person__hold_the_values_in_both_languages(lang):
     world.run()
     text = "\n".join(lines(explained(world, "X-FULL", at), lang, ZoneInfo("Asia/Shanghai")))
     assert "true   balance > 100000000   with balance = 151000000" in text
-    assert {"zh": "产生警报", "en": "an alert"}[lang] in text and {"zh": "满", "en": "Full"}[lang] in text
+    assert {"zh": "产生预警", "en": "an alert"}[lang] in text and {"zh": "满", "en": "Full"}[lang] in text
 
 
 def test_explain__no_such_rule_or_entry__says_so():

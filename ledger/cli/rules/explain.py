@@ -18,12 +18,15 @@ from ledger.cli.rules.common import Progress, json_option, lang_option, print_js
 from ledger.core.quantity import format_mass, format_volume
 from ledger.errors import NotFoundError
 from ledger.follow import Sets
+from ledger.guidance import law, what_to_do
 from ledger.rulebench.drafts import load_running
 from ledger.rulebench.explain import VERDICTS, Explanation, RowShown, alert_of, explain
 from ledger.ruletitles import rule_numbers
 
 _LANGUAGES = ("zh", "en")
 _SHOWN_ENTRIES = 10
+_ENDS = {"_ppm": "percent", "_permille": "permille", "_milli": "milli"}
+_PARTS = {"percent": 10_000, "permille": 10, "milli": 1000}
 _BEGINNING = re.compile(r"[0-9a-f]{6,64}")
 
 
@@ -111,6 +114,7 @@ def _index_of(log: Any, name: str) -> int:
 def lines(found: Explanation, lang: str, zone: tzinfo) -> Iterator[str]:
     """The explanation for a person."""
     yield f"{found.rule} version {found.version} ({found.status}): {found.title[lang]}"
+    yield from _in_short(found, lang, zone)
     yield f"entry {found.index}, {found.kind} {found.record_id} of {found.holder}"
     yield f"in force: rule set {found.ruleset}"
     for note in found.notes:
@@ -122,6 +126,25 @@ def lines(found: Explanation, lang: str, zone: tzinfo) -> Iterator[str]:
     for row in found.rows:
         yield ""
         yield from _row(row, found, lang, zone)
+
+
+def _in_short(found: Explanation, lang: str, zone: tzinfo) -> Iterator[str]:
+    """What came of it, before all that it came from."""
+    row = next((one for one in found.rows if one.verdict == found.verdict), None)
+    yield f"=> {VERDICTS[found.verdict][_LANGUAGES.index(lang)]}"
+    if row is None:
+        return
+    band = next((one for one in row.bands if one.condition.value is True and not one.unready and one.reason), None)
+    if band is not None:
+        yield f"   {told(band.reason[lang], zone)}"
+    if row.alert_id:
+        title, do = what_to_do(found.order_template, lang)
+        if title:
+            yield f"   {title}: {do}"
+        yield f"   {'; '.join(law(reference, lang) for reference in found.legal_basis)}"
+        yield f"   next: hazledger alerts show {row.alert_id[:12]}"
+    for part in row.because:
+        yield f"   false: {part}"
 
 
 def _row(row: RowShown, found: Explanation, lang: str, zone: tzinfo) -> Iterator[str]:
@@ -143,10 +166,10 @@ def _row(row: RowShown, found: Explanation, lang: str, zone: tzinfo) -> Iterator
             yield f"        and {more} before"
     if row.scope is not None:
         yield "  scope"
-        yield from _tree(row.scope, 4)
+        yield from _tree(row.scope, 4, found.rule, row)
     for band in row.bands:
         yield f"  band {band.band} ({band.severity})"
-        yield from _tree(band.condition, 4)
+        yield from _tree(band.condition, 4, found.rule, row)
         for name in band.unready:
             yield f"    not ready: {name}"
         if band.due_ms is not None and band.since_ms is not None:
@@ -156,20 +179,20 @@ def _row(row: RowShown, found: Explanation, lang: str, zone: tzinfo) -> Iterator
     if row.timer_ms is not None:
         yield f"  a timer waits until {local(row.timer_ms, zone)}"
     yield f"=> {row.why[lang]}{' ' + row.alert_id if row.alert_id else ''}"
-    for part in row.because:
-        yield f"     false: {part}"
 
 
-def _tree(tree: Any, indent: int) -> Iterator[str]:
+def _tree(tree: Any, indent: int, rule: str, row: RowShown) -> Iterator[str]:
     value = f"error: {tree.error}" if tree.error else _plain(tree.value)
     sides = [part for part in tree.parts if not part.is_literal]
     values = ""
     if tree.operator not in ("||", "&&", "!", "?:", "") and sides:
-        values = "   with " + ", ".join(f"{part.source} = {_plain(part.value)}" for part in sides)
+        values = "   with " + ", ".join(
+            f"{part.source} = {_plain(part.value)}{_unit(rule, row, part.source, part.value)}" for part in sides
+        )
     yield f"{' ' * indent}{value:<6} {tree.source}{values}"
     if tree.operator in ("||", "&&", "!", "?:"):
         for part in tree.parts:
-            yield from _tree(part, indent + 4)
+            yield from _tree(part, indent + 4, rule, row)
 
 
 def _plain(value: Any) -> str:
@@ -188,7 +211,9 @@ def _unit(rule: str, row: RowShown, name: str, value: Any) -> str:
     """A bare number in the unit of people, in brackets; nothing where it has none."""
     if isinstance(value, bool) or not isinstance(value, int):
         return ""
-    form = rule_numbers().get(rule, {}).get(name)
+    form = rule_numbers().get(rule, {}).get(name) or next((f for end, f in _ENDS.items() if name.endswith(end)), "")
+    if form in _PARTS:
+        return f" ({value / _PARTS[form]:,.4g}{'' if form == 'milli' else ' %'})"
     if form == "span":
         return f" ({span(value)})"
     show = {"mass": format_mass, "volume": format_volume}.get(row.row.get("dimension", ""))

@@ -55,15 +55,22 @@ def _show(found: EngineState, lang: str, zone: tzinfo) -> None:
     click.echo(f"engine at entry {found.cursor:,}, {found.lag:,} behind; last heard of {as_of}")
     click.echo(f"rule set {found.ruleset}")
     click.echo(
-        f"{'rule':<12} {'state':<6} {'status':<7} {'evaluations':>12} {'us each':>8} {'alerts':>7} {'a day':>6} {'false':>6}"
+        f"{'rule':<12} {'state':<6} {'status':<7} {'looked at':>10} {'us each':>8} {'alerts':>7} {'a day':>6} {'budget':>6} {'false':>6}"
     )
     for one in found.rules:
         cost = "" if one.us_per_evaluation is None else f"{one.us_per_evaluation:.1f}"
         false = "" if one.false_positives is None else f"{one.false_positives:.0%}"
-        budget = "" if one.budget is None else f" (budget {one.budget})"
+        budget = "" if one.budget is None else str(one.budget)
         click.echo(
-            f"{one.rule:<12} {one.state:<6} {one.status:<7} {one.evaluations:>12,} {cost:>8} {one.alerts:>7,} "
-            f"{one.alerts_per_day:>6} {false:>6}  {one.title[lang]}{budget}"
+            f"{one.rule:<12} {one.state:<6} {one.status:<7} {one.evaluations:>10,} {cost:>8} {one.alerts:>7,} "
+            f"{one.alerts_per_day:>6} {budget:>6} {false:>6}  {one.title[lang]}"
         )
         if one.error:
             click.echo(f"    {one.error}")
+    wrong = [one.rule for one in found.rules if one.state != "ok"]
+    click.echo(
+        "looked at: rows judged; us each: microseconds; a day: mean of 30 days, beside the most that its budget allows; "
+        "false: share of closed alerts that were none, from five on"
+    )
+    click.echo(f"in error: {', '.join(wrong)}" if wrong else "all well")
+    click.echo("next: hazledger alerts list --rule ID shows what a rule found")
