@@ -70,7 +70,13 @@ class AlertBook:
         if self.probe is not None:
             self.probe(rule, subject, row, None)
         try:
-            self._consider(rule, subject, row, moment, to)
+            parameters = rule.constants
+            if parameters is None:
+                parameters = rule.parameters_at(row["event_ms"])
+            true = self._true(rule, row, parameters)
+            # Of nearly every row nothing holds, and nothing did.
+            if True in true or self._state.pending[rule.id]:
+                self._consider(rule, subject, row, true, parameters, moment, to)
             if health.error:
                 self.works(health, moment)
         except OUTSIDE:
@@ -78,13 +84,18 @@ class AlertBook:
         except Exception as error:  # noqa: BLE001 - a fault of ours or of the rule's text: ledger.engine.contained
             self.fail(rule.id, said(error), moment, to)
 
-    def _consider(self, rule: Rule, subject: str, row: dict[str, Any], moment: Moment, to: Effects) -> None:
-        parameters = rule.parameters_at(row["event_ms"])
-        true = self._true(rule, row, parameters)
+    def _consider(
+        self,
+        rule: Rule,
+        subject: str,
+        row: dict[str, Any],
+        true: list[bool],
+        parameters: dict[str, int],
+        moment: Moment,
+        to: Effects,
+    ) -> None:
         pendings = self._state.pending[rule.id]
         anything = True in true
-        if not anything and not pendings:
-            return
         name = "\x1f".join([row[part] for part in rule.fingerprint])
         pending = pendings.get(name)
         if not anything:

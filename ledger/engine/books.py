@@ -37,6 +37,10 @@ class Books:
     def __init__(self, state: FoldState) -> None:
         self._state = state
         self._changed_stores: dict[str, None] = {}
+        self._of_site: dict[str, list[str]] = {}
+        """holder/site -> its stores (holder/site/store)."""
+        for at in state.stores:
+            self._of_site.setdefault(at.rpartition("/")[0], []).append(at)
         self._posted: dict[str, dict[str, int] | None] = {}
         self._relisted: set[str] = set()
 
@@ -70,9 +74,8 @@ class Books:
         return min(listed, default=key.partition("|")[0])
 
     def stores_at(self, holder: str, site: str) -> list[str]:
-        """Names of all stores that are known of a site. Looks through all stores: for places, not for every entry."""
-        prefix = book_key(holder, site, "")
-        return [at.removeprefix(prefix) for at in self._state.stores if at.startswith(prefix)]
+        """Names of all stores that are known of a site."""
+        return [at.rpartition("/")[2] for at in self._of_site.get(f"{holder}/{site}", ())]
 
     def stores_of(self, holder: str) -> list[str]:
         """All stores (holder/site/store) of a holder. Looks through all: for licences, not for every entry."""
@@ -176,7 +179,7 @@ class Books:
         if not name:
             return
         at = book_key(entry.holder, entry.site, name)
-        store = self._state.stores.setdefault(at, Store(book=entry.book))
+        store = self._store(at, entry.book)
         dimension = key.rsplit("|", 1)[1]
         store.stock[dimension] = store.stock.get(dimension, 0) + amount
         before = store.contents.get(key, 0)
@@ -191,6 +194,14 @@ class Books:
             self._posted[at] = None
         elif posted is not None and there > 0:
             posted[key] = there
+
+    def _store(self, at: str, book: str) -> Store:
+        """The store (holder/site/store), made when it is the first that is heard of it."""
+        store = self._state.stores.get(at)
+        if store is None:
+            store = self._state.stores[at] = Store(book=book)
+            self._of_site.setdefault(at.rpartition("/")[0], []).append(at)
+        return store
 
     # --- stock-takes -----------------------------------------------------------------------------------------------
 
@@ -284,13 +295,13 @@ class Books:
         for site in body["sites"]:
             named = {store["id"]: store for store in site["stores"]}
             prefix = book_key(entry.holder, site["site"], "")
-            for at, store in self._state.stores.items():
-                if at.startswith(prefix) and at[len(prefix) :] not in named:
-                    store.capacity = None
+            for at in self._of_site.get(prefix[:-1], ()):
+                if at[len(prefix) :] not in named:
+                    self._state.stores[at].capacity = None
                     touched.stores[at] = None
             for name, stated in named.items():
                 at = prefix + name
-                store = self._state.stores.setdefault(at, Store())
+                store = self._store(at, "")
                 store.book = stated["book"]
                 self._posted[at] = None
                 capacity = stated.get("capacity") or stated.get("design_max")

@@ -76,6 +76,16 @@ class Condition:
             raise RuleError("sums are of integers, and stand in a condition without macros and calls")
         self._plain: Plain[bool] | None = None if self.written is None else compiled(self.written)
 
+    def is_true(self, row: Mapping[str, Any], parameters: Mapping[str, int], bindings: Bindings) -> bool:
+        """As `holds`, of this row, which is bound only where CEL itself has to be asked."""
+        if self._plain is not None:
+            try:
+                return self._plain(row, parameters, None)
+            except DOUBTS:
+                pass
+        bindings.bind(row, parameters)
+        return self.holds(bindings)
+
     def holds(self, bindings: Bindings) -> bool:
         """Whether the condition is true of the bound row. Raises RuleError on any error, and on a non-bool."""
         if self._plain is not None:

@@ -61,6 +61,7 @@ class Fold:
         self._by_subject: dict[str, tuple[Rule, ...]] = {
             name: tuple(rule for rule in rules.on(name) if not Windows.handles(rule)) for name in SUBJECTS
         }
+        self._heard = {name for name, heard in self._by_subject.items() if heard or name == MATERIAL_STREAM.name}
         self._classifier = classifier
         self._alerts = AlertBook(state, identity, rules.rules)
         self._windows = Windows(state, rules.rules, self._alerts)
@@ -200,15 +201,16 @@ class Fold:
             for subject, row in rows:
                 probe(None, subject, {name: value for name, value in row.items() if name != ORIGIN}, None)
         for subject, row in rows:
-            self._evaluate(subject, row, moment, to)
+            if subject in self._heard:
+                self._evaluate(subject, row, moment, to)
         self._windows.fold(rows, original, moment, to, corrects=entry.before is not None, gone=gone)
 
     def _take_gone(self) -> list[tuple[str, int]]:
         """What topics take back, and what papers have told again; nothing of it outlives its entry."""
-        gone = self._gone + [said for topic in self._taking_back for said in topic.gone]
-        if gone:
-            self._gone.clear()
-            for topic in self._taking_back:
+        gone, self._gone = self._gone, []
+        for topic in self._taking_back:
+            if topic.gone:
+                gone += topic.gone
                 topic.gone.clear()
         return gone
 

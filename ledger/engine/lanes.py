@@ -46,21 +46,17 @@ class Series(msgspec.Struct, array_like=True):
     """Time of the earliest row that was forgotten; -1: none was."""
 
 
-class Seen(msgspec.Struct, array_like=True):
-    """One group's rows as they were, ascending by time (`ledger.engine.watches`)."""
-
-    times: list[int] = []
-    entries: list[int] = []
-    """Index of the entry; of a corrected record, of its original."""
-    rows: list[list[Any]] = []
-    """The subject, then the watch's fields."""
+Seen = tuple[Any, ...]
+"""A row as it was (`ledger.engine.watches`): its time, the index of its entry (of a corrected record, of its original), the
+subject, then the watch's fields. One flat tuple: most groups have one row, and a collector need not look into it."""
 
 
 class WatchState(msgspec.Struct):
     """By content, then group."""
 
     lanes: dict[str, dict[str, Series]] = {}
-    seen: dict[str, dict[str, Seen]] = {}
+    seen: dict[str, dict[str, list[Seen]]] = {}
+    """Ascending by time."""
 
 
 class _Index:
@@ -141,23 +137,21 @@ class Lane:
         series = self._series.get(key)
         if series is None:
             series = self._series[key] = Series(columns=[[] for _ in self._columns])
-        values = [row[name] for name in self._columns]
         times = series.times
         if not times or time >= times[-1]:
             at = len(times)
             times.append(time)
             series.ids.append(entry)
-            for column, value in zip(series.columns, values, strict=True):
-                column.append(value)
+            for column, name in zip(series.columns, self._columns, strict=True):
+                column.append(row[name])
         else:
             at = bisect_right(times, time)
             times.insert(at, time)
             series.ids.insert(at, entry)
-            for column, value in zip(series.columns, values, strict=True):
-                column.insert(at, value)
-        index = self._indexes.get(key)
-        if index is not None:
-            index.add(at, time, values)
+            for column, name in zip(series.columns, self._columns, strict=True):
+                column.insert(at, row[name])
+        if self._indexes and (index := self._indexes.get(key)) is not None:
+            index.add(at, time, [row[name] for name in self._columns])
 
     def remove(self, key: str, entry: int) -> int | None:
         """Take out the rows that this entry brought; the earliest time of them, None when it brought none."""

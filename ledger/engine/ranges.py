@@ -20,15 +20,27 @@ away yet (accounts.MAX_MOVES) come on top, and all of it stays below 2^63."""
 def check_moves(state: FoldState, entry: Input, book: Book, deltas: Sequence[tuple[str, str, int, int]]) -> None:
     """`deltas` are (balance key, store, amount, pieces), signed; their accounts are there. Raises: RuleError."""
     for (key, name), (amount, pieces) in _gross(deltas).items():
-        account = book.accounts[key]
-        sums = [account.total, account.start, account.came, account.went]
-        counts = [account.total_pieces, account.start_pieces]
-        if account.last is not None:
-            sums += [account.last.book, account.last.came, account.last.went]
-            counts.append(account.last.book_pieces)
-        if name:
-            sums.append(_stored(state, entry, name, key))
-        if max(map(abs, sums)) + amount > LIMIT or max(map(abs, counts)) + pieces > LIMIT:
+        account, most, most_pieces = book.accounts[key], LIMIT - amount, LIMIT - pieces
+        last = account.last
+        # Comparisons, and no list of what is compared: it is asked of every movement.
+        if not (
+            -most <= account.total <= most
+            and -most <= account.start <= most
+            and -most <= account.came <= most
+            and -most <= account.went <= most
+            and -most_pieces <= account.total_pieces <= most_pieces
+            and -most_pieces <= account.start_pieces <= most_pieces
+            and (
+                last is None
+                or (
+                    -most <= last.book <= most
+                    and -most <= last.came <= most
+                    and -most <= last.went <= most
+                    and -most_pieces <= last.book_pieces <= most_pieces
+                )
+            )
+            and (not name or -most <= _stored(state, entry, name, key) <= most)
+        ):
             raise _beyond(entry, key)
 
 
@@ -42,6 +54,9 @@ def check_counted(state: FoldState, entry: Input, sums: Mapping[str, tuple[int, 
 
 def _gross(deltas: Sequence[tuple[str, str, int, int]]) -> dict[tuple[str, str], tuple[int, int]]:
     """What one record moves of each key and store, signs left out."""
+    if len(deltas) == 1:
+        ((key, name, amount, pieces),) = deltas
+        return {(key, name): (abs(amount), abs(pieces))}
     gross: dict[tuple[str, str], tuple[int, int]] = {}
     for key, name, amount, pieces in deltas:
         had = gross.get((key, name), (0, 0))

@@ -12,9 +12,10 @@ Only of what happened: rows of level subjects say how things stand now and are e
 from __future__ import annotations
 
 import hashlib
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from bisect import bisect_left, bisect_right, insort_right
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from ledger.engine.expressions import Bindings, Condition
@@ -123,9 +124,10 @@ class Watch:
             # What parameters and features give is not the row's.
             fields |= {name for name in reads if all(name in SUBJECTS[subject].fields for subject in rule.on)}
         self._fields = tuple(sorted(fields))
+        self._read: Callable[[Mapping[str, Any]], tuple[Any, ...]] = itemgetter(*self._fields)
         self._plans, self._lanes = _lanes(state, rules, self.content)
         name = _digest(self.content, *self._fields)
-        self._seen: dict[str, Seen] = {} if self.level else state.seen.setdefault(name, {})
+        self._seen: dict[str, list[Seen]] = {} if self.level else state.seen.setdefault(name, {})
         self._groups: dict[int, tuple[str, ...]] | None = None
         """Entry → groups that may hold rows of it, made when the first correction asks; and how many when it was made."""
         self._indexed = 0
@@ -139,18 +141,14 @@ class Watch:
 
     def take(self, occurrence: Occurrence, bindings: Bindings) -> str | None:
         """Take a row in; its group, None when it is out of scope."""
-        row = occurrence.row
-        if self._rule.scope is not None:
-            bindings.bind(row, self._rule.parameters_at(row["event_ms"]))
-            if not self._rule.scope.holds(bindings):
-                return None
-        group = "\x1f".join([row[name] for name in self._rule.group_by])
+        entry, time, _, row = occurrence
+        first = self._rule
+        if first.scope is not None and not first.scope.is_true(row, first.parameters_at(row["event_ms"]), bindings):
+            return None
+        group = "\x1f".join([row[name] for name in first.group_by])
         for where, rule, lane in self._lanes:
-            if where is not None:
-                bindings.bind(row, rule.parameters_at(row["event_ms"]))
-                if not where.holds(bindings):
-                    continue
-            lane.add(group, occurrence.time, occurrence.entry, row)
+            if where is None or where.is_true(row, rule.parameters_at(row["event_ms"]), bindings):
+                lane.add(group, time, entry, row)
         if not self.level:
             self._remember(group, occurrence)
         if self._groups is not None:
@@ -162,19 +160,15 @@ class Watch:
         return row["received_ms"] if self._received else plausible_ms(row["event_ms"], row["received_ms"])
 
     def _remember(self, group: str, occurrence: Occurrence) -> None:
+        entry, time, subject, row = occurrence
+        new = (time, entry, subject, *self._read(row))
         seen = self._seen.get(group)
         if seen is None:
-            seen = self._seen[group] = Seen()
-        values = [occurrence.subject, *map(occurrence.row.get, self._fields)]
-        if not seen.times or occurrence.time >= seen.times[-1]:
-            seen.times.append(occurrence.time)
-            seen.entries.append(occurrence.entry)
-            seen.rows.append(values)
-            return
-        at = bisect_right(seen.times, occurrence.time)
-        seen.times.insert(at, occurrence.time)
-        seen.entries.insert(at, occurrence.entry)
-        seen.rows.insert(at, values)
+            self._seen[group] = [new]
+        elif time >= seen[-1][0]:
+            seen.append(new)
+        else:
+            insort_right(seen, new, key=_time)
 
     def withdraw(self, entry: int) -> Iterator[tuple[str, int]]:
         """Take out what an entry brought: (group, earliest time of it)."""
@@ -185,13 +179,14 @@ class Watch:
             self._indexed = len(self._groups)
         for group in sorted(self._groups.pop(entry, ())):
             times = [lane.remove(group, entry) for _, _, lane in self._lanes]
-            seen = self._seen.get(group)
-            if seen is not None and entry in seen.entries:
-                times.append(seen.times[seen.entries.index(entry)])
-                for _ in range(seen.entries.count(entry)):
-                    at = seen.entries.index(entry)
-                    del seen.times[at], seen.entries[at], seen.rows[at]
-                if not seen.times:
+            seen = self._seen.get(group, [])
+            first = next((one for one in seen if one[1] == entry), None)
+            if first is not None:
+                times.append(first[0])
+                kept = [one for one in seen if one[1] != entry]
+                if kept:
+                    self._seen[group] = kept
+                else:
                     del self._seen[group]
             found = [time for time in times if time is not None]
             if found:
@@ -201,35 +196,30 @@ class Watch:
         for _, _, lane in self._lanes:
             yield from lane.keys_by_entry()
         for group, seen in self._seen.items():
-            yield from ((entry, group) for entry in seen.entries)
+            yield from ((one[1], group) for one in seen)
 
     def since(self, group: str, time: int) -> Iterator[Occurrence]:
         """The rows of a group from a time on: the first AGAIN of them."""
-        seen = self._seen.get(group)
-        if seen is None:
-            return
-        first = bisect_left(seen.times, time)
-        for at in range(first, min(len(seen.times), first + AGAIN)):
-            yield self._occurrence(seen, at)
+        seen = self._seen.get(group, [])
+        first = bisect_left(seen, time, key=_time)
+        for at, entry, subject, *values in seen[first : first + AGAIN]:
+            yield Occurrence(entry, at, subject, dict(zip(self._fields, values, strict=True)))
 
-    def _occurrence(self, seen: Seen, at: int) -> Occurrence:
-        subject, *values = seen.rows[at]
-        return Occurrence(seen.entries[at], seen.times[at], subject, dict(zip(self._fields, values, strict=True)))
-
-    def count_since(self, group: str, time: int) -> int:
-        """How many rows of a group there are from a time on."""
-        times = self._seen[group].times if group in self._seen else []
-        return len(times) - bisect_left(times, time)
+    def is_last(self, group: str, time: int) -> bool:
+        """Whether from a time on, which is that of a row, there is no other row of a group."""
+        seen = self._seen[group]
+        return bool(seen[-1][0] == time and (len(seen) == 1 or seen[-2][0] != time))
 
     def prune(self, now_ms: int) -> None:
         """Forget what no row can touch any more."""
         oldest = now_ms if self._received else now_ms - HORIZON_MS  # nothing is received late
         for _, _, lane in self._lanes:
             lane.prune(oldest)
-        for group in [group for group, seen in self._seen.items() if not seen.times or seen.times[0] <= oldest]:
-            seen = self._seen[group]
-            _keep(seen, range(bisect_right(seen.times, oldest), len(seen.times)))
-            if not seen.times:
+        for group in [group for group, seen in self._seen.items() if seen[0][0] <= oldest]:
+            kept = self._seen[group][bisect_right(self._seen[group], oldest, key=_time) :]
+            if kept:
+                self._seen[group] = kept
+            else:
                 del self._seen[group]
         # What was forgotten may go on standing there. Made anew after every day, it cost the first correction of each day
         # a walk through all rows: a day's work that grew with the windows.
@@ -300,6 +290,9 @@ def _content(rule: Rule) -> str:
     return "\n".join((" ".join(rule.on), " ".join(rule.group_by), str(received), _condition(rule, rule.scope)))
 
 
+_time: Callable[[Seen], int] = itemgetter(0)
+
+
 def _digest(*parts: str) -> str:
     return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:32]
 
@@ -309,13 +302,6 @@ def _index(groups: dict[int, tuple[str, ...]], entry: int, group: str) -> None:
     known = groups.get(entry, ())
     if group not in known:
         groups[entry] = (*known, group)
-
-
-def _keep(seen: Seen, positions: Iterable[int]) -> None:
-    kept = list(positions)
-    seen.times = [seen.times[at] for at in kept]
-    seen.entries = [seen.entries[at] for at in kept]
-    seen.rows = [seen.rows[at] for at in kept]
 
 
 class Watches:

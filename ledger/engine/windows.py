@@ -28,8 +28,6 @@ from ledger.engine.topics.base import ORIGIN, Row
 from ledger.engine.transpile import DOUBTS
 from ledger.engine.watches import Memo, Occurrence, Values, Watch, Watches
 
-_NOBODY: tuple[list[Rule], list[Watch]] = ([], [])
-
 
 @dataclass(frozen=True, slots=True)
 class _Held:
@@ -100,8 +98,9 @@ class Windows:
                 state.courses.setdefault(rule.id, {})
                 for subject in rule.on if not rule.features else ():
                     plain.setdefault(subject, []).append(rule)
-        self._by_subject = {name: (plain.get(name, []), self._watches.on(name)) for name in SUBJECTS}
-        """Rules without features, and watches, that listen to a subject."""
+        listening = {name: (plain.get(name, []), self._watches.on(name)) for name in SUBJECTS}
+        self._by_subject = {name: both for name, both in listening.items() if any(both)}
+        """Rules without features, and watches, that listen to a subject; without the subjects that none does."""
         self._marked: dict[int, set[tuple[str, str]]] | None = None
         """Entry → courses that have marks of it; made when the first correction asks."""
 
@@ -130,9 +129,10 @@ class Windows:
         for subject, origin in gone:
             self._withdraw(origin, subject, work)
         for subject, row in rows:
-            plain, watches = self._by_subject.get(subject, _NOBODY)
-            if not plain and not watches:
+            listening = self._by_subject.get(subject)
+            if listening is None:
                 continue
+            plain, watches = listening
             origin = row.pop(ORIGIN, entry)
             if plain:
                 occurrence = Occurrence(origin, plausible_ms(row["event_ms"], row["received_ms"]), subject, row)
@@ -142,7 +142,7 @@ class Windows:
                 self._take(watch, Occurrence(origin, watch.time_of(row), subject, row), work)
         for (_, group), (watch, time, new) in work.touched.items():
             # Nearly always the new row is the last, and all that is to be judged.
-            if len(new) == 1 and watch.count_since(group, time) == 1:
+            if len(new) == 1 and watch.is_last(group, time):
                 self._judge_all(watch, group, new[0], {}, work)
                 continue
             again = list(watch.since(group, time))
@@ -259,7 +259,9 @@ class Windows:
 
     def _band(self, rule: Rule, row: dict[str, Any], values: Values | None) -> int | None:
         """The first band that holds for the row."""
-        parameters = rule.parameters_at(row["event_ms"])
+        parameters = rule.constants
+        if parameters is None:
+            parameters = rule.parameters_at(row["event_ms"])
         if rule.first is not None:
             try:
                 return rule.first(row, parameters, values)

@@ -148,7 +148,7 @@ class Links(Topic):
     def _put_in(self, entry: Input, goods: Sequence[Goods], seen: Mapping[str, str]) -> Iterator[Row]:
         """Take in whom a record shows (`_seen`); the rows of those who handled purchases."""
         at_ms, index = _happened_ms(entry), (entry.before or entry).index
-        for person, buyer in dict(self._purchases(entry, goods) if entry.kind == "movement" else ()).items():
+        for person, buyer in dict(self._purchases(entry, goods)).items():
             insort(self._state.buyers.setdefault(person, []), (at_ms, index, buyer))
             is_agent, principal = person in self._state.agents, self._state.legal.get(buyer, buyer)
             yield "fanout", common(entry) | {"person": person, "principal": principal, "is_agent": is_agent}
@@ -172,7 +172,7 @@ class Links(Topic):
         for person in seen:
             _drop(self._state.chemicals, person, before.index)
             _drop(self._state.of_person, person, before.index)
-        for person, _ in self._purchases(before, goods) if before.kind == "movement" else ():
+        for person, _ in self._purchases(before, goods):
             _drop(self._state.buyers, person, before.index)
         return seen
 
@@ -198,12 +198,10 @@ class Links(Topic):
 
     def _scenes(self, person: str, anchor: Anchor) -> int:
         """The most scenes within SCENES_MS that hold the anchor and end with a record."""
-        chemicals = self._state.chemicals.get(person, [])
-        others = [
-            (ms, known.scene)
-            for ms, at in self._state.of_person.get(person, ())
-            if (known := self._state.anchors.get(at))
-        ]
+        chemicals, anchors = self._state.chemicals.get(person, []), self._state.of_person.get(person, ())
+        if not chemicals and len(anchors) < 2:
+            return 1  # as of nearly every buyer of a knife
+        others = [(ms, known.scene) for ms, at in anchors if (known := self._state.anchors.get(at))]
         ends = [ms for ms, _ in others if anchor.at_ms <= ms < anchor.at_ms + SCENES_MS]
         # Of chemicals the first one behind the anchor: a window that ends later holds no other scene for it.
         first = bisect_left(chemicals, (anchor.at_ms,))
@@ -218,7 +216,7 @@ class Links(Topic):
     def _purchases(self, entry: Input, goods: Sequence[Goods]) -> Iterator[tuple[str, str]]:
         """(person, enterprise for which he bought): the agent whom the seller saw, the buyer's own agent and handlers."""
         body = entry.body
-        if body["reason"] not in ("sale", "purchase") or not first_listed(goods):
+        if entry.kind != "movement" or body["reason"] not in ("sale", "purchase") or not first_listed(goods):
             return
         agent = who(entry, "agent").person
         if body["reason"] == "sale" and body["direction"] == "out":
