@@ -20,17 +20,26 @@ def promoted(old: RuleSet, new: RuleSet) -> tuple[Rule, ...]:
     return tuple(rule for rule in new.rules if rule.status == "live" and rule.id not in live)
 
 
+def altered(old: RuleSet, new: RuleSet) -> tuple[Rule, ...]:
+    """The live rules of the new set whose text is another one than in the old set, where it was live too."""
+    live = {rule.id: rule.digest for rule in old.rules if rule.status == "live"}
+    return tuple(rule for rule in new.rules if rule.status == "live" and live.get(rule.id, rule.digest) != rule.digest)
+
+
 def objections(
     old: RuleSet, new: RuleSet, days: Mapping[str, Mapping[str, int]], now_ms: int, classifier: Classifier
 ) -> list[str]:
-    """Why rules may not become live; `days`: alerts of each rule by local day, as the new set finds them in the log."""
+    """Why rules may not become live, or go on with another text; `days`: alerts of each rule by local day, as the new set finds them in the log."""
     since = date_of(now_ms - SPAN_DAYS * DAY_MS)
     found = []
-    for rule in promoted(old, new):
+    fresh = promoted(old, new)
+    for rule in (*fresh, *altered(old, new)):
         failed = [outcome for outcome in run_tests([rule], classifier) if outcome.detail]
         if failed:
             found.append(f"{rule.id}: {len(failed)} of its tests fail, first {failed[0].name!r}: {failed[0].detail}")
-        found += over_budget(rule, {day: n for day, n in days.get(rule.id, {}).items() if day >= since})
+        if rule in fresh:
+            # One that is live already has said what it had to say of those days; a bad one must not hold up its mending.
+            found += over_budget(rule, {day: n for day, n in days.get(rule.id, {}).items() if day >= since})
     return found
 
 

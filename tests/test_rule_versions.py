@@ -360,6 +360,28 @@ def test_rule_made_live__that_was_neither_in_shadow_nor_tested__the_old_rules_go
     assert world.store.health_rows["PROMOTION"].state == "ok"
 
 
+def test_rule_that_is_live__with_another_text_that_fails_its_tests__the_old_rules_go_on():
+    world = World(rules(level(), event()))
+    world.run()
+    old = world.engine.status()["ruleset"]
+    world.start(rules(level(version=2).replace("expect: []", "expect: [{at: 0h}]"), event()))
+    world.run()
+    assert world.engine.status()["ruleset"] == old
+    assert "X-FULL: 3 of its tests fail" in world.store.health_rows["PROMOTION"].error
+
+
+def test_rule_that_is_live__with_another_text__its_budget_does_not_hold_it_up():
+    text = level(50).replace("episode:", "budget: {max_per_day: 1}\nepisode:")
+    world = World(rules(text))
+    for holder in (A, B):
+        world.put(holder, 60)
+    world.run()
+    mended = rules(text.replace("version: 1", "version: 2"))
+    world.start(mended)
+    world.run()
+    assert world.engine.status()["ruleset"] == mended.digest
+
+
 def test_shadow_made_live__above_its_budget_on_the_log__stays_in_shadow():
     text = level(50, status="shadow").replace("episode:", "budget: {max_per_day: 1}\nepisode:")
     world = World(rules(text))

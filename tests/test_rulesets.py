@@ -31,3 +31,16 @@ def test_load_kept__legal_number_out_of_form__is_a_set_that_is_not_kept(rows):
     with pytest.raises(RuleError) as raised:
         load_kept(RULES.digest, {KEPT + RULES.digest: kept})
     assert raised.value.code == "ruleset-unknown"
+
+
+def test_shipped_rules__another_calendar_catalogue_or_restricted_set__is_another_digest(monkeypatch):
+    assert "holidays " in RULES.catalogue
+    with monkeypatch.context() as during:
+        during.setattr("ledger.rulesets.CALENDAR", "holidays 0.0")
+        other = shipped_rules()
+        assert other.digest != RULES.digest
+        assert {part for part in RULES.parts if RULES.parts[part] != other.parts[part]} == {"catalogue"}
+    with monkeypatch.context() as during:
+        during.setattr("ledger.rulesets.file_digests", lambda: {"substances.csv": "0" * 64})
+        assert shipped_rules().digest != RULES.digest
+    assert shipped_rules().digest == RULES.digest
