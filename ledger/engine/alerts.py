@@ -28,7 +28,7 @@ from ledger.engine.inputs import Input
 from ledger.engine.life import Cause
 from ledger.engine.lives import TIMER, Lives
 from ledger.engine.registry import SUBJECTS
-from ledger.engine.revocations import REVOKED, Voided
+from ledger.engine.revocations import REVOKED, Voided, alert_about
 from ledger.engine.rules import Rule
 from ledger.engine.state import RECOVERED_MS, FoldState, Health, Pending, Timer
 from ledger.engine.timers import Timers
@@ -399,39 +399,7 @@ class AlertBook:
     def void(self, voided: Voided, moment: Moment, to: Effects) -> None:
         """A grant was revoked from an index in the past: one alert lists what it voids. The state goes on with all of it."""
         self._state.health.setdefault(REVOKED, Health())
-        count, more = len(voided.indexes), " …" if voided.earlier else ""
-        zh = f"密钥 {voided.keyid[:12]}… 自第 {voided.revoked_at} 条起被追溯注销，{voided.holder} 由其签署的 {count} 条记录失效"
-        en = (
-            f"Key {voided.keyid[:12]}… of {voided.holder} was revoked from entry {voided.revoked_at} on; "
-            f"{count} records that it had signed are void"
-        )
-        listed = voided.listed + more
-        self._raise(
-            Alert(
-                alert_id=alert_id_of(REVOKED, (voided.g,), moment.index),
-                rule=REVOKED,
-                version=1,
-                fingerprint=(voided.g,),
-                first_index=moment.index,
-                last_index=moment.index,
-                band=0,
-                severity="high",
-                holder=voided.holder,
-                site=voided.site,
-                reason={"zh": f"{zh}：第 {listed[:200]} 条", "en": f"{en}: entries {listed[:200]}"},
-                inputs={
-                    "keyid": voided.keyid,
-                    "from_index": voided.revoked_at,
-                    "count": count,
-                    "earlier": voided.earlier,
-                    "indexes": json_value(listed[:200]),
-                },
-                opened_ms=moment.now_ms,
-                late=False,
-                extra={"book": voided.book, "record": moment.record_id},
-            ),
-            to,
-        )
+        self._raise(alert_about(voided, moment), to)
 
     def _raise(self, alert: Alert, to: Effects) -> Raised:
         """Fix the alert's entry: nonce, seq and prev of the engine's own book are settled here, in the fold."""
