@@ -28,11 +28,12 @@ from ledger.engine.inputs import Input
 from ledger.engine.life import Cause
 from ledger.engine.lives import TIMER, Lives
 from ledger.engine.registry import SUBJECTS
-from ledger.engine.revocations import REVOKED, Voided, alert_about
+from ledger.engine.revocations import REVOKED, Voided
 from ledger.engine.rules import Rule
 from ledger.engine.state import RECOVERED_MS, FoldState, Health, Pending, Timer
 from ledger.engine.timers import Timers
 from ledger.engine.transpile import DOUBTS
+from ledger.engine.voiding import alert_about
 from ledger.engine.watches import Values
 from ledger.model import Alert, RecordId, UnixMs
 
