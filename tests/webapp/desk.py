@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 
 from ledger.core.encoding import b64_encode
@@ -12,6 +13,9 @@ from ledger.model import Alert, Anchor, BlockRef, Finding, StateProof, TreeHead,
 from ledger.ports import EngineBatch, LifeRow, LineRow, StockRow
 from ledger.flow import submit, submit_batch
 from ledger.core.record import parse_payload
+from ledger.rulebench.health import health
+from ledger.rulebench.sheet import sheets
+from ledger.rulesets import shipped_rules
 from ledger.ruletitles import rule_numbers, rule_titles
 from tests import kit
 from webapp import create_app
@@ -28,6 +32,11 @@ NAMES = {
     "7664-93-9": {"zh": "硫酸", "en": "Sulfuric acid"},
     "7722-84-1": {"zh": "过氧化氢", "en": "Hydrogen peroxide"},
 }
+
+
+@cache
+def shipped_sheets():
+    return sheets(shipped_rules(), kit.T0)
 
 
 class Catalogue:
@@ -81,6 +90,7 @@ class Desk:
             "sessions_of": self._sessions_of,
             "rule_titles": rule_titles(),
             "rule_numbers": rule_numbers(),
+            "rules": lambda: (health(self.stores.log, self.stores.engine, shipped_rules(), {}, self.clock()), shipped_sheets()),
             "poll_ms": 20,
             "notice": {"zh": "出入库流水由程序模拟生成。", "en": "The movement stream is simulated."},
         }

@@ -54,7 +54,7 @@ def paths(desk, ids):
     return [
         "/", "/alerts", "/alerts?severity=high", f"/alerts?holder={desk.acid.holder}", f"/alerts/{alert.alert_id}",
         "/enterprises", f"/enterprises/{desk.acid.holder}", "/records", f"/records?kind=movement&holder={desk.acid.holder}",
-        f"/records/{ids[1]}", "/trust", "/trust/access", "/search", "/search?q=x", "/search?q=nitric", "/sessions", "/password",
+        f"/records/{ids[1]}", "/rules", "/rules/A05", "/trust", "/trust/access", "/search", "/search?q=x", "/search?q=nitric", "/sessions", "/password",
     ]  # fmt: skip
 
 

@@ -201,11 +201,9 @@ def value(item: Any, name: str = "") -> str:
 
 def variety(key: str) -> str:
     """What a balance key says beside its substance: form, packaging, dimension, in words; of a stream its concentrations first."""
-    *band, form, packaging, dimension = key.split("|")[1:]
-    named = zip(
-        (*band, form, packaging, dimension), (*("band" for _ in band), "form", "packaging", "dimension"), strict=True
-    )
-    return " · ".join(value(part, name) for part, name in named if part)
+    parts = key.split("|")[1:]
+    names = (*("band" for _ in parts[3:]), "form", "packaging", "dimension")
+    return " · ".join(value(part, name) for part, name in zip(parts, names, strict=False) if part)
 
 
 def readable(inputs: Mapping[str, Any], rule: str = "") -> dict[str, Any]:
