@@ -17,7 +17,7 @@ import yaml
 
 _FORMS = re.compile(r"\{([a-z_][a-z0-9_]*)\|([a-z_]+)\}")
 _TIMES = re.compile(r"(?m)^  ([a-z_][a-z0-9_]*): \{(?:value: [0-9]+[smhd]\b|legal: [^,}]+, as: (?:days|hours)\b)")
-_SAYS = {"amount": "amount", "about": "amount", "span": "span", "milli": "milli", "size": "milli"} | {
+_SAYS = {"amount": "amount", "about": "amount", "kg": "kg", "span": "span", "milli": "milli", "size": "milli"} | {
     "percent": "percent",
     "fine": "percent",
     "ratio": "percent",
@@ -58,8 +58,8 @@ def title_of(rule: str, language: str) -> str:
 
 @cache
 def rule_numbers() -> Mapping[str, Mapping[str, str]]:
-    """By rule and input: "amount" (base units of the row's dimension), "span" (milliseconds), "percent" (ppm), "permille" or
-    "milli" (thousandths of sigma), as far as the rule's file says it: in a reason (`{balance|amount}`), by a parameter that is
+    """By rule and input: "amount" (base units of the row's dimension), "kg" (mg), "span" (milliseconds), "percent" (ppm), "permille"
+    or "milli" (thousandths of sigma), as far as the rule's file says it: in a reason (`{balance|amount}`), by a parameter that is
     a time (`15m`, or a legal number of days), or in a parameter's basis.
     """
     found: dict[str, Mapping[str, str]] = {}

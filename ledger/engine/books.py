@@ -73,6 +73,20 @@ class Books:
                   if at.startswith(prefix) and key in book.accounts)  # fmt: skip
         return min(listed, default=key.partition("|")[0])
 
+    def mass_in(self, at: str, category: str) -> int:
+        """Milligrams of what lies in a store (holder/site/store) under a category of the catalogue; what is measured by volume
+        has no mass here. Of goods that another book keeps in this store nothing is known.
+        """
+        store = self._state.stores[at]
+        holder, site, _ = at.split("/")
+        book = self._state.books.get(book_key(holder, site, store.book))
+        known = book.accounts if book is not None else {}
+        return sum(
+            amount
+            for key, amount in store.contents.items()
+            if amount > 0 and key.endswith("|mass") and key in known and category in known[key].categories
+        )
+
     def stores_at(self, holder: str, site: str) -> list[str]:
         """Names of all stores that are known of a site."""
         return [at.rpartition("/")[2] for at in self._of_site.get(f"{holder}/{site}", ())]

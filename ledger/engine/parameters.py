@@ -15,7 +15,8 @@ from ledger.model import UnixMs
 
 LegalParams = Mapping[str, Sequence[tuple[str, str]]]
 """param_id -> (value as written, effective_from as YYYY-MM-DD) of each of its rows: a number that changed has several."""
-_FACTORS = {"integer": 1, "hours": 3_600_000, "days": 86_400_000}
+_FACTORS = {"integer": 1, "hours": 3_600_000, "days": 86_400_000, "kilograms": 1_000_000}
+"""To the units of rows: milliseconds, milligrams."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,7 +111,7 @@ def build_topics(state: FoldState, register: Register, sets: RestrictedSets) -> 
         Movements(),
         Accountancy(state.accountancy, register),
         Stocktaking(state.stocktaking, state.accountancy, register),
-        Stock(books),
+        Stock(books, register),
         Transfers(state.transfers, register),
         licences,
         Allowances(state.allowances, licences),

@@ -275,8 +275,12 @@ class _Event:
     def _place(self) -> tuple[str, dict[str, Any], bool]:
         stores = []
         for item in self._top["place"].items():
-            top = item.mapping("id", "kg l book")
-            store: dict[str, Any] = {"id": top["id"].text(), "book": "B1", "class": "room"}
+            top = item.mapping("id", "kg l book class")
+            store: dict[str, Any] = {
+                "id": top["id"].text(),
+                "book": "B1",
+                "class": top["class"].text() if "class" in top else "room",
+            }
             for name, unit in (("kg", "KGM"), ("l", "LTR")):
                 if name in top:
                     store["capacity"] = {"value": str(top[name].value), "unit": unit}

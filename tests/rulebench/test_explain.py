@@ -5,10 +5,11 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from ledger.cli.rules.explain import lines
+from ledger.engine.rules import load_rules
 from ledger.errors import NotFoundError, RuleError
 from ledger.follow import Sets
 from ledger.rulebench.explain import explain
-from ledger.rulesets import shipped_sources
+from ledger.rulesets import shipped_legal, shipped_sources
 from tests.engine.helpers import Classifier
 from tests.test_rule_versions import A, B, MINUTE, World, event, level, rules
 
@@ -98,17 +99,17 @@ def test_explain__record_of_another_kind__makes_no_row():
 
 def test_explain__out_of_scope_and_parameters__with_date_and_source():
     text = next(text for name, text in shipped_sources().items() if name.startswith("A02"))
-    world = World(rules(text))
+    world = World(load_rules({"0.yml": text}, shipped_legal()))
     place = {"id": "R1", "book": "B1", "class": "room", "capacity": {"value": "1000", "unit": "KGM"}}
     world.log.write(A, "place", {"sites": [{"site": "S1", "zone": "Asia/Shanghai", "stores": [place]}]}, at=world.now, book="office")
     low, high = world.put(A, 100).index, world.put(A, 950).index
     world.run()
     found = explained(world, "A02", low)
     row = found.rows[-1]
-    assert row.verdict == "out-of-scope" and row.because == ["fill_ppm > warn_ppm"]
+    assert row.verdict == "out-of-scope" and row.because == ["fill_ppm > warn_ppm", "laboratory", "precursors > laboratory_max"]
     assert row.parameters["warn_ppm"] == {"value": 900000, "from": "2011-12-01", "source": "engineering default"}
     said = explained(world, "A02", high).rows[-1]
-    assert said.verdict == "alert" and [b.condition.value for b in said.bands] == [False, True, True]
+    assert said.verdict == "alert" and [b.condition.value for b in said.bands] == [False, False, True, True]
 
 
 @pytest.mark.parametrize("lang", ["zh", "en"])

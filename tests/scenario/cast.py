@@ -164,7 +164,7 @@ class Cast:
         owner = _simulated(self.seed, self.send, "lab", n, "Laboratory", "day", ("user",), "M73")
         rng, trader = owner.rng, traders[n % len(traders)]
         for goods in g.BOTTLES:
-            store = self._drums(owner, trader, goods, 120, rng.uniform(0.3, 1.2))
+            store = self._drums(owner, trader, goods, 60, rng.uniform(0.3, 1.2))
             store.kind = "lab_cabinet"
         return owner
 

@@ -58,6 +58,7 @@ MEMBERS_ZH = {
     "known": "容量已备案", "need": "所需许可", "opening": "期初盘点", "own": "本单位", "party": "当事单位", "sale_ms": "销售时间", "shortage": "短少", "sigma": "标准差",
     "state": "状态", "stock": "库存", "stocktake": "盘点记录", "grace": "宽限", "warn_ppm": "预警线", "critical_ppm": "特急线", "floor_toxic": "剧毒品下限",
     "floor_other": "其他下限", "times_sigma": "标准差倍数", "check_due": "核实期限",
+    "laboratory": "实验室", "precursors": "易制爆化学品存量", "laboratory_max": "实验室限量",
     # persons, knives, rental
     "clock": "当地时间", "minute": "时刻（分）", "is_workday": "工作日", "night_from": "夜间起（分）", "night_to": "夜间止（分）", "road": "上路运输", "road_from": "禁行起（分）", "road_to": "禁行止（分）",
     "enterprises": "企业数", "is_agent": "登记代理人", "least": "最低数", "pesticide": "农药", "expired": "证件过期", "invalid": "证件无效", "match_floor": "比对下限（‰）", "place": "人员位置",
@@ -219,6 +220,8 @@ def readable(inputs: Mapping[str, Any], rule: str = "") -> dict[str, Any]:
         if show is not None and (name in AMOUNTS or forms.get(name) == "amount"):
             return show(item) if item else nothing
         form = forms.get(name, "")
+        if form == "kg":
+            return format_mass(item)
         if form == "span" and not name.endswith("_ms"):
             return age(item)
         if form in _FORMS and not name.endswith(tuple(_SHARES)):

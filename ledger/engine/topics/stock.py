@@ -9,12 +9,15 @@ from ledger.engine.accounts import PPM, sigma_of
 from ledger.engine.books import Books, Touched
 from ledger.engine.goods import Goods
 from ledger.engine.inputs import Input, key_parts
+from ledger.engine.register import Register
 from ledger.engine.state import Account, Store
 from ledger.engine.statistics.fixed import LIMIT_PPM, clamp
 from ledger.engine.subjects import COMMON, GOODS, Subject
 from ledger.engine.topics.base import Row, Topic, common
 from ledger.errors import RuleError
 
+LABORATORIES = ("lab_room", "lab_cabinet")
+"""Classes of stores in a `place` record."""
 TOLERANCE = 100_000
 """Bulk goods: 0.1 kg or 0.1 L (catalogue A01), or twice the scale's resolution where that is more."""
 
@@ -40,7 +43,7 @@ class Stock(Topic):
                 "tolerance": "int",
             },
         ),
-        # One store's stock against its stated capacity.
+        # One store's stock against its stated capacity; of a laboratory's, how much of it is explosive precursors (mg).
         Subject(
             "store",
             level=True,
@@ -52,6 +55,8 @@ class Stock(Topic):
                 "capacity": "int",
                 "stock": "int",
                 "fill_ppm": "int",
+                "laboratory": "bool",
+                "precursors": "int",
             },
         ),
         # One balance key at the cut-off of a complete stock-take.
@@ -77,8 +82,9 @@ class Stock(Topic):
         ),
     )
 
-    def __init__(self, books: Books) -> None:
+    def __init__(self, books: Books, register: Register) -> None:
         self._books = books
+        self._register = register
         self.changed: dict[tuple[str, str, str, str], int] = {}
         """(holder, site, book, balance key) -> index of the entry that changed it; taken and emptied by the fold."""
 
@@ -124,7 +130,15 @@ class Stock(Topic):
                 self.changed[entry.holder, entry.site, entry.book, key] = entry.index
                 yield "balance", _balance_row(base, key, accounts[key])
         for at in touched.stores:
-            yield "store", _store_row(base, at, self._books.to_be_told(at))
+            yield "store", _store_row(base, at, self._books.to_be_told(at)) | self._laboratory(at)
+
+    def _laboratory(self, at: str) -> dict[str, Any]:
+        """Whether a store is a laboratory's, and if so, how much of explosive precursors lies there."""
+        holder, site, name = at.split("/")
+        stated = self._register.site(holder, site).stores.get(name)
+        if stated is None or stated.kind not in LABORATORIES:
+            return {"laboratory": False, "precursors": 0}
+        return {"laboratory": True, "precursors": self._books.mass_in(at, "explosive_precursor")}
 
 
 def _goods(key: str, account: Account) -> dict[str, Any]:
