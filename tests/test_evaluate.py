@@ -168,6 +168,34 @@ def test_evaluate__batches_of_any_size__same_tables(monkeypatch):
         assert world.store.stock_rows == whole.store.stock_rows
 
 
+def test_evaluate__a_place_stated_after_what_stands_in_it__batches_of_any_size_same_tables(monkeypatch):
+    """The stock's row had the capacity that was known when its batch was committed, not that of any entry."""
+
+    def at_last(log, kg, at):
+        capacity = {"capacity": {"value": kg, "unit": "KGM"}} if kg else {}
+        stores = [{"id": "R1", "book": "B1", "class": "room"} | capacity]
+        sites = [{"site": "S1", "zone": "Asia/Shanghai", "stores": stores}]
+        log.write(B, "place", {"sites": sites}, at=at, book="office")
+        return log
+
+    def tables(log, size):
+        monkeypatch.setattr("ledger.evaluate.LIVE_BATCH", size)
+        world = World(log=log)
+        world.run()
+        return world.store.tables()
+
+    for stated, known in ((["900"], 900_000_000), (["900", "800"], 800_000_000), (["900", None], None)):
+        found = []
+        for size in (50, 1, 3):
+            log = history()
+            for n, kg in enumerate(stated):
+                at_last(log, kg, T0 + (31 + n) * HOUR)
+            found.append(tables(log, size))
+        assert found[0] == found[1] == found[2]
+        (row,) = [row for row in found[0]["stock"].values() if row.holder == B]
+        assert row.capacity == known
+
+
 def test_evaluate__store_restored_older__refold_makes_the_same_alerts_with_the_same_bytes():
     world = World()
     world.run()

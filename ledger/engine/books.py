@@ -7,7 +7,7 @@ whose categories are those of all its lines; the streams of material accountancy
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from ledger.engine import accounts
@@ -29,6 +29,8 @@ class Touched:
         self.balances: dict[str, None] = {}
         self.counts: dict[str, None] = {}
         self.stores: dict[str, None] = {}
+        self.restated: set[str] = set()
+        """Stores (holder/site/store) that have another capacity now."""
 
 
 class Books:
@@ -311,6 +313,8 @@ class Books:
             prefix = book_key(entry.holder, site["site"], "")
             for at in self._of_site.get(prefix[:-1], ()):
                 if at[len(prefix) :] not in named:
+                    if self._state.stores[at].capacity is not None:
+                        touched.restated.add(at)
                     self._state.stores[at].capacity = None
                     touched.stores[at] = None
             for name, stated in named.items():
@@ -319,10 +323,26 @@ class Books:
                 store.book = stated["book"]
                 self._posted[at] = None
                 capacity = stated.get("capacity") or stated.get("design_max")
+                before = store.capacity, store.dimension
                 store.capacity = None
                 if capacity is not None:
                     store.capacity, store.dimension = base_amount(capacity["value"], capacity["unit"])
+                if (store.capacity, store.dimension) != before:
+                    touched.restated.add(at)
                 touched.stores[at] = None
+
+    def only_in(self, stores: Collection[str]) -> Iterator[tuple[str, str, str, str]]:
+        """(holder, site, book, balance key) of what is in no other store than one of these (holder/site/store). Looks through
+        all books: for places, not for every entry.
+        """
+        sites = {at.rpartition("/")[0] for at in stores}
+        for at, book in self._state.books.items():
+            holder, site, name = at.split("/")
+            if f"{holder}/{site}" not in sites:
+                continue
+            for key, account in book.accounts.items():
+                if len(account.stores) == 1 and book_key(holder, site, next(iter(account.stores))) in stores:
+                    yield holder, site, name, key
 
     def to_be_told(self, at: str) -> Store:
         """The store (holder/site/store), of which a row is told: what stands in it is looked at again (`take_changed`)."""

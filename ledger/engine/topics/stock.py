@@ -129,6 +129,9 @@ class Stock(Topic):
             for key in touched.balances:
                 self.changed[entry.holder, entry.site, entry.book, key] = entry.index
                 yield "balance", _balance_row(base, key, accounts[key])
+        if touched.restated:
+            # What the tables say of a balance has its store's capacity in it.
+            self.changed.update(dict.fromkeys(self._books.only_in(touched.restated), entry.index))
         for at in touched.stores:
             yield "store", _store_row(base, at, self._books.to_be_told(at)) | self._laboratory(at)
 
