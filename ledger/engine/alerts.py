@@ -74,7 +74,10 @@ class AlertBook:
             parameters = rule.constants
             if parameters is None:
                 parameters = rule.parameters_at(row["event_ms"])
-            true = self._true(rule, row, parameters)
+            try:
+                true = rule.truths(row, parameters, None) if rule.truths is not None else self._true(rule, row, parameters)
+            except DOUBTS:
+                true = self._true(rule, row, parameters)
             # Of nearly every row nothing holds, and nothing did.
             if True in true or self._state.pending[rule.id]:
                 self._consider(rule, subject, row, true, parameters, moment, to)
@@ -113,12 +116,7 @@ class AlertBook:
         self._hold(rule, held, pending, subject, row | parameters, moment, to)
 
     def _true(self, rule: Rule, row: dict[str, Any], parameters: dict[str, int]) -> list[bool]:
-        """Which bands' conditions are true of the row; of one out of scope none."""
-        if rule.truths is not None:
-            try:
-                return rule.truths(row, parameters, None)
-            except DOUBTS:
-                pass  # CEL says, condition by condition
+        """Which bands' conditions are true of the row, as CEL says condition by condition; of one out of scope none."""
         bindings = self._bindings
         bindings.bind(row, parameters)
         if rule.scope is not None and not rule.scope.holds(bindings):

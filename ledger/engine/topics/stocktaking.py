@@ -66,8 +66,11 @@ class Stocktaking(Topic):
         """What has changed about the book."""
         if entry.kind == "movement" and self._changes_nothing(entry, goods):
             return ()
-        if entry.kind == "close" and entry.body["final"]:
-            self._state.final[_book_at(entry)] = entry.index
+        if entry.kind == "close":
+            if entry.body["final"]:
+                self._state.final[_book_at(entry)] = entry.index
+            elif entry.before is None:
+                return ()  # the day's close; of its book everything was said by what changed it
         return self._rows(entry)
 
     def withdraw(self, before: Input, goods: Sequence[Goods], entry: Input) -> Iterable[Row]:
