@@ -194,6 +194,23 @@ def test_open_alert__that_the_new_text_does_not_hold_for__is_told_that_it_recove
     world.check_replay()
 
 
+def test_retired_rule__its_health__is_of_the_version_that_ran_however_batches_end(monkeypatch):
+    """Folded in one batch with the set that ended it, its row said version 1; so did the audit's."""
+    world = World(rules(level(version=3), event()))
+    world.put(A, 60)
+    world.run()
+    world.change(event())
+    world.put(A, 1)
+    world.run()
+    assert world.store.health_rows["X-FULL"].version == 3
+    for size in (1, 2, 50):
+        monkeypatch.setattr("ledger.evaluate.LIVE_BATCH", size)
+        again = World(world.present, log=world.log)
+        again.store.extra_rows = dict(world.store.extra_rows)
+        again.run()
+        assert again.store.tables() == world.store.tables(), size
+
+
 KEPT_DOWN = event(2).replace("tests:", "inhibited_by: [{rule: X-FULL, on: [holder, code]}]\ntests:")
 
 

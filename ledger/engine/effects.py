@@ -67,7 +67,8 @@ class Effects:
     lines: list[tuple[Input, list[GoodsLine]]] = field(default_factory=list)
     timers: dict[str, Timer | None] = field(default_factory=dict)
     """Timers set (Timer) or cleared (None) since the last commit, by id."""
-    touched_rules: dict[str, None] = field(default_factory=dict)
+    touched_rules: dict[str, int | None] = field(default_factory=dict)
+    """Rules of whose health something changed; with the version of one that another set has ended since."""
     life: LifeEffects = field(default_factory=LifeEffects)
 
 

@@ -43,7 +43,9 @@ def batch_of(
         lives=lives,
         steps=steps,
         orders=orders,
-        health=tuple(health_row(state, rule, versions.get(rule, 1)) for rule in to.touched_rules),
+        health=tuple(
+            health_row(state, rule, versions.get(rule) or ended or 1) for rule, ended in to.touched_rules.items()
+        ),
         snapshot=snapshot,
         extra=dict(extra),
     )

@@ -75,6 +75,10 @@ def take_effect(
         if health.error:
             health.error, health.last_index = "", moment.index
         to.touched_rules[rule.id] = None
+    running = {rule.id for rule in new.rules}
+    for rule in old.rules:
+        if rule.id not in running and rule.id in to.touched_rules:
+            to.touched_rules[rule.id] = rule.version  # its row is of the set under which it ran last
     for timer_id in sorted(state.timers.keys() | timers.keys()):
         if state.timers.get(timer_id) != timers.get(timer_id):
             to.timers[timer_id] = timers.get(timer_id)
