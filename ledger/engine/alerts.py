@@ -75,7 +75,9 @@ class AlertBook:
             if parameters is None:
                 parameters = rule.parameters_at(row["event_ms"])
             try:
-                true = rule.truths(row, parameters, None) if rule.truths is not None else self._true(rule, row, parameters)
+                true = (
+                    rule.truths(row, parameters, None) if rule.truths is not None else self._true(rule, row, parameters)
+                )
             except DOUBTS:
                 true = self._true(rule, row, parameters)
             # Of nearly every row nothing holds, and nothing did.

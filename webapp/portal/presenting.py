@@ -23,7 +23,9 @@ from webapp.portal.names import name_of
 
 _CODES = re.compile(r"(?<![0-9A-Za-z-])(?:[1-9][0-9]{1,6}-[0-9]{2}-[0-9]|[0-9A-HJ-NPQRTUWXY]{18})(?![0-9A-Za-z-])")
 _INSTANTS = re.compile(r"(?<![0-9A-Za-z-])[12][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,3})?Z")
-_BLANKS = re.compile(r"(?<=[\u4e00-\u9fff]) (?=[\u4e00-\u9fff])|(?<=）) (?=[\u4e00-\u9fff（])|(?<=[\u4e00-\u9fff]) (?=（)")
+_BLANKS = re.compile(
+    r"(?<=[\u4e00-\u9fff]) (?=[\u4e00-\u9fff])|(?<=）) (?=[\u4e00-\u9fff（])|(?<=[\u4e00-\u9fff]) (?=（)"
+)
 _HOLDER = re.compile(r"[0-9A-HJ-NPQRTUWXY]{18}")
 NOTHING = {"mass": "0 kg", "volume": "0 L"}
 """In the unit that people weigh by: "0 mg" reads like a measurement."""
