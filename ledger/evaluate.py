@@ -19,6 +19,7 @@ from ledger.engine.days import date_of
 from ledger.engine.fold import Fold
 from ledger.engine.goods import Classifier
 from ledger.engine.life import LifeEffects
+from ledger.engine.register import load_calendar
 from ledger.engine.rules import RuleSet
 from ledger.engine.state import FoldState, decode_state, encode_state
 from ledger.engine.tablerows import batch_of
@@ -81,6 +82,7 @@ class Evaluator:
         tick may be due; nothing that is folded sees it. `kept` gives the texts of earlier rule sets, of the store itself
         unless said otherwise.
         """
+        load_calendar()
         self._log = log_reader
         self._store = store
         self._appender = appender

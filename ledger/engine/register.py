@@ -332,6 +332,11 @@ def _working_days() -> holidays.HolidayBase:
     return holidays.country_holidays(_COUNTRY)
 
 
+def load_calendar() -> None:
+    """Load the public calendar, which takes 70 ms, now and not when the first entry asks for it."""
+    _working_days()
+
+
 @lru_cache(maxsize=4096)
 def is_workday(day: str) -> bool:
     """Whether YYYY-MM-DD is a working day; public holidays and the days moved for them are counted."""

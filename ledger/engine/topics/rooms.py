@@ -133,14 +133,17 @@ class Rooms:
         self._clashes.clear()
         self._remembered = 0
 
-    def changed(self, posted: Mapping[str, Mapping[str, int] | None], relisted: Iterable[str]) -> None:
+    def changed(self, posted: Mapping[str, Mapping[str, int] | None], relisted: Iterable[str]) -> dict[str, Place]:
         """In stores (holder/site/store) there is so much now by balance key (None: other goods are there too); at sites
         (holder/site) what lies there is listed otherwise.
+
+        Returns: the places of these stores.
         """
         for at in relisted:
             self._rooms.pop(at, None)
+        places = {at: self.place(at) for at in posted}
         for at, amounts in posted.items():
-            place = self.place(at)
+            place = places[at]
             room, store = place.room, place.store
             there = room.there.get(store)
             if there is None or amounts is None:
@@ -158,6 +161,7 @@ class Rooms:
             if sums != there.sums:
                 there.sums = sums
                 room.sums.pop(place.unit, None)
+        return places
 
     def place(self, at: str) -> Place:
         """The place of a store (holder/site/store)."""

@@ -146,8 +146,9 @@ class Storage(Topic):
     def _places(self, entry: Input) -> Iterator[Row]:
         seen: set[tuple[str, str]] = set()
         changed, posted, relisted = self._books.take_changed()
-        self._rooms.changed(posted, relisted)
-        for place in map(self._rooms.place, changed):
+        places = self._rooms.changed(posted, relisted)
+        for store in changed:
+            place = places.get(store) or self._rooms.place(store)
             at = {"holder": place.holder, "site": place.site}
             toxic = self._rooms.toxic(place)
             if self._is_told(place, f"toxicstore|{place.store}", stands=toxic["toxic"]):
