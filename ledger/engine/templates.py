@@ -186,7 +186,7 @@ FORMATS: dict[str, Callable[[Any, Mapping[str, Any]], str]] = {
     "last_en": _seller("; last from ", "", " (by the seller's record)"),
     "own_zh": _own("；按本物料流自身 {1} 次平衡，标准差约为 {0}"),
     "own_en": _own("; by its own {1} balances the standard deviation is about {0}"),
-    "kg": lambda value, _: format_mass(value),
+    "kg": lambda value, _: format_mass(value) if value else _NONE["mass"],
     "amount": _amount,
     "about": _about,
     "percent": _percent,
