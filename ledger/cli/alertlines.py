@@ -120,7 +120,11 @@ def alert_lines(
     ):
         if text:
             yield f"{said}: {text}"
-    if life.recovered:
+    if taken_back := life.data.get("taken_back"):
+        stands = life.data.get("stands")
+        left = f"{stands} stands" if stands else "it was not so when it was said"
+        yield f"taken back by late data (record {taken_back[:12]}): {left}"
+    elif life.recovered:
         yield "its condition does not hold any more"
     for step in steps:
         refused = f"  refused: {step.refused}" if step.refused else ""

@@ -14,6 +14,8 @@ and recovery, which are the same fold):
    and `courses` (when it held, and which alerts say so)
 6. `alerts`       `AlertBook.say`: an alert, its exact payload, and its place in the engine's own book (`effects`)
 7. `inhibition`, `restraints`, `lives`, `orders`, `life`: what keeps it down, and what becomes of it until it is closed
+   (what late data show not to have been so when it was said is taken back, a step of its life: tests/engine/interleaving.py
+   says what "the same findings in any interleaving" means)
    `revocations`, `voiding`: records that a revocation voids afterwards, and the one alert that lists them
 8. `tablerows`, `liferows`: everything of a micro-batch as the rows of one commit
 

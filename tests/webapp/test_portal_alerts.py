@@ -279,3 +279,20 @@ def test_alert__deadline__says_what_it_is_for(desk, browser, status, said):
     now = desk.clock()
     desk.alert(life={"status": status, "due_ms": now + HOUR, "until_ms": now + 2 * HOUR})
     assert said in text_of(browser.get("/alerts?state=all"))
+
+
+@pytest.mark.parametrize(
+    ("data", "said", "zh"),
+    [
+        ({"taken_back": "ab" * 32, "stands": ""}, "taken back by a late record", "已被迟到记录推翻"),
+        ({"taken_back": "ab" * 32, "stands": "low"}, "late records: only low stands", "迟到记录：仅低级别成立"),
+        ({}, "no longer so", "条件已消失"),
+    ],
+)
+def test_alert__taken_back_by_late_data__list_page_and_api_say_so(desk, browser, data, said, zh):
+    alert = desk.alert(life={"recovered": True, "data": data})
+    for path in ("/alerts", f"/alerts/{alert.alert_id}"):
+        assert said in text_of(browser.get(path))
+        assert zh in text_of(desk.supervisor("zh").get(path))
+    life = browser.get(f"/api/v1/alerts/{alert.alert_id}").get_json()["life"]
+    assert (life["taken_back"], life["stands"]) == (data.get("taken_back"), data.get("stands") or None)

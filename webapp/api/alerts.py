@@ -95,6 +95,8 @@ def life_object(life: LifeRow) -> dict[str, Any]:
         "recovered": life.recovered,
         "why": life.data.get("why") or None,
         "regresses": life.data.get("regresses") or None,
+        "taken_back": life.data.get("taken_back") or None,
+        "stands": life.data.get("stands") or None,
     }
 
 

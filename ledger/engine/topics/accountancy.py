@@ -17,6 +17,7 @@ import msgspec
 from ledger.engine import streams
 from ledger.engine.goods import Goods
 from ledger.engine.inputs import Input, plausible_ms, unix_ms
+from ledger.engine.lanes import HORIZON_MS
 from ledger.engine.register import Register
 from ledger.engine.statistics import clamp, quantity_z_milli, ratio_ppm
 from ledger.engine.streams import Derived, Flow, Period, Stream, Taken
@@ -50,12 +51,18 @@ class BookStreams(msgspec.Struct, array_like=True):
     streams: dict[str, Stream] = {}
 
 
+Measured = tuple[int, int, int, int | None]
+"""(lost lately, handled lately, losses before, z in thousandths) of one declared loss."""
+
+
 class AccountancyState(msgspec.Struct):
     """By holder/site/book."""
 
     books: dict[str, BookStreams] = {}
     refused: dict[str, int] = {}
     """"record_id key" of moves beyond what can be summed, which are in no balance -> index."""
+    declared: dict[str, tuple[int, dict[int, Measured]]] = {}
+    """record_id of a declared loss of the last week -> (event ms, how each line was measured when it was declared)."""
 
 
 class Accountancy(Topic):
@@ -174,6 +181,12 @@ class Accountancy(Topic):
         store = self._register.site(entry.holder, entry.site).stores.get(line.store)
         return store is not None and store.kind == "tank"
 
+    def prune(self, now_ms: int) -> None:
+        """Forget how declared losses were measured for which no paper can come any more."""
+        declared = self._state.declared
+        for record_id in [one for one, (at_ms, _) in declared.items() if at_ms <= now_ms - HORIZON_MS]:
+            del declared[record_id]
+
     # --- counts ------------------------------------------------------------------------------------------------------
 
     def _count(self, entry: Input, goods: Sequence[Goods], touched: dict[str, set[int]]) -> None:
@@ -281,14 +294,23 @@ class Accountancy(Topic):
     def _losses(self, entry: Input, goods: Sequence[Goods]) -> Iterator[Row]:
         book = self._book(entry)
         event_ms = happened_ms(entry)
-        for item in goods:
+        is_again = entry.before is not None and entry.index == entry.before.index
+        known = self._state.declared.get(entry.record_id, (0, {}))[1]
+        for at, item in enumerate(goods):
             key = stream_key(item)
             if is_sealed(key):
                 continue
             stream = book.streams[key]
-            earlier = [amount for at, amount in stream.losses if at < event_ms]
-            z_milli = quantity_z_milli(item.line.amount, earlier)
-            lost, handled = streams.lost_lately(stream, event_ms, WINDOW_MS)
+            earlier = [amount for ms, amount in stream.losses if ms < event_ms]
+            measured = (*streams.lost_lately(stream, event_ms, WINDOW_MS), len(earlier),
+                        quantity_z_milli(item.line.amount, earlier))  # fmt: skip
+            if (
+                is_again
+            ):  # by a paper, of what it lay in: what was known of the book when it was declared goes on to count
+                measured = known.get(at, measured)
+            else:
+                self._state.declared.setdefault(entry.record_id, (event_ms, {}))[1][at] = measured
+            lost, handled, losses, z_milli = measured
             yield (
                 DECLARED_LOSS.name,
                 common(entry)
@@ -301,7 +323,7 @@ class Accountancy(Topic):
                     "handled": handled,
                     "rate_ppm": ratio_ppm(lost, max(handled, 0)),
                     "volatile": stream.volatile,
-                    "losses": len(earlier),
+                    "losses": losses,
                     "compared": z_milli is not None,
                     "z_milli": z_milli or 0,
                 },
