@@ -97,7 +97,9 @@ def schemas() -> dict[str, Any]:
         name: {"type": ["integer", "null"]}
         for name in ("due_ms", "until_ms", "handle_due_ms", "handled_ms", "closed_ms")
     }
-    words = {name: {"type": ["string", "null"]} for name in ("outcome", "order", "why", "regresses", "taken_back", "stands")}
+    words = {
+        name: {"type": ["string", "null"]} for name in ("outcome", "order", "why", "regresses", "taken_back", "stands")
+    }
     life = object_(alert_id=HEX32, version=INT, status=TEXT, stage=TEXT, severity=TEXT, **times,
                    recovered={"type": "boolean"}, **words)  # fmt: skip
     order = object_(
