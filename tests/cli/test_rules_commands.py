@@ -2,6 +2,7 @@
 
 import gc
 import json
+import os
 import re
 from contextlib import nullcontext
 from pathlib import Path
@@ -72,6 +73,14 @@ def test_explain__for_a_person__numbers_have_their_units_and_times_are_local(her
     text = typed("rules", "explain", "--alert", alert_id[:12])
     assert "parameter grace = 900000 (15 min)" in text and re.search(r"balance = -\d+ \(-[\d.]+ k?g\)", text)
     assert re.search(r"event_ms = \d{4}-\d\d-\d\d \d\d:\d\d:\d\d \+08:00", text) and not re.search(r"T\d\d:\d\d:\d\d", text)
+
+
+@pytest.mark.parametrize("command", ["lint", "test", "backtest"])
+def test_rule_file__device_or_pipe__refused_at_once(here, tmp_path, command):
+    os.mkfifo(tmp_path / "pipe")
+    for path in ("/dev/zero", tmp_path / "pipe"):
+        done = CliRunner().invoke(cli, ["rules", command, str(path)])
+        assert done.exit_code and "it is no file" in str(done.exception), (command, path, done.output)
 
 
 def test_test__file_that_does_not_load__says_where_all_mistakes_are_shown(tmp_path):

@@ -51,6 +51,8 @@ def read_files(paths: Iterable[Path]) -> dict[str, str]:
     found: dict[str, str] = {}
     for path in paths:
         for file in sorted(path.glob("*.yml")) if path.is_dir() else [path]:
+            if file.exists() and not file.is_file():
+                raise ConfigError(f"cannot read {file}: it is no file (name rule files, or a directory of them)")
             try:
                 found[str(file)] = file.read_text(encoding="utf-8")
             except (OSError, UnicodeDecodeError) as error:
