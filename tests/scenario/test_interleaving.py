@@ -8,7 +8,7 @@ from ledger.engine.alerts import Effects, Identity
 from ledger.engine.fold import Fold
 from ledger.engine.state import FoldState
 from ledger.evaluate import shipped_rules
-from tests.engine.test_interleaving_pack import texts
+from tests.engine.interleaving import texts
 from tests.scenario import clock
 from tests.scenario.stream import PLATFORM, Inputs
 from tests.scenario.world import World
