@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 LIVE_BATCH = 50
 LIVE_SECONDS = 0.020
 """A live batch ends after so many entries or so long: what is folded is not seen before it is committed."""
-CATCH_UP_BATCH = 500
+CATCH_UP_BATCH = 1_000
 CATCH_UP_SECONDS = 0.5
 CATCH_UP_FROM = 200
 """When further behind than this, one commit covers more: nobody sees a second of delay in an hour's backlog. It still ends
