@@ -10,6 +10,9 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +35,7 @@ from tests.scenario import stored
 from tests.scenario.stored import Opened
 
 TARGET_PER_S = 5000
+RUNS = 5
 REPLAY_AT_LEAST = 1.5
 
 
@@ -42,7 +46,9 @@ def engine(report: Report, entries: int = 20_000, dense_entries: int = 10_000) -
         state, second, third = (Path(name) / part for part in ("log", "second", "third"))
         state.mkdir()
         second.mkdir()
-        made = stored.make(state, entries)
+        # In a process of its own, as in life: the engine's holds nothing of those who wrote the log.
+        with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as aside:
+            made = aside.submit(stored.make, state, entries).result()
         shutil.copytree(state, third)
         print(
             f"    {made.entries:,} signed records of {made.holders} holders, {made.opening:,} before the year begins",
@@ -51,14 +57,14 @@ def engine(report: Report, entries: int = 20_000, dense_entries: int = 10_000) -
         settle_memory()
         here = Opened(state)
         live, per_commit, committing = _durable(
-            report, "engine, durable, the scenario's stream", here, rules, classifier
+            report, "engine, durable, the scenario's stream", here, rules, classifier, again=third
         )
         _limits(report, here, rules, live, per_commit)
         replayed = _replay(report, here, rules, classifier)
         report.ratio(
             "replay / live in the same run", replayed, _live(report, third, rules, classifier), REPLAY_AT_LEAST
         )
-        # A backlog is committed ten times as much at a time, so it lacks little of a replay already.
+        # A backlog is committed twenty times as much at a time, so it lacks little of a replay already.
         ratio = replayed / live
         limit = f"a replay cannot save more than the commits: with none at all {1 / (1 - committing):.2f}"
         report.add("replay / an engine with a backlog", ratio, "ratio", limit)
@@ -135,21 +141,48 @@ def _live(report: Report, state: Path, rules: RuleSet, classifier: Catalogue) ->
 
 
 def _durable(
-    report: Report, what: str, here: Opened, rules: RuleSet, classifier: Catalogue
+    report: Report, what: str, here: Opened, rules: RuleSet, classifier: Catalogue, *, again: Path | None = None
 ) -> tuple[float, float, float]:
-    """(entries a second, entries a commit, part of the time that commits take) of an engine with a whole log before it."""
+    """(entries a second, entries a commit, part of the time that commits take) of an engine with a whole log before it.
+
+    With `again`, an unfolded copy of the same log, the median of RUNS runs: on a shared processor one differs by a tenth.
+    """
+    runs = [_fold_all(here, rules, classifier)]
+    for _ in range(RUNS - 1 if again is not None else 0):
+        with tempfile.TemporaryDirectory(prefix="hazledger-bench-") as name:
+            copy = Opened(shutil.copytree(again, Path(name) / "log"))
+            runs.append(_fold_all(copy, rules, classifier))
+            copy.close()
+    runs.sort(key=lambda run: run.rate)
+    one = runs[len(runs) // 2]
+    reached = "reached" if one.rate >= TARGET_PER_S else "NOT reached"
+    spread = f"; median of {len(runs)}: {runs[0].rate:,.0f} to {runs[-1].rate:,.0f}" if len(runs) > 1 else ""
+    said = f"target >= {TARGET_PER_S:,}: {reached}; {one.cpu_rate:,.0f} a CPU second{spread}"
+    report.add(what, one.rate, "entries/s", said)
+    alerts = len(here.stores.engine.alerts(limit=1_000_000))
+    report.add("  alerts among them", alerts, "alerts", f"{one.commits} commits, {one.committing:.0%} of the time")
+    return one.rate, one.per_commit, one.committing
+
+
+@dataclass(frozen=True, slots=True)
+class _Folded:
+    """One run over a whole log."""
+
+    rate: float
+    """Entries a second."""
+    cpu_rate: float
+    commits: int
+    per_commit: float
+    committing: float
+    """Part of the time that commits took."""
+
+
+def _fold_all(here: Opened, rules: RuleSet, classifier: Catalogue) -> _Folded:
     commits = _count_commits(here.stores.engine)
     one = here.evaluator(rules, classifier)
     folded, wall_s, cpu_s = _timed(lambda: _run(one))
     del here.stores.engine.commit
-    rate = folded / wall_s
-    reached = "reached" if rate >= TARGET_PER_S else "NOT reached"
-    report.add(what, rate, "entries/s", f"target >= {TARGET_PER_S:,}: {reached}; {folded / cpu_s:,.0f} a CPU second")
-    alerts = len(here.stores.engine.alerts(limit=1_000_000))
-    report.add(
-        "  alerts among them", alerts, "alerts", f"{len(commits)} commits, {sum(commits) / wall_s:.0%} of the time"
-    )
-    return rate, folded / max(len(commits), 1), sum(commits) / wall_s
+    return _Folded(folded / wall_s, folded / cpu_s, len(commits), folded / max(len(commits), 1), sum(commits) / wall_s)
 
 
 def _limits(report: Report, here: Opened, rules: RuleSet, live: float, per_commit: float) -> None:
