@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from typing import Any
 
 import msgspec
-from sqlalchemy import Column, Connection, Table, bindparam, delete, func, select, tuple_, update
+from sqlalchemy import Column, Connection, Select, Table, bindparam, delete, func, select, tuple_, update
 
 from ledger.adapters.store.database import Database, Insert, chunks
-from ledger.adapters.store.life_store import LifeReads, concerns, write_lives
+from ledger.adapters.store.life_store import LifeReads, write_lives
 from ledger.adapters.store.schema.engine import alert as alert_table
 from ledger.adapters.store.schema.engine import extra as extra_table
 from ledger.adapters.store.schema.engine import health as health_table
@@ -57,25 +57,37 @@ class EngineReadStore(LifeReads):
     def alerts(
         self, *, after_seq: int = 0, holder: str | None = None, rule: str | None = None, limit: int
     ) -> list[tuple[int, Alert]]:
-        statement = select(*alert_table.c).where(alert_table.c.seq > after_seq).order_by(alert_table.c.seq)
-        if holder is not None:
-            statement = statement.where(concerns(holder))
+        statement = select(*alert_table.c).where(alert_table.c.seq > after_seq)
         if rule is not None:
             statement = statement.where(alert_table.c.rule == rule)
-        return [_alert(row) for row in self._db.rows(statement.limit(max(limit, 0)))]
+        return self._concerning(statement, holder, limit, newest_first=False)
 
     def newest_alerts(
         self, *, before_seq: int | None = None, holder: str | None = None, severity: str | None = None, limit: int
     ) -> list[tuple[int, Alert]]:
         """Newest first, below the cursor `before_seq`."""
-        statement = select(*alert_table.c).order_by(alert_table.c.seq.desc())
+        statement = select(*alert_table.c)
         if before_seq is not None:
             statement = statement.where(alert_table.c.seq < before_seq)
-        if holder is not None:
-            statement = statement.where(concerns(holder))
         if severity is not None:
             statement = statement.where(alert_table.c.severity == severity)
-        return [_alert(row) for row in self._db.rows(statement.limit(max(limit, 0)))]
+        return self._concerning(statement, holder, limit, newest_first=True)
+
+    def _concerning(
+        self, statement: Select[Any], holder: str | None, limit: int, *, newest_first: bool
+    ) -> list[tuple[int, Alert]]:
+        """The first `limit` alerts of a statement; where a holder is named, those that it raised and those about it.
+
+        As two questions, each along an index in the order that is asked for: one OR would have all of a holder's sorted.
+        """
+        by = alert_table.c.seq.desc() if newest_first else alert_table.c.seq
+        asked = [statement.order_by(by)]
+        if holder is not None:
+            of_party = party.c.seq.desc() if newest_first else party.c.seq
+            told = statement.join(party, party.c.seq == alert_table.c.seq).where(party.c.holder == holder)
+            asked = [statement.where(alert_table.c.holder == holder).order_by(by), told.order_by(of_party)]
+        found = {row.seq: row for one in asked for row in self._db.rows(one.limit(max(limit, 0)))}
+        return [_alert(found[seq]) for seq in sorted(found, reverse=newest_first)[: max(limit, 0)]]
 
     def alert(self, alert_id: str) -> Alert | None:
         found = self.alert_at(alert_id)
