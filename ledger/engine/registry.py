@@ -47,9 +47,9 @@ TOPICS: tuple[type[Topic], ...] = (
     Movements,
     Accountancy,
     Stocktaking,
+    Licences,
     Stock,
     Transfers,
-    Licences,
     Allowances,
     Processes,
     Refusals,
@@ -76,6 +76,7 @@ TOPICS: tuple[type[Topic], ...] = (
 """In the order in which they see a record; `build_topics` makes them in the same."""
 
 NEEDS: dict[type[Topic], tuple[type[Topic], ...]] = {
+    Stock: (Licences,),
     Stocktaking: (Accountancy,),
     Allowances: (Licences,),
     Closures: (Stock,),
@@ -111,9 +112,9 @@ def build_topics(state: FoldState, register: Register, sets: RestrictedSets) -> 
         Movements(),
         Accountancy(state.accountancy, register),
         Stocktaking(state.stocktaking, state.accountancy, register),
-        Stock(books, register),
-        Transfers(state.transfers, register),
         licences,
+        Stock(books, register, licences),
+        Transfers(state.transfers, register),
         Allowances(state.allowances, licences),
         Processes(state.processes),
         Refusals(state.refusals),

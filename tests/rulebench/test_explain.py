@@ -106,10 +106,16 @@ def test_explain__out_of_scope_and_parameters__with_date_and_source():
     world.run()
     found = explained(world, "A02", low)
     row = found.rows[-1]
-    assert row.verdict == "out-of-scope" and row.because == ["fill_ppm > warn_ppm", "laboratory", "precursors > laboratory_max"]
+    assert row.verdict == "out-of-scope" and row.because == [
+        "fill_ppm > warn_ppm",
+        "laboratory",
+        "precursors > laboratory_max",
+        "declared",
+        "place_ppm > full_ppm",
+    ]
     assert row.parameters["warn_ppm"] == {"value": 900000, "from": "2011-12-01", "source": "engineering default"}
     said = explained(world, "A02", high).rows[-1]
-    assert said.verdict == "alert" and [b.condition.value for b in said.bands] == [False, False, True, True]
+    assert said.verdict == "alert" and [b.condition.value for b in said.bands] == [False, False, True, False, True]
 
 
 @pytest.mark.parametrize("lang", ["zh", "en"])

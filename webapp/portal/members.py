@@ -59,6 +59,7 @@ MEMBERS_ZH = {
     "state": "状态", "stock": "库存", "stocktake": "盘点记录", "grace": "宽限", "warn_ppm": "预警线", "critical_ppm": "特急线", "floor_toxic": "剧毒品下限",
     "floor_other": "其他下限", "times_sigma": "标准差倍数", "check_due": "核实期限",
     "laboratory": "实验室", "precursors": "易制爆化学品存量", "laboratory_max": "实验室限量",
+    "place_capacity": "申报容量", "place_ppm": "申报容量占用率", "declared": "仅自行申报", "declared_ms": "申报时间", "full_ppm": "满容线",
     # persons, knives, rental
     "clock": "当地时间", "minute": "时刻（分）", "is_workday": "工作日", "night_from": "夜间起（分）", "night_to": "夜间止（分）", "road": "上路运输", "road_from": "禁行起（分）", "road_to": "禁行止（分）",
     "enterprises": "企业数", "is_agent": "登记代理人", "least": "最低数", "pesticide": "农药", "expired": "证件过期", "invalid": "证件无效", "match_floor": "比对下限（‰）", "place": "人员位置",

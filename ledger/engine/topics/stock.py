@@ -10,12 +10,14 @@ from ledger.engine.books import Books, Touched
 from ledger.engine.goods import Goods
 from ledger.engine.inputs import Input, key_parts
 from ledger.engine.register import Register
-from ledger.engine.state import Account, Store
+from ledger.engine.state import Account
 from ledger.engine.statistics.fixed import LIMIT_PPM, clamp
 from ledger.engine.subjects import COMMON, GOODS, Subject
 from ledger.engine.topics.base import Row, Topic, common
+from ledger.engine.topics.licences import Licences
 from ledger.errors import RuleError
 
+LICENCES = frozenset({"licence", "endorse"})
 LABORATORIES = ("lab_room", "lab_cabinet")
 """Classes of stores in a `place` record."""
 TOLERANCE = 100_000
@@ -25,7 +27,7 @@ TOLERANCE = 100_000
 class Stock(Topic):
     """The books (`ledger.engine.books`) as a topic. `changed` collects balance keys for the portal's tables."""
 
-    kinds = frozenset({"movement", "stocktake", "place"})
+    kinds = frozenset({"movement", "stocktake", "place", "licence", "endorse"})
     subjects = (
         # The book stock of one balance key after an entry.
         Subject(
@@ -43,7 +45,9 @@ class Stock(Topic):
                 "tolerance": "int",
             },
         ),
-        # One store's stock against its stated capacity; of a laboratory's, how much of it is explosive precursors (mg).
+        # One store's stock against its capacity: what a licence permits there, else what the `place` record states. Beside it
+        # what is stated, for when a licence that is only declared counts no longer; and how much of a laboratory's stock is
+        # explosive precursors (mg).
         Subject(
             "store",
             level=True,
@@ -55,6 +59,10 @@ class Stock(Topic):
                 "capacity": "int",
                 "stock": "int",
                 "fill_ppm": "int",
+                "place_capacity": "int",
+                "place_ppm": "int",
+                "declared": "bool",
+                "declared_ms": "int",
                 "laboratory": "bool",
                 "precursors": "int",
             },
@@ -82,14 +90,17 @@ class Stock(Topic):
         ),
     )
 
-    def __init__(self, books: Books, register: Register) -> None:
+    def __init__(self, books: Books, register: Register, licences: Licences) -> None:
         self._books = books
         self._register = register
+        self._licences = licences
         self.changed: dict[tuple[str, str, str, str], int] = {}
         """(holder, site, book, balance key) -> index of the entry that changed it; taken and emptied by the fold."""
 
     def apply(self, entry: Input, goods: Sequence[Goods]) -> Iterable[Row]:
-        """Post a movement, re-base on a stock-take, take over a place."""
+        """Post a movement, re-base on a stock-take, take over a place; a licence may change what stores may hold."""
+        if entry.kind in LICENCES:
+            return self._of_licence(entry, entry)
         touched = Touched()
         if entry.kind == "movement":
             self._books.move(entry, goods, touched)
@@ -101,6 +112,8 @@ class Stock(Topic):
 
     def withdraw(self, before: Input, goods: Sequence[Goods], entry: Input) -> Iterable[Row]:
         """Undo a movement whose correction is of another kind; a stock-take's re-base is not undone."""
+        if before.kind in LICENCES:
+            return self._of_licence(entry, before)
         touched = Touched()
         if before.kind == "movement":
             self._books.undo(before, goods, touched, at=entry)
@@ -110,6 +123,8 @@ class Stock(Topic):
         self, before: Input, before_goods: Sequence[Goods], entry: Input, goods: Sequence[Goods]
     ) -> Iterable[Row]:
         """Only the difference is posted, so that a balance never dips in between."""
+        if entry.kind in LICENCES:
+            return self._of_licence(entry, before)
         touched = Touched()
         if entry.kind == "movement":
             self._books.correct(before, before_goods, entry, goods, touched)
@@ -133,7 +148,48 @@ class Stock(Topic):
             # What the tables say of a balance has its store's capacity in it.
             self.changed.update(dict.fromkeys(self._books.only_in(touched.restated), entry.index))
         for at in touched.stores:
-            yield "store", _store_row(base, at, self._books.to_be_told(at)) | self._laboratory(at)
+            yield "store", self._store_row(base, at, entry)
+
+    def _of_licence(self, entry: Input, licence: Input) -> Iterator[Row]:
+        """The rows of all stores of whom a licence, or its endorsement, speaks of."""
+        if licence.kind == "endorse":
+            holder = self._licences.holder_of(licence.body["record_id"])
+        else:
+            holder = licence.body.get("holder", licence.holder)
+        if not any(held.limits for held in self._licences.held(holder)) and not licence.body.get("limits"):
+            return
+        base = common(entry)
+        for at in self._books.stores_of(holder):
+            yield "store", self._store_row(base, at, entry)
+
+    def _store_row(self, base: dict[str, Any], at: str, entry: Input) -> dict[str, Any]:
+        holder, site, name = at.split("/")
+        store = self._books.to_be_told(at)
+        dimension, stated = store.dimension, store.capacity or 0
+        stated_ppm = _fill_ppm(store.stock.get(dimension, 0), stated)
+        certified = self._licences.certified(holder, site, name, entry)
+        if certified is not None:
+            dimension, capacity = certified.dimension, certified.amount
+        else:
+            capacity = stated
+        stock = store.stock.get(dimension, 0)
+        declared_ms = certified.declared_ms if certified is not None else -1
+        return base | {
+            "holder": holder,
+            "site": site,
+            "book": store.book,
+            "store": name,
+            "dimension": dimension,
+            "known": capacity > 0,
+            "capacity": capacity,
+            "stock": stock,
+            "fill_ppm": _fill_ppm(stock, capacity),
+            "place_capacity": stated,
+            "place_ppm": stated_ppm,
+            "declared": declared_ms >= 0,
+            "declared_ms": max(declared_ms, 0),
+            **self._laboratory(at),
+        }
 
     def _laboratory(self, at: str) -> dict[str, Any]:
         """Whether a store is a laboratory's, and if so, how much of explosive precursors lies there."""
@@ -185,18 +241,5 @@ def _count_row(base: dict[str, Any], key: str, account: Account) -> dict[str, An
     return row
 
 
-def _store_row(base: dict[str, Any], at: str, store: Store) -> dict[str, Any]:
-    holder, site, name = at.split("/")
-    capacity = store.capacity
-    stock = store.stock.get(store.dimension, 0)
-    return base | {
-        "holder": holder,
-        "site": site,
-        "book": store.book,
-        "store": name,
-        "dimension": store.dimension,
-        "known": capacity is not None and capacity > 0,
-        "capacity": capacity or 0,
-        "stock": stock,
-        "fill_ppm": clamp(stock * PPM // capacity, LIMIT_PPM) if capacity else 0,
-    }
+def _fill_ppm(stock: int, capacity: int) -> int:
+    return clamp(stock * PPM // capacity, LIMIT_PPM) if capacity > 0 else 0
