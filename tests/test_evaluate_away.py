@@ -6,10 +6,9 @@ import pytest
 
 from ledger.engine.fold import Fold
 from ledger.errors import StoreError
-from ledger.model import UnixMs
 from tests import test_rule_versions as versions
 from tests.fakes_engine import T0, FakeLog, FakeStore, copy_log
-from tests.test_evaluate import RULES, A, B, World, history, line, movement, one_by_one
+from tests.test_evaluate import A, B, World, history, movement, one_by_one
 
 HOUR = 3_600_000
 
