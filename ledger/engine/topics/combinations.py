@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import msgspec
 
@@ -18,8 +19,9 @@ from ledger.engine.goods import Goods, concentration_ppm
 from ledger.engine.inputs import Input, plausible_ms
 from ledger.engine.register import Register
 from ledger.engine.subjects import COMMON, Subject
-from ledger.engine.topics.base import ORIGIN, Row, Topic, common
+from ledger.engine.topics.base import Row, Topic, common
 from ledger.engine.topics.linked import Linked
+from ledger.engine.topics.told import Told
 
 WINDOW_DAYS = 90
 LATEST_DAYS = 30
@@ -74,6 +76,7 @@ class Combinations(Topic):
         self._linked = linked
         self._sets = sets
         self.gone: list[tuple[str, int]] = []
+        self._told: Told[_Found] = Told("combination", state.told, state.by_entry, self.gone)
         self._names = [[_name(group) for group in one.groups] for one in sets.sets]
         self._codes = {item.code for one in sets.sets for group in one.groups for item in group}
 
@@ -119,28 +122,17 @@ class Combinations(Topic):
 
     def _tell(self, entry: Input, bought: Sequence[tuple[str, int, int]]) -> Iterator[Row]:
         """Judge days again; what is said otherwise now is taken back first."""
-        state, own = self._state, (entry.before or entry).index
         found = {}
         for buyer, at, day in bought:
             party = self._linked.party(buyer)
             found[f"{party[0]}|{self._sets.sets[at].name}|{day}"] = self._found(entry, party, at, day)
-        dirty: dict[int, None] = {own: None} if entry.before is not None and own in state.by_entry else {}
-        for name, now in found.items():
-            was = state.told.get(name)
-            if was is not None and was[1:] != now:
-                dirty[was[0]] = None
-        for index in dirty:
-            self.gone.append(("combination", index))
-            for name in state.by_entry.pop(index):
-                was = state.told.pop(name)
-                now = found[name] if name in found else was[1:]
-                if now is not None and self._linked.party(now[0])[0] != name.partition("|")[0]:
-                    continue  # its buyer has become one with others, and is told of under their name
-                if now is not None:
-                    yield self._say(entry, name, index, now)
-        for name, now in found.items():
-            if now is not None and name not in state.told:
-                yield self._say(entry, name, own, now)
+        return self._told.tell(
+            entry,
+            found,
+            lambda name, now: self._row(entry, name, now),
+            # A buyer that has become one with others is told of under their name.
+            is_known=lambda name, now: self._linked.party(now[0])[0] == name.partition("|")[0],
+        )
 
     def _found(self, entry: Input, party: Sequence[str], at: int, day: int) -> _Found | None:
         """What is to be said of a day; its buyer is the first by name."""
@@ -167,17 +159,13 @@ class Combinations(Topic):
         known = [self._state.codes.get(one, {}).get(code, {}) for one in party]
         return any(day in days for days in known) and not any(day - NEW_DAYS < d < day for days in known for d in days)
 
-    def _say(self, entry: Input, name: str, index: int, now: _Found) -> Row:
-        self._state.told[name] = (index, *now)
-        self._state.by_entry.setdefault(index, []).append(name)
+    def _row(self, entry: Input, name: str, now: _Found) -> dict[str, Any]:
         party, set_name, day = name.split("|")
         groups = next((len(one.groups) for one in self._sets.sets if one.name == set_name), now[2])
         return (
-            "combination",
             common(entry)
             | {"event_ms": int(day) * DAY_MS, "party": party, "set": set_name, "groups": groups}
             | dict(zip(("buyer", "enterprises", "held", "usual", "new_substance"), now, strict=True))
-            | {ORIGIN: index},
         )
 
     def _post(self, entry: Input, goods: Sequence[Goods], buyer: str, by: int) -> None:
@@ -194,10 +182,8 @@ class Combinations(Topic):
         today = now_ms // DAY_MS
         state, oldest = self._state, today - WINDOW_DAYS - LATEST_DAYS
         _drop_before(state.groups, oldest)
-        state.told = {name: was for name, was in state.told.items() if int(name.rpartition("|")[2]) >= oldest}
-        kept = {index: [name for name in names if name in state.told] for index, names in state.by_entry.items()}
-        state.by_entry = {index: names for index, names in kept.items() if names}
-        _drop_before(self._state.codes, today - NEW_DAYS)
+        _drop_before(state.codes, today - NEW_DAYS)
+        self._told.prune(oldest)
 
 
 def _name(group: object) -> str:

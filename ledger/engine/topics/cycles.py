@@ -19,7 +19,8 @@ import msgspec
 
 from ledger.engine.days import DAY_MS
 from ledger.engine.inputs import Input
-from ledger.engine.topics.base import ORIGIN, Row, common
+from ledger.engine.topics.base import Row, common
+from ledger.engine.topics.told import Told
 
 REACH_DAYS = 30
 LATEST_DAYS = 30
@@ -61,9 +62,9 @@ class Anchor(NamedTuple):
 class Cycles:
     """Reads the sales and writes one CyclesState."""
 
-    def __init__(self, state: CyclesState, sales: Sales) -> None:
-        self._state = state
+    def __init__(self, state: CyclesState, sales: Sales, gone: list[tuple[str, int]]) -> None:
         self._sales = sales
+        self._told: Told[Found] = Told("cycle", state.told, state.by_entry, gone)
 
     def near(self, sold: Anchor, received_ms: int) -> list[Anchor] | None:
         """The anchors whose cycles this sale may be part of, itself first; None where there are too many."""
@@ -91,38 +92,14 @@ class Cycles:
                 ]
         return anchors if len(anchors) <= MOST_AGAIN else None
 
-    def tell(
-        self, entry: Input, again: Iterable[Anchor], once: Iterable[Anchor], gone: list[tuple[str, int]]
-    ) -> Iterator[Row]:
-        """Judge anchors again, and those `once` of which there are too many; `gone` takes what is no more."""
-        state, own = self._state, (entry.before or entry).index
-        found = {anchor.name: (anchor, self._find(anchor)) for anchor in again}
-        dirty: dict[int, None] = {own: None} if entry.before is not None and own in state.by_entry else {}
-        for name, (_, now) in found.items():
-            was = state.told.get(name)
-            if was is not None and was[1:] != now:
-                dirty[was[0]] = None
-        for index in dirty:
-            gone.append(("cycle", index))
-            names = state.by_entry.pop(index)
-            for name in names:
-                was = state.told.pop(name)
-                now = found[name][1] if name in found else was[1:]
-                if now is not None:
-                    self._keep(name, index, now)
-                    yield "cycle", _row(entry, name, now) | {ORIGIN: index}
-        for name, (_, now) in found.items():
-            if now is not None and name not in state.told:
-                self._keep(name, own, now)
-                yield "cycle", _row(entry, name, now)
+    def tell(self, entry: Input, again: Iterable[Anchor], once: Iterable[Anchor]) -> Iterator[Row]:
+        """Judge anchors again, and those `once` of which there are too many."""
+        found = {anchor.name: self._find(anchor) for anchor in again}
+        yield from self._told.tell(entry, found, lambda name, now: _row(entry, name, now))
         for anchor in once:
             now = self._find(anchor)
             if now is not None:
                 yield "cycle", _row(entry, anchor.name, now)
-
-    def _keep(self, name: str, index: int, now: Found) -> None:
-        self._state.told[name] = (index, *now)
-        self._state.by_entry.setdefault(index, []).append(name)
 
     def _find(self, anchor: Anchor) -> Found | None:
         """The cycle that an anchor closes, if there is one."""
@@ -152,16 +129,7 @@ class Cycles:
 
     def prune(self, oldest_day: int) -> None:
         """Forget what no movement can meet any more."""
-        state = self._state
-        for index, names in list(state.by_entry.items()):
-            kept = [name for name in names if int(name.rpartition("|")[2]) >= oldest_day]
-            for name in names:
-                if name not in kept:
-                    del state.told[name]
-            if kept:
-                state.by_entry[index] = kept
-            else:
-                del state.by_entry[index]
+        self._told.prune(oldest_day)
 
 
 def _greatest(days: Buckets | None, last: int) -> tuple[int, int] | None:

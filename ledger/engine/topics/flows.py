@@ -70,9 +70,9 @@ class Flows(Topic):
     def __init__(self, state: FlowsState, register: Register) -> None:
         self._state = state
         self._register = register
-        self._passing = Passing(state.passing)
-        self._cycles = Cycles(state.cycles, state.sales)
         self.gone: list[tuple[str, int]] = []
+        self._passing = Passing(state.passing, self.gone)
+        self._cycles = Cycles(state.cycles, state.sales, self.gone)
 
     def apply(self, entry: Input, goods: Sequence[Goods]) -> Iterator[Row]:
         """Receipts and sales; everything else neither comes from nor goes to another party."""
@@ -112,7 +112,7 @@ class Flows(Topic):
     def _told(self, entry: Input, sold: Sequence[tuple[Anchor, list[Anchor] | None]]) -> Iterable[Row]:
         again = [anchor for _, anchors in sold for anchor in anchors or ()]
         once = [anchor for anchor, anchors in sold if anchors is None]
-        return self._cycles.tell(entry, again, once, self.gone)
+        return self._cycles.tell(entry, again, once)
 
     def _post(self, entry: Input, goods: Sequence[Goods], sign: int) -> list[tuple[str, int]]:
         """Take a record's amounts in (1) or out (-1): the (holder|code|dimension, hour) that changed."""
@@ -138,7 +138,7 @@ class Flows(Topic):
         # Mostly it is no user's; what is put right may have been one's when it was told of.
         if not changed or (entry.before is None and not any(map(_is_user, self._register.profiles(entry.holder)))):
             return ()
-        return self._passing.tell(entry, changed, lambda at_ms: self._was_user(entry.holder, at_ms), self.gone)
+        return self._passing.tell(entry, changed, lambda at_ms: self._was_user(entry.holder, at_ms))
 
     def _was_user(self, holder: str, at_ms: int) -> bool:
         return _is_user(self._register.profile_at(holder, at_ms))

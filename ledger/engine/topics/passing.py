@@ -15,8 +15,9 @@ import msgspec
 
 from ledger.core.times import format_utc
 from ledger.engine.inputs import Input
-from ledger.engine.topics.base import ORIGIN, Row, common
+from ledger.engine.topics.base import Row, common
 from ledger.engine.topics.cycles import LATEST_DAYS, Buckets
+from ledger.engine.topics.told import Told
 from ledger.model import UnixMs
 
 HOUR_MS = 3_600_000
@@ -43,8 +44,9 @@ class PassingState(msgspec.Struct):
 class Passing:
     """Reads and writes one PassingState."""
 
-    def __init__(self, state: PassingState) -> None:
+    def __init__(self, state: PassingState, gone: list[tuple[str, int]]) -> None:
         self._state = state
+        self._told: Told[Found] = Told("passthrough", state.told, state.by_entry, gone)
 
     def came(self, place: str, hour: int, amount: int) -> None:
         """A receipt, or (negative) one that is taken out again."""
@@ -61,13 +63,12 @@ class Passing:
         entry: Input,
         changed: Iterable[tuple[str, int]],
         is_user: Callable[[int], bool],
-        gone: list[tuple[str, int]],
     ) -> Iterator[Row]:
-        """Judge again what the changed (holder|code|dimension, hour) are part of; `gone` takes what is no more.
+        """Judge again what the changed (holder|code|dimension, hour) are part of.
 
         `is_user`: whether the holder was one at a time (unix ms).
         """
-        state, own = self._state, (entry.before or entry).index
+        state = self._state
         found: dict[str, Found | None] = {}
         first = entry.received_ms // HOUR_MS - 24 * LATEST_DAYS
         for place, hour in changed:
@@ -77,29 +78,9 @@ class Passing:
                 name = f"{place}|{at}"
                 if at in leaving and is_user(at * HOUR_MS):
                     found[name] = self._find(place, at)
-                elif name in state.told:
+                elif name in self._told:
                     found[name] = None
-        dirty: dict[int, None] = {own: None} if entry.before is not None and own in state.by_entry else {}
-        for name, now in found.items():
-            was = state.told.get(name)
-            if was is not None and was[1:] != now:
-                dirty[was[0]] = None
-        for index in dirty:
-            gone.append(("passthrough", index))
-            for name in state.by_entry.pop(index):
-                was = state.told.pop(name)
-                now = found[name] if name in found else was[1:]
-                if now is not None:
-                    self._keep(name, index, now)
-                    yield "passthrough", _row(entry, name, now) | {ORIGIN: index}
-        for name, now in found.items():
-            if now is not None and name not in state.told:
-                self._keep(name, own, now)
-                yield "passthrough", _row(entry, name, now)
-
-    def _keep(self, name: str, index: int, now: Found) -> None:
-        self._state.told[name] = (index, *now)
-        self._state.by_entry.setdefault(index, []).append(name)
+        return self._told.tell(entry, found, lambda name, now: _row(entry, name, now))
 
     def _find(self, place: str, hour: int) -> Found | None:
         """What is to be told of the goods that left in an hour."""
@@ -125,15 +106,7 @@ class Passing:
         state, oldest = self._state, now_ms // HOUR_MS - PASS_HOURS - 24 * LATEST_DAYS
         for by in (state.receipts, state.leaving, state.unapproved):
             drop_before(by, oldest)
-        for index, names in list(state.by_entry.items()):
-            kept = [name for name in names if int(name.rpartition("|")[2]) >= oldest]
-            for name in names:
-                if name not in kept:
-                    del state.told[name]
-            if kept:
-                state.by_entry[index] = kept
-            else:
-                del state.by_entry[index]
+        self._told.prune(oldest)
 
 
 def _row(entry: Input, name: str, found: Found) -> dict[str, Any]:
