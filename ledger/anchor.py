@@ -15,9 +15,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ledger.core.checkpoint import note_hash
-from ledger.core.grants import grant_id, unpack_word
+from ledger.core.grants import follows, grant_id, unpack_word
 from ledger.core.merkle import consistency_proof
 from ledger.core.tiles import TileReader, width_at
+from ledger.errors import ChainError
 from ledger.faults import fault
 from ledger.model import NEVER, Anchor, Enrolment, Role, TreeHead
 from ledger.ports import AnchorStore, Appender, Chain, LogReader, StoredCheckpoint
@@ -78,6 +79,11 @@ def mirror_grants(
     """Write a `grant` entry for every final enrolment or revocation that the log does not carry yet; their bodies.
 
     The platform's own grant goes first: its entries are what carries the others.
+
+    Raises:
+        ChainError: `grant-contradicts`: the chain says of a grant what cannot follow from what the log states already (a
+            grant is never renewed). Nothing is written of it: a development chain that is just being made again says
+            so for a moment, and an entry of the log stays for ever. Said after the others are written.
     """
     origin = log.origin()
     known = {grant.g: grant for grant in log.grants()}
@@ -88,12 +94,16 @@ def mirror_grants(
     words = chain.grant_words([bytes.fromhex(g) for g in wanted])
     block = chain.final_block()
     written = []
+    contradicted = []
     for (g, enrolment), word in zip(wanted.items(), words, strict=True):
         if not any(word):
             continue
         enroller, enrolled_at, revoked_at = unpack_word(word)
         before = known.get(g)
-        if before and (before.enrolled_at, before.revoked_at) == (enrolled_at, revoked_at):
+        if before and (before.enroller, before.enrolled_at, before.revoked_at) == (enroller, enrolled_at, revoked_at):
+            continue
+        if before and not follows(before, enroller, enrolled_at, revoked_at):
+            contradicted.append(f"{enrolment.holder}, key {enrolment.keyid[:16]}…")
             continue
         body = {
             "g": g,
@@ -115,6 +125,13 @@ def mirror_grants(
         appender.append_platform("grant", "grants", body)
         fault("grants.after-append")
         written.append(body)
+    if contradicted:
+        raise ChainError(
+            "the chain says of these grants what cannot follow from the log's own entries, so nothing was written of them: "
+            f"{'; '.join(contradicted)}. A development chain that was just started again says so for a moment; if it "
+            "stays, `hazledger audit` shows both sides",
+            code="grant-contradicts",
+        )
     return written
 
 

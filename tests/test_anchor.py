@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from ledger.anchor import forget_reorged
+from ledger.core.grants import pack_word, unpack_word
 from ledger.core.keys import PrivateKey
 from ledger.errors import ChainError, ChainRevertedError, ChainUnreachableError, RollbackError
 from ledger.flow import anchor_once, mirror_once
-from ledger.model import Anchor, Enrolment, Role, TreeHead, TreeSize
+from ledger.model import NEVER, Anchor, Enrolment, Role, TreeHead, TreeSize
 from tests.fakes import FakeAuthority, FakeChain, MemoryAnchorStore, unreachable
 from tests.kit import ISSUER, ORIGIN, Log
 
@@ -194,6 +195,33 @@ def test_mirror__revocation__a_second_entry_and_the_key_is_refused(worker):
     assert revoked["revoked_at"] is not None
     (grant,) = [g for g in worker.log.stores.log.grants() if g.keyid == enrolment.keyid]
     assert grant.revoked_at == revoked["revoked_at"]
+
+
+@pytest.mark.parametrize("what", ["never revoked", "enrolled elsewhere", "by another"])
+def test_mirror__chain_takes_back_what_the_log_states__nothing_written_of_it_but_of_others(worker, what):
+    """As a development chain does that is just being made again: its words are older ones for a moment."""
+    enrolment = enrol(worker, worker.log.book.holder)
+    (body,) = mirror(worker)
+    g = bytes.fromhex(body["g"])
+    worker.authority.revoke(g, TreeSize(int(worker.log.stores.log.size())))
+    (revoked,) = mirror(worker)
+    words, stated = worker.contracts.words, worker.contracts.words[g]
+    enroller, enrolled_at, revoked_at = unpack_word(stated)
+    words[g] = {
+        "never revoked": pack_word(enroller, enrolled_at, NEVER),
+        "enrolled elsewhere": pack_word(enroller, enrolled_at + 1, revoked_at),
+        "by another": pack_word("0x" + "b2" * 20, enrolled_at, revoked_at),
+    }[what]
+    other = enrol(worker, ISSUER, Role.PLATFORM)
+    with pytest.raises(ChainError) as caught:
+        mirror(worker)
+    assert caught.value.code == "grant-contradicts"
+    assert enrolment.keyid[:16] in caught.value.detail
+    grants = {grant.keyid: grant for grant in worker.log.stores.log.grants()}
+    assert grants[enrolment.keyid].revoked_at == revoked["revoked_at"]
+    assert other.keyid in grants
+    words[g] = stated
+    assert mirror(worker) == []
 
 
 def test_mirror__platform_key_among_others__goes_first(worker):

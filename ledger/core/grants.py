@@ -135,6 +135,22 @@ def covers(grant: Granted, record: Placed) -> bool:
     )
 
 
+class Stated(Protocol):
+    """What was said of a grant before."""
+
+    @property
+    def enroller(self) -> str: ...
+    @property
+    def enrolled_at(self) -> int: ...
+    @property
+    def revoked_at(self) -> int: ...
+
+
+def follows(before: Stated, enroller: str, enrolled_at: int, revoked_at: int) -> bool:
+    """Whether this can be said of the same grant later: it is never renewed, and its end only comes nearer."""
+    return (before.enroller, before.enrolled_at) == (enroller, enrolled_at) and revoked_at <= before.revoked_at
+
+
 def in_force(grant: Grant, index: LeafIndex) -> bool:
     """Half-open: the index at which a key is revoked is the first that it may not sign."""
     return grant.enrolled_at <= index < grant.revoked_at

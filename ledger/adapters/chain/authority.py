@@ -65,14 +65,14 @@ class EvmAuthority:
     def _send(self, calls: Sequence[Call], gs: Sequence[bytes], revoked_at: int | None) -> list[bytes]:
         """Send and wait until final; the words of `gs` then."""
         sender = self._chain.sender()
-        self._chain.recover()
-        self._chain.check_identity()
 
         def is_done() -> bool:
             words = self._chain.grant_words(gs)
             return all(any(w) and (revoked_at is None or unpack_word(w)[2] == revoked_at) for w in words)
 
         with sender.turn():
+            self._chain.recover(in_turn=True)
+            self._chain.check_identity()
             mined = self._chain.send_once_more(sender, calls, is_done)
         for transaction in mined or ():
             sender.wait_final(transaction)

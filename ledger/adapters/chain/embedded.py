@@ -22,6 +22,7 @@ from typing import IO, Any
 from ledger.adapters.chain.dumps import Dumps
 from ledger.adapters.chain.rpc import Rpc, RpcError, Timeouts, from_hex, number
 from ledger.adapters.chain.settings import ChainSettings
+from ledger.adapters.chain.transactions import locked
 from ledger.adapters.children import die_with_parent, free_port
 from ledger.errors import ChainError, ChainMismatchError, ChainUnreachableError, ConfigError
 
@@ -50,6 +51,9 @@ _STOP_S = 5.0
 
 # A node whose parent was killed is killed by the kernel, but not in the same instant.
 _PORT_S = 3.0
+
+# Longer than the answer that whoever has the turn may still be waiting for from the node that is gone.
+_TURN_S = 15.0
 
 _log = logging.getLogger(__name__)
 
@@ -85,9 +89,13 @@ def embedded_settings(directory: Path, **changes: Any) -> ChainSettings:
         "poll_s": 0.02,
         "resend_after_s": 2.0,
         "give_up_s": 10.0,
-        "lock": directory.resolve() / "turn.lock",
+        "lock": _turn_lock(directory),
     }
     return ChainSettings(**{**settings, **changes})
+
+
+def _turn_lock(directory: Path) -> Path:
+    return directory.resolve() / "turn.lock"
 
 
 class EmbeddedNode:
@@ -145,10 +153,14 @@ class EmbeddedNode:
         return embedded_settings(self._directory, **changes)
 
     def start(self) -> None:
-        """Start, load the newest whole dump, set the clock.
+        """Start, load the newest whole dump, set the clock; nobody sends or recovers meanwhile.
+
+        Anvil answers before it has loaded anything. Whoever recovered then would take the chain for empty and mine every
+        block of the journal once more on top of the dump; so this holds the turn that sending and recovering need.
 
         Raises:
             ChainUnreachableError: It does not start; its own words are in `anvil.log`.
+            ChainTimeoutError: A process kept its turn, which with no node to answer should end at once.
             ChainMismatchError: A dump is of another chain.
         """
         if self.pid is not None:
@@ -157,10 +169,11 @@ class EmbeddedNode:
         self._take_directory()
         self._port = self._port or free_port()
         try:
-            self._launch()
-            rpc = self._rpc()
-            self._load(rpc)
-            rpc.call("evm_setTime", int(self._clock()))
+            with locked(_turn_lock(self._directory), within_s=_TURN_S):
+                self._launch()
+                rpc = self._rpc()
+                self._load(rpc)
+                rpc.call("evm_setTime", int(self._clock()))
         except BaseException:
             self.kill()
             raise

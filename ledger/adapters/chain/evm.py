@@ -138,11 +138,15 @@ class EvmChain:
 
     # --- writing ---------------------------------------------------------------------------------------------------
 
-    def recover(self) -> bool:
-        """ports.Chain.recover. One request when nothing went back since the last call."""
+    def recover(self, *, in_turn: bool = False) -> bool:
+        """ports.Chain.recover. Two requests when nothing went back since the last call.
+
+        Args:
+            in_turn: The caller has its account's turn (`Sender.turn`), and goes on to send in it.
+        """
         if self._replay is None:
             raise ChainError("recover: this process keeps no journal")
-        return self._replay.recover()
+        return self._replay.recover(in_turn=in_turn)
 
     def anchor(self, old: TreeSize, new: TreeHead, note_hash: bytes, proof: Sequence[bytes]) -> Anchor:
         """ports.Chain.anchor.
@@ -157,8 +161,6 @@ class EvmChain:
         if done is not None:
             return done
         sender = self.sender()
-        self.recover()
-        self.refuse_wrong_time()
         call = Call(
             "anchor",
             self._checkpoints,
@@ -167,6 +169,8 @@ class EvmChain:
         )
         mined = None
         with sender.turn():
+            self.recover(in_turn=True)
+            self.refuse_wrong_time()
             if self._head("latest") != new:  # Else it is in a block already, and only not final yet.
                 (mined,) = self.send_once_more(sender, [call], lambda: self._head("latest") == new) or (None,)
         self._settle(sender, mined, new.size)

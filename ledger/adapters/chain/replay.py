@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from itertools import groupby
 
@@ -37,6 +38,10 @@ class _Entry:
     def place(self) -> tuple[int, int]:
         return (self.block or 0, self.seq)
 
+    @property
+    def account_nonce(self) -> tuple[bytes, int]:
+        return (self.transaction.sender, self.transaction.nonce)
+
 
 class Replay:
     """Finds out whether the chain went back, and makes good."""
@@ -49,25 +54,29 @@ class Replay:
         self._checkpoint_log = checkpoint_log
         self._standing: tuple[str, BlockRef] | None = None
 
-    def recover(self) -> bool:
+    def recover(self, *, in_turn: bool = False) -> bool:
         """ports.Chain.recover: True if anything was sent again.
+
+        Args:
+            in_turn: The caller holds its account's turn. On an embedded chain the node cannot be started again until
+                the turn ends, so what is sent next comes on top of all that the journal holds.
 
         Raises:
             ChainError: `journal-hole`: the journal lacks a transaction that came before others; a person must look.
             ChainTimeoutError: What was sent again is not mined yet; call again.
         """
-        instance = self._instance()
         if self._standing is not None:
+            instance = self._instance()
             known, block = self._standing
             if known == instance and self._blocks.stands(block):
                 self._standing = (instance, block_ref(self._blocks.final()))
                 return False
-        if self._settings.lock is not None and self._settings.program_mines:
-            with locked(self._settings.lock):
-                sent = self._make_good()
-        else:
+        lock = self._settings.lock if self._settings.program_mines and not in_turn else None
+        with locked(lock) if lock is not None else nullcontext():
+            # Asked in the turn: a node that answers now has loaded its state and stays until the turn ends or it dies.
+            instance = self._instance()
             sent = self._make_good()
-        self._standing = (instance, block_ref(self._blocks.final()))
+            self._standing = (instance, block_ref(self._blocks.final()))
         return sent
 
     def saw(self, block: BlockRef) -> None:
@@ -81,10 +90,12 @@ class Replay:
 
     def _make_good(self) -> bool:
         lacking = list(self._lacking())
-        # What nobody saw in a block is the next round's to decide; only what stood on the chain is put back.
-        stood = sorted((e for e in lacking if e.block is not None), key=lambda e: e.place)
+        # What nobody saw in a block is the next round's to decide; only what stood on the chain is put back. A nonce has
+        # several lines where a process died between its line and the block, or outbid itself: the one last seen stood.
+        by_nonce = {e.account_nonce: e for e in sorted(lacking, key=lambda e: e.place) if e.block is not None}
+        stood = sorted(by_nonce.values(), key=lambda e: e.place)
         if self._settings.program_mines:
-            self._in_their_blocks(stood, [e for e in lacking if e.block is None])
+            self._in_their_blocks(stood, [e for e in lacking if e.block is None and e.account_nonce not in by_nonce])
         else:
             for entry in stood:
                 self._again([entry])
@@ -128,7 +139,7 @@ class Replay:
     def _again(self, entries: Sequence[_Entry]) -> None:
         """Send, mine together, and note the block that each is in now."""
         for entry in entries:
-            sender, nonce = entry.transaction.sender, entry.transaction.nonce
+            sender, nonce = entry.account_nonce
             count = self._rpc.transaction_count(sender, "pending")
             if nonce > count:
                 raise ChainError(

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ledger.adapters.chain.accounts import TransactionSigner
 from ledger.adapters.chain.blocks import Blocks
@@ -32,6 +32,8 @@ _GAS_MARGIN_PERCENT = 125
 
 # +12.5 % this often is a factor of 17: a stuck transaction that asks more than that is for a person to look at.
 _MAX_BUMPS = 24
+
+_LOCK_POLL_S = 0.01
 
 
 class DisplacedError(ChainError):
@@ -323,11 +325,35 @@ def submit(rpc: Rpc, raw: bytes) -> bool:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock on `path` (made when missing); blocks until it is free. Falls with the process."""
+def locked(path: Path, *, within_s: float | None = None) -> Iterator[None]:
+    """Hold an exclusive lock on a file. Falls with the process.
+
+    Args:
+        path: The file; made when missing.
+        within_s: Give up after so many seconds; None waits for ever.
+
+    Raises:
+        ChainTimeoutError: Somebody else held it all that time.
+    """
     with path.open("a") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        if within_s is None:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        else:
+            _try_lock(handle, path, within_s)
         yield
+
+
+def _try_lock(handle: IO[str], path: Path, within_s: float) -> None:
+    deadline = time.monotonic() + within_s
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise ChainTimeoutError(f"{path} is held by another process for {within_s:.0f} s already") from None
+            time.sleep(_LOCK_POLL_S)
+        else:
+            return
 
 
 def _fields(call: Call, sender: bytes | None) -> dict[str, str]:

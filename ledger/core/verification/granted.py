@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ledger.core.grants import covers, grant_id, pack_word, unpack_word
+from ledger.core.grants import covers, follows, grant_id, pack_word, unpack_word
 from ledger.core.keys import load_public_key
 from ledger.core.trust import TrustFile
 from ledger.core.verification.checks import check_grant_word
@@ -91,9 +91,7 @@ class GrantBook:
         if bytes.fromhex(enroller[2:]) not in self._authorities:
             return wrong(f"the enroller {enroller} is no authority of the trust file")
         known = self._by_g.get(g)
-        if known is not None and (
-            (known.enroller, known.enrolled_at) != (enroller, body["enrolled_at"]) or revoked_at > known.revoked_at
-        ):
+        if known is not None and not follows(known, enroller, body["enrolled_at"], revoked_at):
             return wrong("it contradicts an earlier statement: a grant is never renewed")
         stated = StatedGrant(
             g, key.keyid, body["holder"], body["scope"], role, enroller, body["enrolled_at"], revoked_at,

@@ -8,16 +8,19 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from ledger.adapters.chain.dumps import Dumps
 from ledger.adapters.chain.embedded import ARGUMENTS, CHAIN_ID, EmbeddedNode, find_anvil
-from ledger.adapters.chain.rpc import Rpc, number
-from ledger.errors import ChainMismatchError, ChainUnreachableError, ConfigError
-from tests.adapters.chain.conftest import CONTRACTS, TREE, Anvil, grow
+from ledger.adapters.chain.rpc import Rpc, block_ref, number
+from ledger.adapters.chain.transactions import locked
+from ledger.errors import ChainMismatchError, ChainTimeoutError, ChainUnreachableError, ConfigError
+from tests.adapters.chain.conftest import CONTRACTS, HOLDER, TREE, Anvil, grow, keyid
 
 chain = pytest.mark.chain
 
@@ -143,6 +146,55 @@ def test_maintain__node_killed__started_again_at_the_same_address(anvil: Anvil) 
 
 
 @chain
+@chain
+@pytest.mark.parametrize("moment", ["before the dump", "before the clock"])
+def test_start__somebody_recovers_while_the_dump_is_loaded__waits_and_mines_nothing_again(
+    anvil: Anvil, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """Anvil answers before it has its state: taken for an empty chain, the whole journal would come a second time."""
+    grow(anvil.chain(), 0, 3)
+    anvil.authority().enrol(keyid(1), HOLDER, "", 3)
+    grow(anvil.chain(), 3, 8)
+    anvil.node.dump()
+    grow(anvil.chain(), 8, 9)
+    newest, blocks = number(anvil.rpc().call("eth_blockNumber")), [entry[4] for entry in anvil.journal.entries]
+    anvil.node.kill()
+    real, recovering = EmbeddedNode._load, threading.Event()
+
+    def slow(node: EmbeddedNode, rpc: Rpc) -> None:
+        if moment == "before the clock":
+            real(node, rpc)
+        recovering.set()
+        time.sleep(0.5)
+        if moment == "before the dump":
+            real(node, rpc)
+
+    monkeypatch.setattr(EmbeddedNode, "_load", slow)
+    with ThreadPoolExecutor(1) as pool:
+        recovered = pool.submit(lambda: recovering.wait(10) and anvil.chain().recover())
+        anvil.node.start()
+        assert recovered.result(10) is True
+    assert anvil.chain().head() == TREE.head(9)
+    assert number(anvil.rpc().call("eth_blockNumber")) == newest
+    assert [entry[4] for entry in anvil.journal.entries] == blocks
+    assert abs(block_ref(anvil.chain().blocks.newest()).timestamp_s - time.time()) < 30
+
+
+@chain
+def test_start__somebody_keeps_his_turn__says_so_and_can_be_started_later(
+    anvil: Anvil, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ledger.adapters.chain.embedded._TURN_S", 0.2)
+    anvil.node.kill()
+    with locked(anvil.node.directory / "turn.lock"):
+        with pytest.raises(ChainTimeoutError) as caught:
+            anvil.node.start()
+        assert "turn.lock" in caught.value.detail
+        assert anvil.node.maintain() is False
+        assert anvil.node.pid is None
+    assert anvil.node.maintain() is True
+
+
 def test_maintain__port_taken_meanwhile__tried_again_later(
     anvil: Anvil, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

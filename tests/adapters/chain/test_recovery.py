@@ -8,6 +8,7 @@ import pytest
 
 from ledger.adapters.chain.embedded import EmbeddedNode
 from ledger.adapters.chain.rpc import Rpc
+from ledger.adapters.chain.transactions import Sender
 from ledger.adapters.store import open_stores
 from ledger.errors import (
     ChainError,
@@ -274,6 +275,83 @@ def test_recover__journalled_but_never_sent_and_then_all_lost__not_put_before_th
     assert chain.recover() is True
     assert chain.grant_words([g]) == words
     assert chain.head().size == 0
+
+
+def test_recover__journalled_but_never_sent_and_its_nonce_used_since__the_one_that_stood_is_put_back(anvil: Anvil) -> None:
+    """Two lines with one nonce, and a block without any of ours before the one that stood: it is no place for the other."""
+    dying = anvil.chain()
+    dying.recover()
+    die_after(dying, "eth_sendRawTransaction", sent=False)
+    with pytest.raises(Dead):
+        grow(dying, 0, 3)
+    anvil.rpc().call("evm_mine")
+    chain = anvil.chain()
+    grow(chain, 0, 5)
+    g, enrolled_at = anvil.authority().enrol(keyid(1), HOLDER, "S1/", 1)
+    grow(chain, 5, 8)
+    assert enrolled_at == 5
+    words, blocks = chain.grant_words([g]), journalled_blocks(anvil)
+    anvil.node.kill()
+    anvil.forget_dumps()
+    anvil.node.start()
+    chain = anvil.chain()
+    assert chain.recover() is True
+    assert chain.head() == TREE.head(8)
+    assert chain.grant_words([g]) == words
+    assert journalled_blocks(anvil) == blocks
+    assert chain.recover() is False
+
+
+def test_recover__two_lines_with_one_nonce_were_both_seen_in_blocks__the_one_seen_last_is_put_back(anvil: Anvil) -> None:
+    """As after a reorganisation in which another version of the transaction was mined; the journal keeps both notes."""
+    dying = anvil.chain()
+    dying.recover()
+    die_after(dying, "eth_sendRawTransaction", sent=False)
+    with pytest.raises(Dead):
+        grow(dying, 0, 3)
+    anvil.rpc().call("evm_mine")
+    chain = anvil.chain()
+    grow(chain, 0, 5)
+    blocks = journalled_blocks(anvil)
+    first = blocks[-1] - 1
+    anvil.journal.entries = [(*e[:4], first) if e[4] is None else e for e in anvil.journal.entries]
+    anvil.node.kill()
+    anvil.forget_dumps()
+    anvil.node.start()
+    assert anvil.chain().recover() is True
+    assert anvil.chain().head() == TREE.head(5)
+
+
+@pytest.mark.parametrize("what", ["anchor", "enrol"])
+def test_send__node_comes_back_older_just_before_the_turn__first_made_good(
+    anvil: Anvil, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """What is sent on the older chain would take the block, and an enrolment the index, of what was there before."""
+    gs, before = history(anvil)
+    anvil.node.kill()
+    anvil.node.start()
+    chain, authority = anvil.chain(), anvil.authority()
+    chain.recover()
+    authority._chain.recover()
+    real = Sender.turn
+    monkeypatch.setattr(Sender, "turn", lambda sender: restarted(anvil) and real(sender))
+    if what == "anchor":
+        grow(chain, 20, 30)
+        assert chain.head() == TREE.head(30)
+    else:
+        _, enrolled_at = authority.enrol(keyid(9), HOLDER, "S1/", 1)
+        assert enrolled_at == 20
+    assert held(anvil, gs) == before
+
+
+def restarted(anvil: Anvil) -> bool:
+    anvil.node.kill()
+    anvil.node.start()
+    return True
+
+
+def journalled_blocks(anvil: Anvil) -> list[int]:
+    return sorted(entry[4] for entry in anvil.journal.entries if entry[4] is not None)
 
 
 def test_authority__process_dies_after_sending__grant_there_with_its_index(anvil: Anvil) -> None:
