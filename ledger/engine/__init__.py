@@ -8,8 +8,8 @@ and recovery, which are the same fold):
 3. `register`     what is known of enterprises, sites and persons, before anybody asks; `papers`: what came late for movements
 4. `topics`       one module a subject matter; each takes the record in (or out again) and yields rows of its subjects. What
    several of them ask: `goods`, `people`, `books` (balances). `subjects` is what a row has to be; `registry` lists both
-5. rules about how things stand (level subjects): `alerts`, `AlertBook.consider`: bands, waits (`timers`), one pending episode a
-   fingerprint
+5. rules about how things stand (level subjects), and those that wait: `levels`: bands, waits (`timers`), one pending episode
+   a fingerprint
    rules about what happened, and those with features: `windows`, on `watches` (which rows), `lanes` (the features' columns)
    and `courses` (when it held, and which alerts say so)
 6. `alerts`       `AlertBook.say`: an alert, its exact payload, and its place in the engine's own book (`effects`)

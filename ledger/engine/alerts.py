@@ -1,7 +1,7 @@
-"""From rows to alerts: bands, waits, episodes, and the signed entry's exact payload.
+"""What the rules say: alerts, each with the exact payload of its entry in the engine's own book, and what becomes of them.
 
-A band *holds* at a moment when its condition is true of the last row and has been for the band's wait. The first band
-that holds counts. An alert is made when an episode begins and when it gets worse; an alert already made is never changed.
+`levels` and `windows` find out what holds; here it is said (`AlertBook.say`), stands or is taken back, and its life goes on.
+A rule that fails is said here too (RULE_ERROR). An alert already made is never changed.
 """
 
 from __future__ import annotations
@@ -10,9 +10,7 @@ import hashlib
 from collections.abc import Callable
 from typing import Any
 
-from ledger.engine.contained import OUTSIDE, said
 from ledger.engine.effects import (
-    LATE_MS,
     Effects,
     Identity,
     Moment,
@@ -22,20 +20,17 @@ from ledger.engine.effects import (
     json_value,
     payload_of,
 )
-from ledger.engine.expressions import Bindings
 from ledger.engine.inhibition import Inhibition
 from ledger.engine.inputs import Input
 from ledger.engine.life import Cause
 from ledger.engine.lives import TIMER, Lives
-from ledger.engine.registry import SUBJECTS
 from ledger.engine.revocations import REVOKED, Voided
 from ledger.engine.rules import Rule
-from ledger.engine.state import RECOVERED_MS, FoldState, Health, Pending, Timer
+from ledger.engine.state import RECOVERED_MS, FoldState, Health, Pending
 from ledger.engine.timers import Timers
-from ledger.engine.transpile import DOUBTS
 from ledger.engine.voiding import alert_about
 from ledger.engine.watches import Values
-from ledger.model import Alert, RecordId, UnixMs
+from ledger.model import Alert, RecordId
 
 __all__ = ["RULE_ERROR", "AlertBook", "Effects", "Identity", "Moment", "Raised", "alert_id_of"]
 
@@ -46,137 +41,21 @@ RULE_ERROR_QUIET_MS = 86_400_000
 
 
 class AlertBook:
-    """Evaluates rules on rows and keeps episodes and timers in the state."""
+    """Says alerts, and keeps their lives, what keeps them down, and the rules' health in the state."""
 
     def __init__(self, state: FoldState, identity: Identity, rules: tuple[Rule, ...]) -> None:
         self._state = state
         self._identity = identity
         self._rules = {rule.id: rule for rule in rules}
-        self._bindings = Bindings()
         self.probe: Probe | None = None
         """Told of each row that is judged and by which rule, and (None) of each row as it comes; for explanations."""
         self.lives = Lives(state.life)
         self.inhibition = Inhibition(state.inhibition, rules, self.lives)
-        self._timers = Timers(state.timers)
+        self.timers = Timers(state.timers)
+        """Of lives, and of what waits."""
         for rule_id in [*self._rules, RULE_ERROR]:
             state.health.setdefault(rule_id, Health())
             state.pending.setdefault(rule_id, {})
-
-    def consider(self, rule: Rule, subject: str, row: dict[str, Any], moment: Moment, to: Effects) -> None:
-        """Evaluate one rule on one row. Any error becomes visible, never "did not match"."""
-        health = self._state.health[rule.id]
-        health.evaluations += 1
-        health.last_index = moment.index
-        to.touched_rules[rule.id] = None
-        if self.probe is not None:
-            self.probe(rule, subject, row, None)
-        try:
-            parameters = rule.constants
-            if parameters is None:
-                parameters = rule.parameters_at(row["event_ms"])
-            try:
-                true = (
-                    rule.truths(row, parameters, None) if rule.truths is not None else self._true(rule, row, parameters)
-                )
-            except DOUBTS:
-                true = self._true(rule, row, parameters)
-            # Of nearly every row nothing holds, and nothing did.
-            if True in true or self._state.pending[rule.id]:
-                self._consider(rule, subject, row, true, parameters, moment, to)
-            if health.error:
-                self.works(health, moment)
-        except OUTSIDE:
-            raise
-        except Exception as error:  # noqa: BLE001 - a fault of ours or of the rule's text: ledger.engine.contained
-            self.fail(rule.id, said(error), moment, to)
-
-    def _consider(
-        self,
-        rule: Rule,
-        subject: str,
-        row: dict[str, Any],
-        true: list[bool],
-        parameters: dict[str, int],
-        moment: Moment,
-        to: Effects,
-    ) -> None:
-        pendings = self._state.pending[rule.id]
-        anything = True in true
-        name = "\x1f".join([row[part] for part in rule.fingerprint])
-        pending = pendings.get(name)
-        if not anything:
-            if pending is not None:
-                self._clear(rule, name, pending, moment, to)
-            return
-        if pending is None:
-            pending = pendings[name] = Pending()
-        held, next_due = self._held(rule, pending, true, row, parameters, moment)
-        self._set_timer(rule, name, pending, subject, row, next_due, to)
-        if held is None:
-            self._rest(pending, moment, to)
-            return
-        self._hold(rule, held, pending, subject, row | parameters, moment, to)
-
-    def _true(self, rule: Rule, row: dict[str, Any], parameters: dict[str, int]) -> list[bool]:
-        """Which bands' conditions are true of the row, as CEL says condition by condition; of one out of scope none."""
-        bindings = self._bindings
-        bindings.bind(row, parameters)
-        if rule.scope is not None and not rule.scope.holds(bindings):
-            return []
-        return [
-            band.when.holds(bindings) and (not band.needs or all(row[name] for name in band.needs))
-            for band in rule.bands
-        ]
-
-    @staticmethod
-    def _held(
-        rule: Rule, pending: Pending, true: list[bool], row: dict[str, Any], parameters: dict[str, int], moment: Moment
-    ) -> tuple[int | None, int | None]:
-        """(first band that holds, when the next one above it will if nothing changes)."""
-        held: int | None = None
-        next_due: int | None = None
-        for at, band in enumerate(rule.bands):
-            if not true[at]:
-                pending.since.pop(at, None)
-                continue
-            if not band.waits:
-                if held is None:
-                    held = at
-                continue
-            since = row[band.since] if band.since else pending.since.setdefault(at, moment.now_ms)
-            due = since + band.wait(parameters)
-            if held is not None:
-                continue
-            if moment.now_ms >= due:
-                held = at
-            elif next_due is None or due < next_due:
-                next_due = due
-        return held, next_due
-
-    def _set_timer(
-        self, rule: Rule, name: str, pending: Pending, subject: str, row: dict[str, Any], due: int | None, to: Effects
-    ) -> None:
-        pending.row = {} if due is None else row | {"subject": subject}
-        self._timers.put(rule.id, name, due, to.timers)
-
-    def _clear(self, rule: Rule, name: str, pending: Pending, moment: Moment, to: Effects) -> None:
-        pending.since.clear()
-        self._set_timer(rule, name, pending, "", {}, None, to)
-        if pending.active:
-            pending.last_held_ms = moment.now_ms
-        self._rest(pending, moment, to)
-        if not pending.alert_id:
-            del self._state.pending[rule.id][name]
-
-    def _rest(self, pending: Pending, moment: Moment, to: Effects) -> None:
-        """No band holds now. Its alert hears of that, and goes on all the same.
-
-        What ended it may have happened before the alert was said, and have come late: then that was not so, and is taken back.
-        """
-        if pending.active:
-            pending.active = False
-            pending.was_so = pending.was_so or not _disproves(moment, pending)
-            self.hears(pending.alert_id, False, moment, to, disproved=not pending.was_so)
 
     def hears(self, alert_id: str, holds: bool, moment: Moment, to: Effects, *, disproved: bool = False) -> None:
         """The condition that an alert is about ceased (was never there: `disproved`), or holds again."""
@@ -189,45 +68,6 @@ class AlertBook:
         else:
             self.inhibition.ceased(episode)
         self._set_life_timers(to)
-
-    def _hold(
-        self, rule: Rule, band: int, pending: Pending, subject: str, row: dict[str, Any], moment: Moment, to: Effects
-    ) -> None:
-        quiet_ms = max(rule.quiet_ms, rule.keep_for_ms)
-        # Closed, it comes back as a new alert however soon; but not while what was closed merely goes on.
-        closed = self.lives.is_closed(pending.alert_id)
-        rested = not pending.active and (closed or moment.now_ms - pending.last_held_ms >= quiet_ms)
-        worse = band < pending.alerted_band
-        begins = not pending.alert_id or rested or (closed and worse)
-        worse = worse and not begins
-        if not pending.active and not begins:
-            self.hears(pending.alert_id, True, moment, to)
-        if not begins and not worse and (band != pending.band or not pending.active):
-            self._weigh(rule, band, pending, moment, to)
-        if not pending.active or begins or worse:
-            pending.from_ms = moment.now_ms
-        if begins:
-            pending.was_so = False
-        pending.last_held_ms = moment.now_ms
-        pending.active = SUBJECTS[subject].level
-        pending.band = band
-        if not begins and not worse:
-            return
-        alert_id = alert_id_of(rule.id, tuple(row[part] for part in rule.fingerprint), moment.index)
-        if alert_id == pending.alert_id:
-            return  # a second row of the same entry
-        revised = (pending.alert_id, pending.alert_record) if worse else None
-        late = row["received_ms"] - row["event_ms"] > LATE_MS
-        pending.alert_id, pending.alerted_band = alert_id, band
-        pending.alert_record = self.say(rule, band, row, moment, to, late=late, revised=revised)
-
-    def _weigh(self, rule: Rule, band: int, pending: Pending, moment: Moment, to: Effects) -> None:
-        """A band other than before holds, none that is worse than what was said: what of that stands."""
-        taken_back = self.lives.is_taken_back(pending.alert_id)
-        if band > pending.alerted_band and (taken_back or (pending.active and _disproves(moment, pending))):
-            self.stands(rule, pending.alert_id, band, moment, to)
-        elif taken_back:
-            self.stands(rule, pending.alert_id, None, moment, to)
 
     def stands(self, rule: Rule, alert_id: str, band: int | None, moment: Moment, to: Effects) -> None:
         """Of an alert, late data leave this milder band; None: it stands as it was said."""
@@ -321,29 +161,6 @@ class AlertBook:
     def is_kept_down(self, rule: Rule, alert_id: str) -> bool:
         """Whether another rule's alert inhibits this one."""
         return bool(rule.inhibited_by) and self.inhibition.is_kept_down(rule.id, self.lives.episode_of(alert_id))
-
-    def next_due(self) -> UnixMs | None:
-        """When the next timer is due; None when none is set."""
-        return self._timers.next_due()
-
-    def fire_due(self, moment: Moment, to: Effects) -> None:
-        """Fire every timer that is due, by (due, id)."""
-        while (timer := self._timers.take_due(moment.now_ms, to.timers)) is not None:
-            self._fire(timer, moment, to)
-
-    def _fire(self, timer: Timer, moment: Moment, to: Effects) -> None:
-        """Evaluate the rule again on the row that waited."""
-        if timer.rule == TIMER:
-            self.lives.fire(timer.fingerprint, Cause(moment.index, moment.record_id, moment.now_ms), to.life)
-            self._set_life_timers(to)
-            return
-        rule = self._rules.get(timer.rule)
-        pending = self._state.pending.get(timer.rule, {}).get(timer.fingerprint)
-        if rule is None or pending is None or not pending.row:
-            return  # the rule is gone, or what it waited on
-        row = dict(pending.row)
-        subject = row.pop("subject")
-        self.consider(rule, subject, row, moment, to)
 
     @staticmethod
     def works(health: Health, moment: Moment) -> None:
@@ -444,30 +261,20 @@ class AlertBook:
             self.inhibition.closed(episode, entry.body.get("outcome", ""))
         self._set_life_timers(to)
 
-    def _set_life_timers(self, to: Effects) -> None:
-        for episode, due_ms in to.life.timers.items():
-            self._timers.put(TIMER, episode, due_ms, to.timers)
-        to.life.timers.clear()
+    def life_is_due(self, episode: str, moment: Moment, to: Effects) -> None:
+        """The timer of a life is due."""
+        self.lives.fire(episode, Cause(moment.index, moment.record_id, moment.now_ms), to.life)
+        self._set_life_timers(to)
 
     def prune(self, now_ms: int) -> None:
-        """Forget episodes that are over: recovered, and quiet for longer than the rule asks; and lives long closed."""
+        """Forget lives long closed."""
         self.lives.prune(now_ms)
         self.inhibition.prune()
-        for rule_id, pendings in self._state.pending.items():
-            rule = self._rules.get(rule_id)
-            quiet_ms = max(rule.quiet_ms, rule.keep_for_ms) if rule else RULE_ERROR_QUIET_MS
-            over = [
-                name
-                for name, pending in pendings.items()
-                if not pending.active and not pending.row and now_ms - pending.last_held_ms > quiet_ms
-            ]
-            for name in over:
-                del pendings[name]
 
-
-def _disproves(moment: Moment, pending: Pending) -> bool:
-    """Whether what is known now had happened already when it was said that this is so."""
-    return 0 <= moment.event_ms <= pending.from_ms
+    def _set_life_timers(self, to: Effects) -> None:
+        for episode, due_ms in to.life.timers.items():
+            self.timers.put(TIMER, episode, due_ms, to.timers)
+        to.life.timers.clear()
 
 
 def _for_orders(rule: Rule) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from ledger.engine.contained import OUTSIDE, said
 from ledger.engine.days import DAY_MS
 from ledger.engine.goods import Classifier, goods_of
 from ledger.engine.inputs import Input
+from ledger.engine.levels import Levels
 from ledger.engine.papers import PAPERS, Papers
 from ledger.engine.people import who
 from ledger.engine.register import Register
@@ -64,7 +65,8 @@ class Fold:
         self._heard = {name for name, heard in self._by_subject.items() if heard or name == MATERIAL_STREAM.name}
         self._classifier = classifier
         self._alerts = AlertBook(state, identity, rules.rules)
-        self._windows = Windows(state, rules.rules, self._alerts)
+        self._levels = Levels(state, rules.rules, self._alerts)
+        self._windows = Windows(state, rules.rules, self._alerts, self._levels)
         self._register = Register(state.register)
         topics = build_topics(state, self._register, rules.restricted)
         self._topics = tuple(topic for topic in topics if only is None or type(topic) in only)
@@ -108,7 +110,7 @@ class Fold:
 
     def next_due(self) -> UnixMs | None:
         """When a tick is due next, for a timer or for papers that came late; None for nothing."""
-        timer_ms, papers_ms = self._alerts.next_due(), self._papers.next_due()
+        timer_ms, papers_ms = self._levels.next_due(), self._papers.next_due()
         if papers_ms is None:
             return timer_ms
         return UnixMs(papers_ms if timer_ms is None else min(timer_ms, papers_ms))
@@ -242,11 +244,11 @@ class Fold:
         if subject == MATERIAL_STREAM.name:
             to.streams[row["holder"], row["site"], row["book"], row["key"]] = row
         for rule in self._by_subject[subject]:
-            self._alerts.consider(rule, subject, row, moment, to)
+            self._levels.consider(rule, subject, row, moment, to)
 
     def _tick(self, moment: Moment, to: Effects) -> None:
         """Fire every timer that is due, by (due, id); judge by papers that came late; once a day forget what is settled."""
-        self._alerts.fire_due(moment, to)
+        self._levels.fire_due(moment, to)
         if self._papers.next_due() is not None and self._find is not None:
             self._judge_again(moment, to, self._find)
         if moment.now_ms - self.state.pruned_ms >= DAY_MS:
@@ -262,6 +264,7 @@ class Fold:
             self._revocations.prune(moment.index + 1)
             self._windows.prune(moment.now_ms)
             self._alerts.prune(moment.now_ms)
+            self._levels.prune(moment.now_ms)
             self._alerts.forgive(moment, to)
 
     # --- entries to rows ---------------------------------------------------------------------------------------------

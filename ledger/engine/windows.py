@@ -4,7 +4,7 @@ Rows of a rule with features go into its watch, and every row whose windows they
 without features stands for itself. What holds is a mark on the course of its fingerprint, from which episodes and alerts
 follow (`ledger.engine.courses`). A correction takes the marks and rows of the record as it stood out first.
 
-Not here: rules about how things stand, and those that wait (`for`, `since`); they follow received time (`alerts`). Of a
+Not here: rules about how things stand, and those that wait (`for`, `since`); they follow received time (`levels`). Of a
 rule with features about how things stand, only the features are.
 """
 
@@ -21,6 +21,7 @@ from ledger.engine.effects import LATE_MS, Effects, Moment, alert_id_of
 from ledger.engine.expressions import Bindings
 from ledger.engine.inputs import plausible_ms
 from ledger.engine.lanes import HORIZON_MS
+from ledger.engine.levels import Levels
 from ledger.engine.registry import SUBJECTS
 from ledger.engine.rules import Rule
 from ledger.engine.state import FoldState
@@ -86,10 +87,11 @@ def is_about_happenings(rule: Rule) -> bool:
 class Windows:
     """The rules about what happened, and those with features, on one state."""
 
-    def __init__(self, state: FoldState, rules: Sequence[Rule], alerts: AlertBook) -> None:
+    def __init__(self, state: FoldState, rules: Sequence[Rule], alerts: AlertBook, levels: Levels) -> None:
         self._state = state
         self._rules = {rule.id: rule for rule in rules}
         self._alerts = alerts
+        self._levels = levels
         self._bindings = Bindings()
         self._watches = Watches(state.watches, rules)
         plain: dict[str, list[Rule]] = {}
@@ -106,7 +108,7 @@ class Windows:
 
     @staticmethod
     def handles(rule: Rule) -> bool:
-        """Whether rows of this rule come here, and not to `AlertBook.consider`."""
+        """Whether rows of this rule come here, and not to `Levels.consider`."""
         return bool(rule.features) or is_about_happenings(rule)
 
     def fold(
@@ -221,7 +223,7 @@ class Windows:
             except Exception as error:  # noqa: BLE001 - contained: ledger.engine.contained
                 self._alerts.fail(rule.id, said(error), work.moment, work.to)
                 continue
-            self._alerts.consider(rule, occurrence.subject, row, work.moment, work.to)
+            self._levels.consider(rule, occurrence.subject, row, work.moment, work.to)
 
     def _judge(self, rule: Rule, group: str, occurrence: Occurrence, values: Values | None, work: _Work) -> None:
         """Judge a row by one rule. Any error becomes visible, never "did not match"."""

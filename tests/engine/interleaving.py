@@ -4,7 +4,7 @@ Compared are (rule, fingerprint, window, band); ids, late marks and revisions as
 
 - Of what *happened* (`engine.courses`): the episodes whose marks stand, with their first and last moment and worst band. They
   follow from the records alone.
-- Of how things *stand* (`engine.alerts`): what holds when all books have come and the deadlines have run out, with its band.
+- Of how things *stand* (`engine.levels`): what holds when all books have come and the deadlines have run out, with its band.
   engine.md has deadlines and absence measured by received time, and an alert on them says: this is so now. Between two records
   of books that come a week late such an alert may be said of what was over long ago. It is not held back, for nobody knows then
   that the cure is on its way, and a critical one is not to wait. When the cure comes and had happened before the alert was

@@ -3,8 +3,8 @@
 import pytest
 
 from ledger.engine.inhibition import Inhibition
+from ledger.engine.levels import Levels
 from ledger.engine.lives import Lives
-from ledger.engine.alerts import AlertBook
 from ledger.engine.papers import Papers
 from ledger.engine.topics.stock import Stock
 from ledger.engine.watches import Watch
@@ -26,7 +26,7 @@ ERRORS = [
     type("StrangeError", (Exception,), {})("a package's own"),
 ]
 PLACES = {
-    "a level rule's row": (AlertBook, "_consider"),
+    "a level rule's row": (Levels, "_consider"),
     "an event rule's row": (Windows, "_band"),
     "a feature's row": (Watch, "take"),
     "marks": (Windows, "_mark"),
@@ -93,7 +93,7 @@ def test_fault__of_one_rule_at_an_entry__the_other_rules_say_what_they_would_hav
     rules = {rule for rule, _, _ in told(whole)}
     assert len(rules) > 1
     for broken in rules:
-        for owner, name in ((AlertBook, "_consider"), (Windows, "_mark"), (Windows, "_band")):
+        for owner, name in ((Levels, "_consider"), (Windows, "_mark"), (Windows, "_band")):
             real = getattr(owner, name)
 
             def faulty(self, rule, *rest, real=real):
