@@ -68,7 +68,7 @@ class Fold:
         self._levels = Levels(state, rules.rules, self._alerts)
         self._windows = Windows(state, rules.rules, self._alerts, self._levels)
         self._register = Register(state.register)
-        topics = build_topics(state, self._register, rules.restricted)
+        topics = build_topics(state, self._register, rules.restricted, rules.numbers)
         self._topics = tuple(topic for topic in topics if only is None or type(topic) in only)
         self._papers = Papers(state.papers)
         self._linked = Linked(state.linked)

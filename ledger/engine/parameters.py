@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime
 from ledger.engine.days import ZONE_MS
 from ledger.engine.limits import is_name
 from ledger.engine.yamlfile import Located
+from ledger.errors import RuleError
 from ledger.model import UnixMs
 
 LegalParams = Mapping[str, Sequence[tuple[str, str]]]
@@ -79,21 +80,37 @@ def _version(located: Located) -> tuple[int, int]:
 def _legal(located: Located, legal: LegalParams) -> Parameter:
     top = located.mapping("legal as")
     name, factor = top["legal"].text(), _FACTORS[top["as"].text(" ".join(_FACTORS))]
+    try:
+        return legal_parameter(name, legal, factor)
+    except RuleError as error:
+        raise top["legal"].wrong(error.detail) from None
+
+
+def legal_parameter(name: str, legal: LegalParams, factor: int = 1) -> Parameter:
+    """A legal number with its history, times `factor`. Raises RuleError where the table has it not, or it is no number."""
     if name not in legal:
-        raise top["legal"].wrong(f"there is no legal parameter {name}")
+        raise RuleError(f"there is no legal parameter {name}")
     versions = []
     for value, effective_from in legal[name]:
         try:
-            number = int(value)
+            versions.append((_midnight(effective_from), int(value) * factor))
         except ValueError:
-            raise top["legal"].wrong(f"the legal parameter {name} is {value!r}, no integer") from None
-        versions.append((_day(effective_from, top["legal"]), number * factor))
-    return _in_order(versions, top["legal"])
+            raise RuleError(
+                f"the legal parameter {name} is {value!r} from {effective_from!r}, no integer from a date on"
+            ) from None
+    if not versions or len({day for day, _ in versions}) != len(versions):
+        raise RuleError(f"the legal parameter {name} has no versions, or two that begin on the same day")
+    return Parameter(tuple(sorted(versions)))
 
 
 def _day(text: str, located: Located) -> int:
     try:
-        day = date.fromisoformat(text)
+        return _midnight(text)
     except ValueError:
         raise located.wrong(f"{text!r} is no date") from None
+
+
+def _midnight(text: str) -> int:
+    """A day's midnight in UTC. Raises ValueError."""
+    day = date.fromisoformat(text)
     return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * 1000

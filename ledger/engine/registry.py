@@ -5,10 +5,11 @@ Not to be confused with `register`, which is what is known of enterprises, sites
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from ledger.catalogue.restricted import RestrictedSets
 from ledger.engine.books import Books
+from ledger.engine.parameters import Parameter
 from ledger.engine.register import Register
 from ledger.engine.state import FoldState
 from ledger.engine.subjects import Subject
@@ -90,6 +91,11 @@ NEEDS: dict[type[Topic], tuple[type[Topic], ...]] = {
 SUBJECTS: dict[str, Subject] = {subject.name: subject for topic in TOPICS for subject in topic.subjects}
 """Everything that a rule can listen to, by name."""
 
+LEGAL: dict[str, tuple[str, ...]] = {
+    subject.name: topic.legal for topic in TOPICS for subject in topic.subjects if topic.legal
+}
+"""The legal parameters that rows of a subject follow from, where they follow from any."""
+
 
 def topics_for(subjects: Iterable[str]) -> frozenset[type[Topic]]:
     """The topics that rows of these subjects come from, and those that they read of."""
@@ -103,8 +109,10 @@ def topics_for(subjects: Iterable[str]) -> frozenset[type[Topic]]:
     return frozenset(found)
 
 
-def build_topics(state: FoldState, register: Register, sets: RestrictedSets) -> tuple[Topic, ...]:
-    """One of each, on this state, in the order of TOPICS."""
+def build_topics(
+    state: FoldState, register: Register, sets: RestrictedSets, numbers: Mapping[str, Parameter]
+) -> tuple[Topic, ...]:
+    """One of each, on this state, in the order of TOPICS. `numbers`: the legal parameters in LEGAL, as the set has them."""
     books = Books(state)
     licences = Licences(state.licences, register)
     linked = Linked(state.linked)
@@ -118,7 +126,7 @@ def build_topics(state: FoldState, register: Register, sets: RestrictedSets) -> 
         Allowances(state.allowances, licences),
         Processes(state.processes),
         Refusals(state.refusals),
-        Filings(state.filings, register),
+        Filings(state.filings, register, numbers),
         Flows(state.flows, register),
         Incidents(),
         Closures(state.closures, register, books.has_stock),

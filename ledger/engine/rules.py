@@ -11,8 +11,8 @@ from ledger.engine.conditiontree import TypeCheck
 from ledger.engine.expressions import Bindings, Condition, first_of, truths_of
 from ledger.engine.features import READY, WINDOW_END, Feature, feature_names, read_features
 from ledger.engine.limits import MAX_BANDS, MAX_RULES, check_fingerprint, read_rule_id, read_texts, read_version
-from ledger.engine.parameters import LegalParams, Parameter, read_parameters
-from ledger.engine.registry import SUBJECTS
+from ledger.engine.parameters import LegalParams, Parameter, legal_parameter, read_parameters
+from ledger.engine.registry import LEGAL, SUBJECTS
 from ledger.engine.restraints import (
     EXCEPTIONS,
     inhibits_itself,
@@ -123,6 +123,7 @@ def read_rule(document: Located, text: str, legal: LegalParams) -> Rule:
     subjects = top["on"].texts()
     fields = _fields(top["on"], subjects)
     parameters = read_parameters(top.get("parameters"), fields, legal)
+    numbers = _numbers(top["on"], subjects, legal)
     scope = _condition(top["scope"], fields | dict.fromkeys(parameters, "int"), parameters) if "scope" in top else None
     features = read_features(top.get("features"), fields, parameters)
     group_by = _group_by(top, fields, subjects, needed=bool(features))
@@ -165,6 +166,7 @@ def read_rule(document: Located, text: str, legal: LegalParams) -> Rule:
         group_by=group_by,
         features=features,
         parameters=parameters,
+        numbers=numbers,
         digest=hashlib.sha256(text.encode()).hexdigest(),
         inputs=tuple(sorted(read | shown | ({WINDOW_END} if features else set()))),
         inhibited_by=read_inhibitors(top["inhibited_by"], fingerprint, fields) if "inhibited_by" in top else (),
@@ -207,6 +209,17 @@ def _fields(located: Located, subjects: tuple[str, ...]) -> dict[str, str]:
             raise located.wrong(f"unknown subject {name!r}; known are {', '.join(SUBJECTS)}")
     first, *others = (SUBJECTS[name].fields for name in subjects)
     return {name: kind for name, kind in first.items() if all(other.get(name) == kind for other in others)}
+
+
+def _numbers(located: Located, subjects: tuple[str, ...], legal: LegalParams) -> dict[str, Parameter]:
+    """The legal parameters that the rows of these subjects follow from.
+
+    The digest of a set covers them where its rules declare them, as those that are shipped do.
+    """
+    try:
+        return {name: legal_parameter(name, legal) for subject in subjects for name in LEGAL.get(subject, ())}
+    except RuleError as error:
+        raise located.wrong(error.detail) from None
 
 
 def _group_by(

@@ -65,6 +65,8 @@ class Rule:
     quiet_ms: int
     parameters: dict[str, Parameter]
     digest: str
+    numbers: dict[str, Parameter] = field(default_factory=dict, compare=False)
+    """Legal parameters by name that the rows which it listens to follow from (`registry.LEGAL`)."""
     group_by: tuple[str, ...] = ()
     """Text fields of the rows; what features are computed by."""
     features: dict[str, Feature] = field(default_factory=dict)
@@ -111,3 +113,8 @@ class RuleSet:
     def on(self, subject: str) -> tuple[Rule, ...]:
         """The rules that listen to `subject`, by id."""
         return tuple(rule for rule in self.rules if subject in rule.on)
+
+    @property
+    def numbers(self) -> dict[str, Parameter]:
+        """Legal parameters that rows follow from, as far as a rule listens to such rows; all are of one table."""
+        return {name: number for rule in self.rules for name, number in rule.numbers.items()}

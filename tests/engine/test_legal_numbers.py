@@ -7,7 +7,9 @@ import pytest
 
 from ledger.catalogue import Catalogue
 from ledger.core.life import HANDLE_MS
-from ledger.engine.topics import filings, rooms
+from ledger.engine.parameters import legal_parameter
+from ledger.engine.registry import LEGAL as BEHIND
+from ledger.engine.topics import rooms
 from ledger.engine.yamlfile import load_yaml
 from ledger.evaluate import shipped_rules
 from ledger.rulesets import shipped_legal, shipped_sources
@@ -53,11 +55,6 @@ def test_number__that_cites_a_legal_parameter__stands_in_its_row_and_holds_from_
     assert {day for _, day in LEGAL[param_id]} == {since}
 
 
-def _only(param_id):
-    ((value, _),) = LEGAL[param_id]
-    return int(value)
-
-
 def test_rules__parameters_by_name__are_the_tables_with_its_day():
     rules = {rule.id: rule for rule in shipped_rules().rules}
     for rule_id, name, param_id, factor in (
@@ -70,10 +67,20 @@ def test_rules__parameters_by_name__are_the_tables_with_its_day():
         assert rules[rule_id].parameters[name].versions == ((from_ms, int(value) * factor),)
 
 
-def test_topics__numbers_written_out__are_the_tables():
-    """D01's days decide when a duty's row falls due, so they stand in the topic; a change of the table must be seen here."""
-    assert filings.STRICT_DAYS == _only("cn591.filing.days") == _only("cn445.filing.class1")
-    assert filings.OTHER_DAYS == _only("cn445.filing.class23")
+def test_topics__legal_numbers_behind_their_rows__are_declared_by_each_rule_that_listens_with_the_tables_history():
+    """So that a rule's page shows them, and the digest of its set covers them."""
+    listening = [(rule, subject) for rule in shipped_rules().rules for subject in rule.on if subject in BEHIND]
+    assert [(rule.id, subject) for rule, subject in listening] == [("D01", "duty")]
+    for rule, subject in listening:
+        (text,) = (text for name, text in shipped_sources().items() if name.startswith(f"{rule.id}-"))
+        written = load_yaml(text, rule.id).plain()["parameters"]
+        declared = {item["legal"]: rule.parameters[name] for name, item in written.items() if "legal" in item}
+        assert {name: declared[name].versions for name in BEHIND[subject]} == {
+            name: legal_parameter(name, LEGAL).versions for name in BEHIND[subject]
+        }
+
+
+def test_numbers_written_out__are_the_tables():
     levels = TABLE["gb18218.R"].numbers
     assert {least for least, _ in rooms.LEVELS if least} == {1000 * int(number) for number in levels.values()}
     # Catalogue F02: 1, 3, 7, 30 days by severity, an engineering default and no law.

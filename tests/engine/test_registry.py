@@ -13,7 +13,7 @@ from ledger.engine.state import FoldState
 
 def test_topics__built__are_those_that_are_listed_in_their_order():
     state = FoldState()
-    assert tuple(map(type, build_topics(state, Register(state.register), example_sets()))) == TOPICS
+    assert tuple(map(type, build_topics(state, Register(state.register), example_sets(), {}))) == TOPICS
     assert {*NEEDS, *(needed for several in NEEDS.values() for needed in several)} <= set(TOPICS)
 
 

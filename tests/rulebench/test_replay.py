@@ -9,9 +9,9 @@ from ledger.engine.rules import load_rules
 from ledger.errors import RuleError
 from ledger.follow import Sets
 from ledger.rulebench.replay import Replay, replay, resumed
-from ledger.rulesets import announced, engines, present_catalogue, present_engine
+from ledger.rulesets import announced, engines, present_catalogue, present_engine, shipped_legal, shipped_sources
 from tests.engine.helpers import Classifier
-from tests.test_rule_versions import A, B, World, _played, event, level, rules
+from tests.test_rule_versions import A, B, World, _played, event, level, movement, rules
 
 
 def replayed(world, **how):
@@ -149,6 +149,53 @@ def test_replay__legal_numbers_that_changed_since__are_those_that_were_kept_with
     world.change(level(90, version=2), event())
     done = replayed(world)
     assert done.equal and not done.problems
+
+
+DUTY = {name: text for name, text in shipped_sources().items() if name.startswith(("D01", "B02"))}
+DAYS = 86_400_000
+
+
+def _law(days):
+    """D01 under a table that says `days` from the beginning, as if the table had been put right."""
+    legal = shipped_legal() | {"cn591.filing.days": [(str(days), "2011-12-01")]}
+    mark = f"legal_params.csv:{days:064d}"
+    digest = next(part for part in present_catalogue().split() if part.startswith("legal_params.csv:"))
+    return load_rules(DUTY, legal, present_catalogue().replace(digest, mark))
+
+
+def _sell(world, consignment):
+    world.now += 60_000
+    body = movement(5, "out") | {"reason": "sale", "consignment": consignment}
+    world.log.write(A, "movement", body | {"counterparty": {"type": "enterprise", "uscc": B}}, at=world.now)
+
+
+def _days_later(world, days):
+    """Time passes, and a record of somebody else's comes."""
+    world.now += days * DAYS
+    world.seconds += days * DAYS / 1000
+    world.put(B, 1)
+    world.run()
+
+
+def test_replay__days_to_file__are_those_of_the_set_that_was_in_force():
+    world = World(present=_law(5))
+    _sell(world, "C-1")
+    world.run()
+    _days_later(world, 7)
+    overdue = [alert for alert in world.store.alert_rows.values() if alert.rule == "D01" and alert.band == 1]
+    assert [alert.inputs["limit_days"] for alert in overdue] == [5]
+    world.start(_law(20))
+    world.run()
+    _sell(world, "C-2")
+    world.run()
+    _days_later(world, 7)
+    assert [a for a in world.store.alert_rows.values() if a.rule == "D01" and a.band == 1] == overdue
+    _days_later(world, 15)
+    said = [a.inputs["limit_days"] for a in world.store.alert_rows.values() if a.rule == "D01" and a.band == 1]
+    assert said == [5, 20, 20]  # what was said of the first one stays; by the table as put right it is overdue again
+    done = replayed(world)
+    assert done.equal and not done.problems and len(done.rulesets) == 2
+    world.check_replay()
 
 
 def _interrupted(world, at):

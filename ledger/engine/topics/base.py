@@ -29,6 +29,8 @@ class Topic:
     """Reasons of the movements that it listens to; None: all. Of the others nothing would be remembered or told."""
     papers: ClassVar[frozenset[str]] = frozenset()
     """Kinds of papers (`ledger.engine.papers`) by which it judges movements: when one comes, it is asked again."""
+    legal: ClassVar[tuple[str, ...]] = ()
+    """Legal parameters, whole numbers, that its rows follow from. The rules that listen to it declare them too."""
     gone: list[tuple[str, int]]
     """Of topics that take back what they said: (subject, index of the entry whose rows are no more); emptied by the fold."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 
 import msgspec
@@ -10,21 +10,25 @@ import msgspec
 from ledger.engine.days import DAY_MS
 from ledger.engine.goods import Goods
 from ledger.engine.inputs import Input, plausible_ms, unix_ms
+from ledger.engine.parameters import Parameter
 from ledger.engine.register import Register
 from ledger.engine.subjects import COMMON, Subject
 from ledger.engine.topics.base import Row, Topic, common
 from ledger.engine.topics.bounded import add_newest, keep
+from ledger.model import UnixMs
 
 FORGET_AFTER_MS = 90 * DAY_MS
 """A duty that was met, and a filing that belongs to nothing, are forgotten so long after they came."""
-STRICT_DAYS = 5
-"""Decree 591 art. 41(2) (highly toxic, explosive precursors) and Decree 445 art. 19 (drug precursors of class 1); legal
-parameters cn591.filing.days and cn445.filing.class1. Written out, because they decide when the duty's row falls due."""
-OTHER_DAYS = 30
-"""Decree 445 art. 19, drug precursors of classes 2 and 3; legal parameter cn445.filing.class23."""
-REMIND_DAYS = 3
-_REMIND_LAST_DAYS = 5
-"""Of the thirty days, the last five are reminded of."""
+_CLASS_23 = ("cn445.filing.class23", 6)
+REGIMES = {
+    "highly_toxic": ("cn591.filing.days", 3),
+    "explosive_precursor": ("cn591.filing.days", 3),
+    "drug_precursor_1": ("cn445.filing.class1", 3),
+    "drug_precursor_2": _CLASS_23,
+    "drug_precursor_3": _CLASS_23,
+}
+"""What is filed -> (legal parameter: the days that the law gives, from the end of the day of the act; how many days before
+they are over the holder is reminded, an engineering default). The number that holds is that of the act's own day."""
 
 
 class Duty(msgspec.Struct, array_like=True):
@@ -73,6 +77,7 @@ class Filings(Topic):
 
     kinds = frozenset({"movement", "filing"})
     reasons = frozenset({"purchase", "sale", "transfer"})
+    legal = tuple(dict.fromkeys(name for name, _ in REGIMES.values()))
     subjects = (
         # One party's duty to file a sale or purchase.
         Subject(
@@ -94,9 +99,11 @@ class Filings(Topic):
         ),
     )
 
-    def __init__(self, state: FilingsState, register: Register) -> None:
+    def __init__(self, state: FilingsState, register: Register, numbers: Mapping[str, Parameter]) -> None:
+        """`numbers`: the legal parameters in `legal`; for what the set has no number of, nothing has to be filed."""
         self._state = state
         self._register = register
+        self._numbers = numbers
 
     def apply(self, entry: Input, goods: Sequence[Goods]) -> Iterable[Row]:
         """A duty that begins, or a filing that meets one."""
@@ -134,24 +141,37 @@ class Filings(Topic):
         pair = _pair(entry)
         if pair:
             add_newest(self._state.ends, pair, (str(entry.record_id), entry.holder))
-        regime = _regime(goods)
-        if regime is not None:
-            code, name, days = regime
-            duty = self._duty(entry, code, name, days, pair)
+        event_ms = plausible_ms(entry.event_ms, entry.received_ms)
+        strictest = self._strictest(goods, event_ms)
+        if strictest is not None:
+            code, regime, days = strictest
+            duty = self._duty(entry, event_ms, code, regime, days, pair)
             self._state.duties[entry.record_id] = duty
             if duty.consignment:
                 add_newest(self._state.by_consignment, _at(duty), duty.record_id)
             yield "duty", self._row(entry, duty)
         yield from self._others(entry, pair)
 
-    def _duty(self, entry: Input, code: str, regime: str, days: int, pair: str) -> Duty:
-        event_ms = plausible_ms(entry.event_ms, entry.received_ms)
+    def _strictest(self, goods: Sequence[Goods], event_ms: int) -> tuple[str, str, int] | None:
+        """(code, regime, days) of the listed line to be filed soonest; None when nothing has to be."""
+        found: tuple[str, str, int] | None = None
+        for line, listing in goods:
+            drug_class = listing.substance.drug_precursor_class if listing.substance is not None else None
+            # In the order of REGIMES: that of a set of categories is another one in each process.
+            for regime, (name, _) in REGIMES.items():
+                if regime in listing.categories or regime == f"drug_precursor_{drug_class}":
+                    number = self._numbers.get(name)
+                    days = number.at(UnixMs(event_ms)) if number is not None else None
+                    if days is not None and (found is None or days < found[2]):
+                        found = (line.code, regime, days)
+        return found
+
+    def _duty(self, entry: Input, event_ms: int, code: str, regime: str, days: int, pair: str) -> Duty:
         day = date.fromisoformat(self._register.local(entry.holder, entry.site, event_ms).day)
 
         def end_of(after_days: int) -> int:
             return self._register.day_end_ms(entry.holder, entry.site, (day + timedelta(days=after_days)).isoformat())
 
-        remind = REMIND_DAYS if days == STRICT_DAYS else days - _REMIND_LAST_DAYS
         return Duty(
             record_id=entry.record_id,
             holder=entry.holder,
@@ -162,7 +182,7 @@ class Filings(Topic):
             regime=regime,
             event_ms=event_ms,
             limit_days=days,
-            remind_ms=end_of(remind - 1),
+            remind_ms=end_of(max(days - REGIMES[regime][1], 0)),
             deadline_ms=end_of(days),
             pair=pair,
             received_ms=entry.received_ms,
@@ -246,22 +266,6 @@ def _at(duty: Duty) -> str:
 def _meets(filing: Input) -> list[str]:
     """The places of FilingsState.filed to which a filing belongs."""
     return [f"{filing.holder}/{filing.body['consignment']}", *filing.body.get("records", ())]
-
-
-def _regime(goods: Sequence[Goods]) -> tuple[str, str, int] | None:
-    """(code, regime, days) of the strictest listed line; None when nothing has to be filed."""
-    found: tuple[str, str, int] | None = None
-    for line, listing in goods:
-        substance = listing.substance
-        drug_class = substance.drug_precursor_class if substance is not None else None
-        for name in ("highly_toxic", "explosive_precursor"):
-            if name in listing.categories:
-                return line.code, name, STRICT_DAYS
-        if drug_class == 1:
-            return line.code, "drug_precursor_1", STRICT_DAYS
-        if drug_class is not None and found is None:
-            found = (line.code, f"drug_precursor_{drug_class}", OTHER_DAYS)
-    return found
 
 
 def _pair(entry: Input) -> str:

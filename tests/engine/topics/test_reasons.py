@@ -22,7 +22,7 @@ NAMED = [topic for topic in TOPICS if topic.reasons is not None]
 def test_topic__movements_of_other_reasons__neither_rows_nor_memory(topic):
     state = FoldState()
     register = Register(state.register)
-    (one,) = (made for made in build_topics(state, register, RULES.restricted) if type(made) is topic)
+    (one,) = (made for made in build_topics(state, register, RULES.restricted, RULES.numbers) if type(made) is topic)
     heard = 0
     for reason in REASONS:
         for direction in ("in", "out"):
