@@ -21,6 +21,7 @@ from functools import cache, lru_cache
 from importlib.resources import files
 
 from ledger.catalogue.conditions import Condition, Holds, Range, parse_condition
+from ledger.catalogue.properties import Properties, Property, read_properties
 
 __all__ = [
     "Catalogue",
@@ -29,6 +30,8 @@ __all__ = [
     "GbThreshold",
     "Holds",
     "LegalParameter",
+    "Properties",
+    "Property",
     "Range",
     "Substance",
     "file_digests",
@@ -37,10 +40,12 @@ __all__ = [
 SUBSTANCES = "substances.csv"
 LEGAL = "legal_params.csv"
 LEGAL_NUMBERS = "legal_numbers.csv"
+PROPERTIES = "properties.csv"
 DATA_FILES = (
     SUBSTANCES,
     LEGAL,
     LEGAL_NUMBERS,
+    PROPERTIES,
     "gb18218_2018_table1.csv",
     "gb18218_2018_table2_beta.csv",
     "gb18218_2018_beta_named.csv",
@@ -107,6 +112,10 @@ class Classification:
     ambiguous: bool
     """The strictest row that may apply was taken, and the line does not say enough to be sure that it does."""
     substance: Substance | None
+    density_g_per_l: int = 0
+    """To be assumed of a volume of it (properties.csv); 0 where none is known."""
+    peroxide_months: int = 0
+    """Age limit of a peroxide former where no date is stated (properties.csv); 0 for what is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +139,12 @@ class LegalParameter:
         return int(self.numbers["value"])
 
 
+def _text(name: str) -> str:
+    return files(__package__).joinpath(name).read_text("utf-8")
+
+
 def _read(name: str) -> list[dict[str, str]]:
-    text = files(__package__).joinpath(name).read_text("utf-8")
-    return list(csv.DictReader(io.StringIO(text, newline="")))
+    return list(csv.DictReader(io.StringIO(_text(name), newline="")))
 
 
 def _split(text: str, *separators: str) -> tuple[str, ...]:
@@ -194,10 +206,16 @@ def _categories_at(substance: Substance, concentration_ppm: int | None) -> froze
 
 
 class Catalogue:
-    """All substances and legal parameters. Immutable; one for the whole process by `Catalogue.load()`."""
+    """All substances, legal parameters and defaults. Immutable; one for the whole process by `Catalogue.load()`."""
 
-    def __init__(self, substances: Iterable[Substance], parameters: Iterable[LegalParameter] = ()) -> None:
+    def __init__(
+        self,
+        substances: Iterable[Substance],
+        parameters: Iterable[LegalParameter] = (),
+        properties: Properties | None = None,
+    ) -> None:
         self.substances = tuple(substances)
+        self.properties = properties or Properties(())
         self.parameters = tuple(parameters)
         """All rows of legal parameters, in the file's order."""
         by_age = sorted(self.parameters, key=lambda parameter: parameter.effective_from or date.min)
@@ -213,7 +231,7 @@ class Catalogue:
     @cache
     def load() -> Catalogue:
         """The catalogue as shipped."""
-        return Catalogue(map(_substance, _read(SUBSTANCES)), _parameters())
+        return Catalogue(map(_substance, _read(SUBSTANCES)), _parameters(), read_properties(_text(PROPERTIES)))
 
     def rows(self, code: str) -> tuple[Substance, ...]:
         """All rows of a CAS number or catalogue code, in the list's order; empty for an unknown one."""
@@ -225,9 +243,20 @@ class Catalogue:
         listed_forms = frozenset[str]().union(*(row.condition.forms for row in rows))
         held = [(row, row.condition.holds(concentration_ppm, form, listed_forms)) for row in rows]
         applying = [row for row, answer in held if answer is not Holds.NO]
+        density = self.properties.density_g_per_l(code, concentration_ppm, form)
+        months = self.properties.peroxide_months(code, form)
         if not applying:
             return Classification(
-                code, code, "", frozenset(), bool(rows), listed=False, ambiguous=False, substance=None
+                code,
+                code,
+                "",
+                frozenset(),
+                bool(rows),
+                listed=False,
+                ambiguous=False,
+                substance=None,
+                density_g_per_l=density,
+                peroxide_months=months,
             )
         strictest = min(applying, key=_strictness)
         # A row that surely applies and is the strictest settles it, whatever else might apply beside it.
@@ -243,6 +272,8 @@ class Catalogue:
             listed=True,
             ambiguous=not settled,
             substance=strictest,
+            density_g_per_l=density,
+            peroxide_months=months,
         )
 
     def names(self, code: str) -> dict[str, str]:

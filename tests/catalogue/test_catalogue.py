@@ -219,6 +219,7 @@ def test_sources__every_data_file__is_named_with_its_source():
         "substances.csv",
         "legal_params.csv",
         "legal_numbers.csv",
+        "properties.csv",
         "gb18218_2018_table1.csv",
         "costorage_matrix",
     ):
