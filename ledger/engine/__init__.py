@@ -3,7 +3,7 @@
 One entry goes through these, in this order (the loop around it is `ledger.evaluate`, and `ledger.follow` for replay, back-test
 and recovery, which are the same fold):
 
-1. `inputs`       stored bytes and facts → Input; a correction gets the record that it corrects (`fold`, `Fold.with_before`)
+1. `inputs`       stored bytes and facts → Input; a correction gets the record that it corrects (`corrections`)
 2. `fold`         `Fold.step`: whose turn it is. A tick fires timers; any other entry is taken in as follows
 3. `register`     what is known of enterprises, sites and persons, before anybody asks; `papers`: what came late for movements
 4. `topics`       one module a subject matter; each takes the record in (or out again) and yields rows of its subjects. What

@@ -5,7 +5,7 @@ Nothing is read but the inputs: no clock, no randomness, no IO. What the fold re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import replace as with_fields
 from typing import Any
 
@@ -15,12 +15,12 @@ from ledger.core.record import AUTHORITY_KINDS
 from ledger.engine import lives
 from ledger.engine.alerts import AlertBook, Effects, Identity, Moment, Probe
 from ledger.engine.contained import OUTSIDE, said
+from ledger.engine.corrections import Corrections, Find
 from ledger.engine.days import DAY_MS
 from ledger.engine.goods import Classifier, goods_of
 from ledger.engine.inputs import Input
 from ledger.engine.levels import Levels
 from ledger.engine.papers import PAPERS, Papers
-from ledger.engine.people import who
 from ledger.engine.register import Register
 from ledger.engine.registry import SUBJECTS, build_topics
 from ledger.engine.revocations import Revocations
@@ -28,9 +28,7 @@ from ledger.engine.rules import Rule, RuleSet
 from ledger.engine.state import FoldState
 from ledger.engine.topics.balances import MATERIAL_STREAM
 from ledger.engine.topics.base import ORIGIN, Row, Topic
-from ledger.engine.topics.licences import Licences
 from ledger.engine.topics.linked import Linked
-from ledger.engine.topics.links import Links
 from ledger.engine.topics.refusals import Refusals
 from ledger.engine.topics.stock import Stock
 from ledger.engine.windows import Windows
@@ -41,8 +39,6 @@ ENGINE = "ENGINE"
 """The name under which the engine's own errors (an entry that does not fold) are shown beside the rules."""
 _LINE_KINDS = ("movement", "stocktake")
 """Kinds whose goods lines the portal searches."""
-_MAX_CHAIN = 1000
-"""Corrections of corrections that are followed; each was appended after the one it names, so there is no cycle."""
 
 
 class Fold:
@@ -70,16 +66,14 @@ class Fold:
         self._register = Register(state.register)
         topics = build_topics(state, self._register, rules.restricted, rules.numbers)
         self._topics = tuple(topic for topic in topics if only is None or type(topic) in only)
-        self._papers = Papers(state.papers)
-        self._linked = Linked(state.linked)
+        self._papers = Papers(state.papers, Linked(state.linked), self._topics)
+        self._corrections = Corrections(state)
         self._revocations = Revocations(state.revocations)
-        self._find: Callable[[RecordId], Input | None] | None = None
+        self._find: Find | None = None
         self._gone: list[tuple[str, int]] = []
         """(subject, index of the entry) of rows that a paper has told again."""
         self._faulty: list[tuple[Topic, Exception]] = []
         """Topics that could not take in the present entry."""
-        self._licences = next((topic for topic in self._topics if isinstance(topic, Licences)), None)
-        self._links = next((topic for topic in self._topics if isinstance(topic, Links)), None)
         self._notes_movements = any(topic.papers for topic in self._topics)
         self._taking_back = [topic for topic in self._topics if hasattr(topic, "gone")]
         self._by_kind: dict[str, list[Topic]] = {}
@@ -115,7 +109,7 @@ class Fold:
             return timer_ms
         return UnixMs(papers_ms if timer_ms is None else min(timer_ms, papers_ms))
 
-    def with_before(self, entry: Input, find: Callable[[RecordId], Input | None]) -> Input:
+    def with_before(self, entry: Input, find: Find) -> Input:
         """The entry with `before` set when it is a correction: the record that it corrects, as it stands now.
 
         `find` looks a record up in the log by its id. That is no other source than the log: what it finds lies below the
@@ -123,34 +117,7 @@ class Fold:
         paper has judged again in the same way.
         """
         self._find = find
-        if entry.kind != "correction":
-            return entry
-        original = find(RecordId(entry.body["corrects"]))
-        for _ in range(_MAX_CHAIN):
-            if original is None or original.kind != "correction":
-                break
-            original = find(RecordId(original.body["corrects"]))
-        if original is None:
-            return entry
-        return replace(entry, before=self._as_it_stands(original, find))
-
-    def _as_it_stands(self, original: Input, find: Callable[[RecordId], Input | None]) -> Input:
-        """A record with the words of its newest correction."""
-        newest = self.state.corrected.get(original.record_id)
-        correction = find(RecordId(newest)) if newest is not None else None
-        if correction is None:
-            return original
-        return replace(
-            original,
-            kind=correction.body["kind"],
-            body=correction.body["body"],
-            facts=self._facts_of(original, correction),
-        )
-
-    def _facts_of(self, original: Input, correction: Input) -> dict[str, Any]:
-        """The facts of a corrected record as they stand. Those of one corrected once follow from the log."""
-        known = self.state.corrected_facts.get(original.record_id)
-        return known if known is not None else _facts_after(original.facts, correction.facts)
+        return self._corrections.with_before(entry, find)
 
     def step(self, entry: Input, to: Effects) -> None:
         """Fold one entry. Entries come in the order of their index, each once; `to` collects what is to be committed."""
@@ -276,7 +243,7 @@ class Fold:
             if self._refusals is not None:
                 rows.extend(self._refusals.grown(entry))
         kind = entry.body["kind"] if entry.kind == "correction" else entry.kind
-        concerned = self._concerned(entry) if kind in PAPERS else set()
+        concerned = self._papers.concerned(entry) if kind in PAPERS else set()
         if entry.kind == "ruleset":
             self.state.ruleset = entry.body["digest"]
         elif entry.kind == "correction":
@@ -284,7 +251,7 @@ class Fold:
         else:
             self._record(entry, to, rows)
         if kind in PAPERS:
-            self._papers.came(kind, concerned | self._concerned(entry), self.state.now_ms)
+            self._papers.came(kind, concerned | self._papers.concerned(entry), self.state.now_ms)
         if self._stock.changed:
             to.stock.update(self._stock.changed)
             self._stock.changed.clear()
@@ -311,19 +278,7 @@ class Fold:
             except Exception as error:  # noqa: BLE001 - what one topic cannot take in is not hidden from the others
                 self._faulty.append((topic, error))
 
-    def _concerned(self, paper: Input) -> set[str]:
-        """Whose movements a paper speaks of: its holder's, and those of all that are one buyer with it."""
-        if paper.kind == "endorse":
-            holder = self._licences.holder_of(paper.body["record_id"]) if self._licences is not None else ""
-        else:
-            body = paper.body["body"] if paper.kind == "correction" else paper.body
-            holder = body.get("holder", paper.holder)
-        others = set(self._linked.party(holder))
-        if self._links is not None and (person := who(paper, "").person):
-            others.update(self._links.enterprises_of(person))  # an agent's, for whom it acts
-        return others
-
-    def _judge_again(self, moment: Moment, to: Effects, find: Callable[[RecordId], Input | None]) -> None:
+    def _judge_again(self, moment: Moment, to: Effects, find: Find) -> None:
         """Tell the rows of the movements again that papers came late for."""
         rows: list[Row] = []
         moment = with_fields(moment, event_ms=0)
@@ -341,11 +296,9 @@ class Fold:
             self._evaluate(subject, {name: value for name, value in row.items() if name != ORIGIN}, moment, to)
         self._windows.fold(rows, moment.index, moment, to, gone=gone)
 
-    def _told_again(
-        self, record_id: RecordId, topics: Sequence[Topic], find: Callable[[RecordId], Input | None]
-    ) -> Iterator[Row]:
+    def _told_again(self, record_id: RecordId, topics: Sequence[Topic], find: Find) -> Iterator[Row]:
         original = find(record_id)
-        stands = self._as_it_stands(original, find) if original is not None else None
+        stands = self._corrections.as_it_stands(original, find) if original is not None else None
         if stands is None or stands.kind != "movement":
             return
         goods = goods_of(stands.body, self._classifier)
@@ -365,24 +318,7 @@ class Fold:
 
     def _correction(self, entry: Input, to: Effects) -> Iterator[Row]:
         """The record that was corrected, taken out as it stood and taken in as it stands from now on."""
-        before = entry.before
-        if before is None:
-            raise RuleError(f"the corrected record {entry.body['corrects']} is not in the log", code="correction-lost")
-        corrected = replace(
-            before,
-            index=entry.index,
-            received_ms=entry.received_ms,
-            kind=entry.body["kind"],
-            body=entry.body["body"],
-            facts=_facts_after(before.facts, entry.facts),
-            signers=entry.signers,
-            before=before,
-            correction_id=entry.record_id,
-        )
-        again = before.record_id in self.state.corrected
-        self.state.corrected[before.record_id] = entry.record_id
-        if again and corrected.facts:
-            self.state.corrected_facts[before.record_id] = corrected.facts
+        before, corrected = self._corrections.take(entry)
         if corrected.kind in Register.kinds:
             self._register.apply(corrected)
         elif corrected.kind == "movement" and self._notes_movements:
@@ -408,13 +344,3 @@ class Fold:
         for topic in self._by_kind.get("correction", ()):
             for subject, row in topic.apply(entry, goods):
                 yield subject, row | {ORIGIN: entry.index}
-
-
-def _facts_after(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
-    """The facts of a corrected record: a person whom the correction does not disclose again is still who it was.
-
-    Else a sale would lose its buyer by having its amount put right.
-    """
-    if not now:
-        return before
-    return {part: before.get(part, {}) | now.get(part, {}) for part in {**before, **now}}

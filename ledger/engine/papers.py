@@ -11,12 +11,14 @@ thousand movements has them judged again once, not a thousand times.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
 from ledger.engine.inputs import Input, plausible_ms
 from ledger.engine.lanes import HORIZON_MS
+from ledger.engine.topics.base import Topic
+from ledger.engine.topics.linked import Linked
 
 PAPERS = frozenset({"profile", "place", "person", "licence", "endorse"})
 AFTER_MS = 60_000
@@ -36,10 +38,12 @@ class PapersState(msgspec.Struct):
 
 
 class Papers:
-    """Reads and writes one PapersState."""
+    """Reads and writes one PapersState. `topics` are those that judge movements, or know whom a paper speaks of."""
 
-    def __init__(self, state: PapersState) -> None:
+    def __init__(self, state: PapersState, linked: Linked, topics: Sequence[Topic]) -> None:
         self._state = state
+        self._linked = linked
+        self._topics = topics
 
     def note(self, entry: Input) -> None:
         """A movement that papers may still come for."""
@@ -48,6 +52,16 @@ class Papers:
         other = entry.body.get("counterparty", {}).get("uscc", "")
         if other not in ("", entry.holder):
             self._state.movements.setdefault(other, []).append(item)
+
+    def concerned(self, paper: Input) -> set[str]:
+        """Whose movements a paper speaks of: its holder's, those of whom a topic knows besides, and of all that are one buyer
+        with one of these.
+        """
+        body = paper.body["body"] if paper.kind == "correction" else paper.body
+        named = [body.get("holder", paper.holder)]
+        for topic in self._topics:
+            named += topic.parties(paper)
+        return {party for one in named for party in self._linked.party(one)}
 
     def came(self, kind: str, parties: Iterable[str], now_ms: int) -> None:
         """A paper that speaks of these parties' movements."""

@@ -51,6 +51,11 @@ class Topic:
         yield from self.withdraw(before, before_goods, entry)
         yield from self.apply(entry, goods)
 
+    def parties(self, paper: Input) -> Iterable[str]:
+        """Of a paper, or a correction of one: the enterprises whose movements it speaks of, beside its holder."""
+        del paper
+        return ()
+
     def prune(self, now_ms: int) -> None:
         """Once a day, at a tick: forget what is settled."""
 

@@ -150,6 +150,11 @@ class Licences(Topic):
                 found = Certified(*min(of_store, key=lambda limit: limit[1]), declared_ms)
         return found
 
+    def parties(self, paper: Input) -> Iterable[str]:
+        """The holder of the licence that an authority endorsed."""
+        holder = self.holder_of(paper.body["record_id"]) if paper.kind == "endorse" else ""
+        return (holder,) if holder else ()
+
     def holder_of(self, record_id: str) -> str:
         """Who holds the licence of this record; "" where it is not known."""
         holder = self._holders().get(record_id, "")

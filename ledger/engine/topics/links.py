@@ -130,9 +130,9 @@ class Links(Topic):
         yield from self._put_in(entry, goods, seen)
         yield from self._told_again(taken_out | seen, _happened_ms(entry))
 
-    def enterprises_of(self, person: str) -> Iterable[str]:
-        """For whom somebody handled controlled purchases lately."""
-        return {buyer for _, _, buyer in self._state.buyers.get(person, ())}
+    def parties(self, paper: Input) -> Iterable[str]:
+        """For whom a person handled controlled purchases lately: whether it is an agent says its paper."""
+        return {buyer for _, _, buyer in self._state.buyers.get(who(paper, "").person, ())}
 
     def prune(self, now_ms: int) -> None:
         """Forget what no record can meet any more."""

@@ -1,0 +1,51 @@
+"""Whose movements a paper speaks of."""
+
+import pytest
+
+from ledger.engine.inputs import Input
+from ledger.engine.papers import Papers, PapersState
+from ledger.engine.topics.base import Topic
+from ledger.engine.topics.linked import Linked, LinkedState
+
+LINKED = LinkedState(beside={"A": {"B": 1}, "B": {"A": 1}, "K": {"L": 1}, "L": {"K": 1}})
+
+
+class Knowing(Topic):
+    def parties(self, paper):
+        return ("K",) if paper.kind == "endorse" else ()
+
+
+class Silent(Topic):
+    pass
+
+
+def paper(kind, body):
+    return Input(
+        index=0,
+        record_id="0" * 64,
+        kind=kind,
+        holder="A",
+        site="S1",
+        book="papers",
+        seq=1,
+        event_time="2026-03-02T08:00:00+08:00",
+        event_ms=0,
+        received_ms=0,
+        is_authority=kind == "endorse",
+        body=body,
+        signers=(),
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "parties"),
+    [
+        (paper("profile", {}), {"A", "B"}),
+        (paper("licence", {"holder": "L"}), {"K", "L"}),
+        (paper("endorse", {"record_id": "1" * 64}), {"A", "B", "K", "L"}),
+        (paper("correction", {"kind": "licence", "corrects": "1" * 64, "body": {"holder": "C"}}), {"C"}),
+    ],
+)
+def test_concerned__paper__holder_whom_a_topic_knows_and_all_one_buyer_with_them(given, parties):
+    papers = Papers(PapersState(), Linked(LINKED), (Silent(), Knowing()))
+    assert papers.concerned(given) == parties
