@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, case, false, func, not_, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, case, false, func, not_, select, tuple_
 
 from ledger.adapters.store.database import Database, Insert, chunks
 from ledger.adapters.store.schema.engine import alert as alert_table
@@ -15,7 +15,7 @@ from ledger.adapters.store.schema.engine import life as life_table
 from ledger.adapters.store.schema.engine import order as order_table
 from ledger.adapters.store.schema.engine import party as party_table
 from ledger.adapters.store.schema.engine import step as step_table
-from ledger.core.life import LATE, NOBODY_DUE_MS, SEVERITY_RANKS, STATUS_RANKS
+from ledger.core.life import LATE, NOBODY_DUE_MS, SEVERITY_RANKS, STATUS_RANKS, urgency
 from ledger.model import Alert, LeafIndex, RecordId, UnixMs
 from ledger.ports import EngineBatch, LifeRow, OrderRow, QueueFilter, StepRow
 
@@ -29,12 +29,6 @@ def write_lives(connection: Connection, batch: EngineBatch) -> None:
     _LIFE.run(connection, [_life_row(row) for row in batch.lives])
     _STEP.run(connection, [_step_row(row) for row in batch.steps])
     _ORDER.run(connection, [_order_row(row) for row in batch.orders])
-
-
-def concerns(holder: str) -> ColumnElement[bool]:
-    """Of alerts: a record of this enterprise raised it, or it is about it all the same."""
-    told = select(party_table.c.seq).where(party_table.c.holder == holder)
-    return or_(alert_table.c.holder == holder, alert_table.c.seq.in_(told))
 
 
 class LifeReads:
@@ -54,41 +48,42 @@ class LifeReads:
     def queue_ids(
         self, where: QueueFilter, *, before_seq: int | None = None, limit: int
     ) -> list[tuple[int, str, LifeRow]]:
-        """(stream sequence, alert id, life) of episodes."""
-        statement = select(alert_table.c.seq, *life_table.c).join(
-            life_table, life_table.c.alert_id == alert_table.c.alert_id
-        )
-        if where.statuses is not None:
-            statement = statement.where(life_table.c.status.in_(where.statuses))
-        if where.severities is not None:
-            statement = statement.where(life_table.c.severity.in_(where.severities))
-        if where.holder is not None:
-            statement = statement.where(concerns(where.holder))
-        if where.due_by is not None:
-            statement = statement.where(life_table.c.handle_due_ms <= where.due_by)
-            done = func.coalesce(life_table.c.handled_ms <= life_table.c.handle_due_ms, false())
-            if where.in_time is not None:
-                statement = statement.where(done if where.in_time else not_(done))
-        if where.rule is not None:
-            statement = statement.where(alert_table.c.rule == where.rule)
+        """(stream sequence, alert id, life) of episodes.
+
+        Of an enterprise, what its records raised and what is about it are two questions, each along an index: one OR would
+        have all alerts of all enterprises looked at.
+        """
+        seq = alert_table.c.seq
+        statement = _narrowed(where)
+        order: tuple[ColumnElement[Any], ...] = (seq.desc(),)
         if where.urgent_first:
-            place = (
+            order = (
                 case(STATUS_RANKS, value=life_table.c.status),
                 case(SEVERITY_RANKS, value=life_table.c.severity, else_=len(SEVERITY_RANKS)),
                 case((life_table.c.status.in_(LATE), 0), else_=1),
                 func.coalesce(life_table.c.due_ms, NOBODY_DUE_MS),
-                alert_table.c.seq,
+                seq,
             )
             if where.after is not None:
-                statement = statement.where(tuple_(*place) > where.after)
-            statement = statement.order_by(*place)
+                statement = statement.where(tuple_(*order) > where.after)
         elif where.after_seq is not None:
-            statement = statement.where(alert_table.c.seq > where.after_seq).order_by(alert_table.c.seq)
+            statement, order = statement.where(seq > where.after_seq), (seq,)
+        elif before_seq is not None:
+            statement = statement.where(seq < before_seq)
+        asked = [statement.order_by(*order)]
+        if where.holder is not None:
+            told = statement.join(party_table, party_table.c.seq == seq).where(party_table.c.holder == where.holder)
+            if not where.urgent_first:  # in the order of its own index
+                order = (party_table.c.seq if where.after_seq is not None else party_table.c.seq.desc(),)
+            asked = [asked[0].where(alert_table.c.holder == where.holder), told.order_by(*order)]
+        most = max(limit, 0)
+        found = {row.seq: row for one in asked for row in self._db.rows(one.limit(most))}
+        if where.urgent_first:
+            place = {row.seq: urgency(row.status, row.severity, row.due_ms, row.seq) for row in found.values()}
+            seqs = sorted(found, key=place.__getitem__)
         else:
-            if before_seq is not None:
-                statement = statement.where(alert_table.c.seq < before_seq)
-            statement = statement.order_by(alert_table.c.seq.desc())
-        return [(row.seq, row.alert_id, _life(row)) for row in self._db.rows(statement.limit(max(limit, 0)))]
+            seqs = sorted(found, reverse=where.after_seq is None)
+        return [(at, found[at].alert_id, _life(found[at])) for at in seqs[:most]]
 
     def steps(self, alert_id: str) -> list[StepRow]:
         """All that happened to one episode, in order."""
@@ -124,6 +119,25 @@ class LifeReads:
         """Episodes by (status, worst severity)."""
         columns = (life_table.c.status, life_table.c.severity)
         return {(r[0], r[1]): r[2] for r in self._db.rows(select(*columns, func.count()).group_by(*columns))}
+
+
+def _narrowed(where: QueueFilter) -> Select[Any]:
+    """Episodes by all that is asked of them but their holder and their place in the order."""
+    statement = select(alert_table.c.seq, *life_table.c).join(
+        life_table, life_table.c.alert_id == alert_table.c.alert_id
+    )
+    if where.statuses is not None:
+        statement = statement.where(life_table.c.status.in_(where.statuses))
+    if where.severities is not None:
+        statement = statement.where(life_table.c.severity.in_(where.severities))
+    if where.due_by is not None:
+        statement = statement.where(life_table.c.handle_due_ms <= where.due_by)
+        done = func.coalesce(life_table.c.handled_ms <= life_table.c.handle_due_ms, false())
+        if where.in_time is not None:
+            statement = statement.where(done if where.in_time else not_(done))
+    if where.rule is not None:
+        statement = statement.where(alert_table.c.rule == where.rule)
+    return statement
 
 
 def _life_row(r: LifeRow) -> tuple[Any, ...]:

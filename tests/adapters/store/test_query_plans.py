@@ -3,7 +3,7 @@
 from sqlalchemy import event
 
 from ledger.errors import NotFoundError
-from ledger.ports import RecordFilter
+from ledger.ports import QueueFilter, RecordFilter
 from tests.adapters.store.conftest import only_sqlite
 from tests.adapters.store.samples import HOLDER, LogMaker, batch, record_id
 
@@ -66,6 +66,8 @@ def _questions(stores):
     for narrowed in ({}, {"holder": HOLDER}, {"code": "a"}, {"holder": HOLDER, "code": "a"}, {"direction": "in"}):
         yield lambda narrowed=narrowed: engine.lines(before=(5, 1), limit=100, **narrowed)
         yield lambda narrowed=narrowed: engine.lines(limit=100, **narrowed)
+    for narrowed in ({}, {"statuses": ("open", "overdue")}, {"rule": "A", "after_seq": 5}):
+        yield lambda narrowed=narrowed: engine.queue(QueueFilter(holder=HOLDER, **narrowed), limit=100)
     yield lambda: engine.alert("a")
     yield lambda: engine.outbox_pending(5)
     yield lambda: portal.access_log(after=5, limit=5)
@@ -103,3 +105,19 @@ def test_questions__plans_on_sqlite__walk_no_growing_table(stores, backend):
                 bad.append((sql, steps))
     assert len(asked) > 50
     assert not bad, bad
+
+
+@only_sqlite
+def test_queue__of_an_enterprise_among_many__begins_with_its_own_alerts_and_those_about_it(stores, backend):
+    """Most urgent first, its rows are sorted, which their own places in the order ask for; nobody else's are looked at."""
+    database = stores.engine._db
+    asked = []
+    event.listen(database._reader, "before_cursor_execute", lambda *call: asked.append((call[2], call[3])))
+    for more in ({}, {"urgent_first": True}, {"urgent_first": True, "statuses": ("open",)}, {"due_by": 5, "in_time": False}):
+        stores.engine.queue(QueueFilter(holder=HOLDER, **more), limit=100)
+    assert len(asked) == 8
+    with database._reader.connect() as connection:
+        for sql, parameters in list(asked):
+            steps = [row[3] for row in connection.exec_driver_sql("EXPLAIN QUERY PLAN " + sql, parameters)]
+            assert not any(step.startswith("SCAN") for step in steps), steps
+            assert "holder=?" in steps[0], steps
