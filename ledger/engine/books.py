@@ -3,6 +3,10 @@
 Balance key: code, form, packaging, dimension within (holder, site, book); see `inputs.balance_key`.
 Not in it, though formats.md names them: the concentration band and the batch. Two concentrations of one code are one balance,
 whose categories are those of all its lines; the streams of material accountancy tell bands apart.
+
+A balance is kept in the unit that it was recorded in, and so are counts, streams, consignments and allowances: a litre is never
+posted, counted or balanced as kilograms. A mass is assumed of a volume (properties.csv, by the densest that a line of the
+balance was taken for) only to compare what lies somewhere with a limit that is set in mass, and is marked there.
 """
 
 from __future__ import annotations
@@ -10,11 +14,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
+from ledger.catalogue.properties import assumed_mass_mg
 from ledger.engine import accounts
 from ledger.engine.goods import Goods
 from ledger.engine.inputs import Input, balance_key, base_amount, plausible_ms, unix_ms
 from ledger.engine.ranges import check_counted, check_moves
-from ledger.engine.state import Book, Count, FoldState, Store, book_key
+from ledger.engine.state import Account, Book, Count, FoldState, Store, book_key
 from ledger.errors import RuleError
 from ledger.model import UnixMs
 
@@ -55,39 +60,44 @@ class Books:
         self._changed_stores, self._posted, self._relisted = {}, {}, set()
         return taken
 
-    def contents(self, holder: str, site: str, store: str) -> list[tuple[str, str, int]]:
-        """What lies in a store: (balance key, the catalogue's listing, amount), amounts above nothing only."""
+    def contents(self, holder: str, site: str, store: str) -> list[tuple[str, str, int, int]]:
+        """What lies in a store: (balance key, the catalogue's listing, density to assume, amount), amounts above nothing only."""
         found = self._state.stores.get(book_key(holder, site, store))
         if found is None or not found.contents:
             return []
-        book = self._state.books.get(book_key(holder, site, found.book))
-        accounts_ = book.accounts if book is not None else {}
+        known = self._accounts(holder, site, found.book)
         return [
-            (key, accounts_[key].listing if key in accounts_ else self._listed_elsewhere(holder, site, key), amount)
+            (key, *_taken_for(known[key]), amount)
+            if key in known
+            else (key, *self._taken_elsewhere(holder, site, key), amount)
             for key, amount in found.contents.items()
             if amount > 0
         ]
 
-    def _listed_elsewhere(self, holder: str, site: str, key: str) -> str:
+    def _accounts(self, holder: str, site: str, book: str) -> dict[str, Account]:
+        found = self._state.books.get(book_key(holder, site, book))
+        return found.accounts if found is not None else {}
+
+    def _taken_elsewhere(self, holder: str, site: str, key: str) -> tuple[str, int]:
         """How goods are listed that another book of the site keeps in this store; which came first is not to matter."""
         prefix = book_key(holder, site, "")
-        listed = (book.accounts[key].listing for at, book in self._state.books.items()
-                  if at.startswith(prefix) and key in book.accounts)  # fmt: skip
-        return min(listed, default=key.partition("|")[0])
+        taken = [_taken_for(book.accounts[key]) for at, book in self._state.books.items()
+                 if at.startswith(prefix) and key in book.accounts]  # fmt: skip
+        return (min(taken)[0], max(density for _, density in taken)) if taken else (key.partition("|")[0], 0)
 
-    def mass_in(self, at: str, category: str) -> int:
-        """Milligrams of what lies in a store (holder/site/store) under a category of the catalogue; what is measured by volume
-        has no mass here. Of goods that another book keeps in this store nothing is known.
+    def mass_in(self, at: str, category: str) -> tuple[int, int]:
+        """Milligrams of what lies in a store (holder/site/store) under a category of the catalogue, and how many of them are
+        assumed of a volume; one of no known density has no mass. Of goods that another book keeps there nothing is known.
         """
-        store = self._state.stores[at]
         holder, site, _ = at.split("/")
-        book = self._state.books.get(book_key(holder, site, store.book))
-        known = book.accounts if book is not None else {}
-        return sum(
-            amount
-            for key, amount in store.contents.items()
-            if amount > 0 and key.endswith("|mass") and key in known and category in known[key].categories
-        )
+        store = self._state.stores[at]
+        known = self._accounts(holder, site, store.book)
+        mass_mg = assumed_mg = 0
+        for key, amount in store.contents.items():
+            if amount > 0 and key in known and category in known[key].categories:
+                mass_mg += amount if key.endswith("|mass") else 0
+                assumed_mg += assumed_mass_mg(amount, known[key].density_g_per_l) if key.endswith("|volume") else 0
+        return mass_mg + assumed_mg, assumed_mg
 
     def stores_at(self, holder: str, site: str) -> list[str]:
         """Names of all stores that are known of a site."""
@@ -156,7 +166,7 @@ class Books:
         self._post(at, book, _happened_ms(before), net, touched)
 
     def _note_lines(self, entry: Input, book: Book, goods: Sequence[Goods]) -> None:
-        """Make the accounts of these lines; keep their categories and the resolution they were measured with."""
+        """Make the accounts of these lines; keep their categories, density and the resolution they were measured with."""
         resolution = entry.body.get("measurement", {}).get("resolution")
         for line, listing in goods:
             key = balance_key(line)
@@ -166,8 +176,9 @@ class Books:
             found = listing.categories
             if not found.issubset(account.categories):
                 account.categories = sorted(found.union(account.categories))
-            if account.listing != listing.listing:
+            if account.listing != listing.listing or account.density_g_per_l < listing.density_g_per_l:
                 account.listing = listing.listing
+                account.density_g_per_l = max(account.density_g_per_l, listing.density_g_per_l)
                 self._relisted.add(f"{entry.holder}/{entry.site}")
             if resolution is not None:
                 account.resolution, _ = base_amount(resolution["value"], resolution["unit"])
@@ -348,6 +359,11 @@ class Books:
         """The store (holder/site/store), of which a row is told: what stands in it is looked at again (`take_changed`)."""
         self._changed_stores[at] = None
         return self._state.stores[at]
+
+
+def _taken_for(account: Account) -> tuple[str, int]:
+    """The listing, and the density to assume in g/L (0: none is known)."""
+    return account.listing, account.density_g_per_l
 
 
 def _happened_ms(entry: Input) -> UnixMs:

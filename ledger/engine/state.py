@@ -40,7 +40,7 @@ from ledger.engine.topics.stocktaking import StocktakingState
 from ledger.engine.topics.storage import StorageState
 from ledger.engine.topics.transfers import TransfersState
 
-STATE_VERSION = 7
+STATE_VERSION = 8
 
 Move = tuple[int, int, int, int, int, str]
 """(event_ms, 0 for in and 1 for out, index, amount, pieces, store); sorts ins before outs of the same instant."""
@@ -89,6 +89,8 @@ class Account(msgspec.Struct, array_like=True):
     categories: list[str] = []
     listing: str = ""
     """The catalogue's row of the newest line."""
+    density_g_per_l: int = 0
+    """To be assumed of a volume: the densest that a line of it was taken for; 0 where of none one is known."""
 
 
 class Book(msgspec.Struct, array_like=True):
@@ -112,7 +114,7 @@ class Store(msgspec.Struct, array_like=True):
     capacity: int | None = None
     dimension: str = "mass"
     stock: dict[str, int] = {}
-    """By dimension; mass and volume are never added."""
+    """By dimension, as it was measured: mass and volume are never added here."""
     contents: dict[str, int] = {}
     """By balance key; without the keys of which nothing is there."""
 

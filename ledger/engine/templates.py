@@ -175,6 +175,21 @@ def _own(text: str) -> Callable[[Any, Mapping[str, Any]], str]:
     return lambda value, row: text.format(_about(value, row), row["n"]) if row["n"] > 1 else ""
 
 
+def _assumed(text: str) -> Callable[[Any, Mapping[str, Any]], str]:
+    """Of how many goods the mass rests on an assumed density, and what of S that is; nothing where all was weighed."""
+    return lambda value, row: text.format(value, _ratio(row["assumed_ppm"], row)) if value else ""
+
+
+def _counted(text: str) -> Callable[[Any, Mapping[str, Any]], str]:
+    """A text with a number in it, or nothing where that is 0."""
+    return lambda value, _: text.format(value) if value else ""
+
+
+def _dense(before: str, after: str) -> Callable[[Any, Mapping[str, Any]], str]:
+    """How much of a mass is a volume by an assumed density; nothing where all was weighed."""
+    return lambda value, _: f"{before}{format_mass(value)}{after}" if value else ""
+
+
 FORMATS: dict[str, Callable[[Any, Mapping[str, Any]], str]] = {
     "": lambda value, _: str(value),
     "int": lambda value, _: f"{value:,}",
@@ -186,6 +201,16 @@ FORMATS: dict[str, Callable[[Any, Mapping[str, Any]], str]] = {
     "last_en": _seller("; last from ", "", " (by the seller's record)"),
     "own_zh": _own("；按本物料流自身 {1} 次平衡，标准差约为 {0}"),
     "own_en": _own("; by its own {1} balances the standard deviation is about {0}"),
+    "assumed_zh": _assumed("；S 中 {1} 由体积按默认密度折算（{0:,} 种物质，密度为工程默认值）"),
+    "assumed_en": _assumed("; {1} of S is volumes by assumed densities (substances: {0:,}; engineering defaults)"),
+    "dense_zh": _dense("（其中 ", " 由体积按工程默认密度折算）"),
+    "dense_en": _dense(" (", " of it volumes by assumed densities, an engineering default)"),
+    "unweighed_zh": _counted("；另有 {:,} 种物质只有体积或件数，未计入"),
+    "unweighed_en": _counted("; not counted for want of a mass, substances: {:,}"),
+    "age_zh": _counted("（未注明有效期，按易形成过氧化物物质自入库起 {:,} 个月的存放期限推定，工程默认值）"),
+    "age_en": _counted(
+        " (no date stated; from the age limit of {:,} months for peroxide formers, an engineering default)"
+    ),
     "kg": lambda value, _: format_mass(value) if value else _NONE["mass"],
     "amount": _amount,
     "about": _about,
@@ -220,6 +245,7 @@ _NEEDS = {
     "seller": ("by_seller",),
     "last": ("by_seller",),
     "own": ("n", "dimension"),
+    "assumed": ("assumed_ppm",),
     "pieces": ("sealed",),
 }
 """Fields of the row that a format, or both languages' formats, looks at beside its own value."""

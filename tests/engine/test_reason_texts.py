@@ -150,8 +150,12 @@ def test_reasons__that_the_rules_own_tests_bring_about__hold_nothing_raw():
         ("permille", 799, "79.9 %"), ("span", 442_800_000, "5 d 3 h"), ("span_zh", 432_060_000, "5 天 1 分钟"), ("span", 0, "0 s"),
         ("span_zh", 30_000, "30 秒"), ("pieces_en", 1, " (1 piece)"), ("pieces_en", -2, " (-2 pieces)"), ("pair_zh", "FL+OX", "易燃液体与氧化剂"),
         ("pair_en", "OP+*", "organic peroxide and anything else"), ("batch_en", "", ""), ("batch_zh", "C-1", "（批号 C-1）"),
+        ("assumed_en", 0, ""), ("assumed_en", 1, "; 0.35 of S is volumes by assumed densities (substances: 1; engineering defaults)"),
+        ("assumed_zh", 2, "；S 中 0.35 由体积按默认密度折算（2 种物质，密度为工程默认值）"), ("unweighed_zh", 0, ""),
+        ("unweighed_en", 3, "; not counted for want of a mass, substances: 3"), ("dense_en", 0, ""), ("dense_zh", 44_520_000, "（其中 44.52 kg 由体积按工程默认密度折算）"),
+        ("age_en", 12, " (no date stated; from the age limit of 12 months for peroxide formers, an engineering default)"), ("age_zh", 0, ""),
         ("goods_en", "", "goods that are not named"), ("unit_zh", "U1", "单元 U1"), ("path", "A>B", "A → B"),
     ],
 )  # fmt: skip
 def test_format__value__is_said_as_people_do(form, value, said):
-    assert FORMATS[form](value, {"dimension": "mass", "sealed": True}) == said
+    assert FORMATS[form](value, {"dimension": "mass", "sealed": True, "assumed_ppm": 350_000}) == said

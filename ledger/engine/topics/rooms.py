@@ -2,6 +2,11 @@
 
 All of it follows from the books, the newest `place` record and the traits of listings: it lies beside the state, never in
 it, and is found again after a restart. A movement changes one store; only that one is looked into again.
+
+GB 18218-2018 adds masses. A volume counts with the mass that its density gives (properties.csv: an engineering default, the
+densest that the balance was taken for), and a tank whose size is stated as a volume with the mass that would fill it: too much
+is said of a hazard rather than nothing, and the row says how much of the sum is assumed. A stated mass is never changed. What is
+of no known density, or counted in pieces, has no mass; the row says of how many goods.
 """
 
 from __future__ import annotations
@@ -12,6 +17,7 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any, NamedTuple, Protocol
 
+from ledger.catalogue.properties import assumed_mass_mg
 from ledger.catalogue.storage import alpha_milli, clash
 from ledger.engine.inputs import base_amount
 from ledger.engine.register import Register, Site
@@ -23,12 +29,15 @@ LEVELS = ((100_000, "1"), (50_000, "2"), (10_000, "3"), (0, "4"))
 MOST_CLASHES = 32_768
 """Goods in the collections whose worst pair is remembered, all collections together."""
 _MASS_KEY = "|mass"
+_VOLUME_KEY = "|volume"
 NO_UNIT = {
     "sum_ppm": 0,
     "risk_milli": 0,
     "hazard_level": "",
     "people_known": True,
     "without_mass": 0,
+    "assumed_mass": 0,
+    "assumed_ppm": 0,
     "first": "",
 }
 NO_CLASH = {"clash": False, "severe": False, "pair": "", "first": "", "second": ""}
@@ -49,7 +58,7 @@ class Trait(Protocol):
 class Contents(Protocol):
     """What is asked of the books (`ledger.engine.books.Books`)."""
 
-    def contents(self, holder: str, site: str, store: str) -> Iterable[tuple[str, str, int]]: ...
+    def contents(self, holder: str, site: str, store: str) -> Iterable[tuple[str, str, int, int]]: ...
     def stores_at(self, holder: str, site: str) -> list[str]: ...
 
 
@@ -60,7 +69,29 @@ class _Weighed:
     code: str
     q_mg: int
     beta_milli: int
-    masses: dict[str, int]
+    masses: dict[str, int] = field(default_factory=dict)
+    """Milligrams; of a volume what is assumed."""
+    densities: dict[str, int] = field(default_factory=dict)
+    """g/L, of the keys that are volumes."""
+    density: int = 0
+    """The greatest known, of a volume that would fill the tank."""
+
+    def take(self, key: str, amount: int) -> None:
+        """There is so much of a balance key now."""
+        density = self.densities.get(key)
+        self.masses[key] = amount if density is None else assumed_mass_mg(amount, density)
+
+    @property
+    def assumed_mg(self) -> int:
+        """How much of all the masses is assumed."""
+        return sum(self.masses[key] for key in self.densities)
+
+
+class _Tank(NamedTuple):
+    """What a tank is designed for, in milligrams or in microlitres; neither of any other store."""
+
+    mass_mg: int = 0
+    volume_ul: int = 0
 
 
 class _Sums(NamedTuple):
@@ -69,6 +100,8 @@ class _Sums(NamedTuple):
     sum_ppm: int
     risk: int
     without_mass: int
+    assumed_mass: int
+    assumed_ppm: int
     share: tuple[int, str] | None
     """The listing with the greatest share of its threshold: (minus ppm, code)."""
 
@@ -83,7 +116,7 @@ class _There:
     weighed: list[_Weighed]
     by_key: dict[str, _Weighed]
     """Those of `weighed` that have a mass, by balance key."""
-    design_mg: int
+    tank: _Tank
     sums: _Sums
 
 
@@ -156,8 +189,8 @@ class Rooms:
                 continue
             for key, amount in amounts.items():
                 if (weighed := there.by_key.get(key)) is not None:
-                    weighed.masses[key] = amount
-            sums = _sums_of(there.weighed, there.design_mg)
+                    weighed.take(key, amount)
+            sums = _sums_of(there.weighed, there.tank)
             if sums != there.sums:
                 there.sums = sums
                 room.sums.pop(place.unit, None)
@@ -225,6 +258,8 @@ class Rooms:
             "filed": False,
             "people_known": room.stated.people_500m is not None,
             "without_mass": sum(of.without_mass for of in sums),
+            "assumed_mass": sum(of.assumed_mass for of in sums),
+            "assumed_ppm": sum(of.assumed_ppm for of in sums),
             "first": min(shares)[1] if shares else "",
         }
 
@@ -248,16 +283,14 @@ class Rooms:
         return there
 
     def _look(self, stated: Site, holder: str, site: str, store: str) -> _There:
-        """Look into a store; volumes and pieces count as there, with no mass; tanks with what they are designed for."""
+        """Look into a store; what has no mass counts as there; tanks with what they are designed for."""
         codes: dict[str, str] = {}
-        masses: dict[str, dict[str, int]] = {}
-        for key, listing, amount in self._books.contents(holder, site, store):
-            if listing not in codes:
-                codes[listing], masses[listing] = key.partition("|")[0], {}
-            if key.endswith(_MASS_KEY):
-                masses[listing][key] = amount
-        tank = stated.stores.get(store)
-        design_mg = _tank_mg(tank.design_max or tank.capacity) if tank is not None and tank.kind == "tank" else 0
+        found: dict[str, list[tuple[str, int, int]]] = {}
+        for key, listing, density, amount in self._books.contents(holder, site, store):
+            codes.setdefault(listing, key.partition("|")[0])
+            found.setdefault(listing, []).append((key, density, amount))
+        named = stated.stores.get(store)
+        tank = _tank(named.design_max or named.capacity if named is not None and named.kind == "tank" else None)
         toxic: list[str] = []
         others: list[str] = []
         weighed: list[_Weighed] = []
@@ -265,7 +298,7 @@ class Rooms:
             trait = self._trait(listing)
             (toxic if trait.toxic else others).append(code)
             if trait.q_mg:
-                weighed.append(_Weighed(code, trait.q_mg, trait.beta_milli, masses[listing]))
+                weighed.append(_weigh(_Weighed(code, trait.q_mg, trait.beta_milli), found[listing]))
         fields = {
             "store": store,
             "toxic": bool(toxic),
@@ -275,7 +308,7 @@ class Rooms:
         }
         pairs = tuple(sorted((code, listing) for listing, code in codes.items()))
         by_key = {key: one for one in weighed for key in one.masses}
-        return _There(pairs, fields, weighed, by_key, design_mg, _sums_of(weighed, design_mg))
+        return _There(pairs, fields, weighed, by_key, tank, _sums_of(weighed, tank))
 
     def _worst(self, there: Pairs) -> dict[str, Any]:
         """The worst pair of goods: a severe one before others, then by the names of the groups, then the first of them.
@@ -316,19 +349,37 @@ def _first_pair(there: Pairs, ones: list[int], others: list[int]) -> tuple[int, 
     return None
 
 
-def _sums_of(all_weighed: Iterable[_Weighed], design_mg: int) -> _Sums:
+def _weigh(weighed: _Weighed, found: Iterable[tuple[str, int, int]]) -> _Weighed:
+    """With what lies there of a listing: (balance key, density to assume, amount)."""
+    for key, density, amount in found:
+        weighed.density = max(weighed.density, density)
+        if key.endswith(_VOLUME_KEY) and density:
+            weighed.densities[key] = density
+        if key.endswith(_MASS_KEY) or key in weighed.densities:
+            weighed.take(key, amount)
+    return weighed
+
+
+def _sums_of(all_weighed: Iterable[_Weighed], tank: _Tank) -> _Sums:
     """By mass, or by what the tank is designed for, where that is more."""
-    sum_ppm = risk = without_mass = 0
+    sum_ppm = risk = without_mass = assumed_mass = assumed_ppm = 0
     share: tuple[int, str] | None = None
     for weighed in all_weighed:
-        mass_mg = sum(weighed.masses.values())
-        if not mass_mg and not design_mg:
-            without_mass += 1  # without a stated density a volume has no mass
-        ppm = max(mass_mg, design_mg) * PPM // weighed.q_mg
+        mass_mg, assumed_mg = sum(weighed.masses.values()), weighed.assumed_mg if weighed.densities else 0
+        if tank.mass_mg >= mass_mg:
+            mass_mg, assumed_mg = tank.mass_mg, 0
+        elif tank.volume_ul and (filled_mg := assumed_mass_mg(tank.volume_ul, weighed.density)) > mass_mg:
+            mass_mg = assumed_mg = filled_mg
+        if not mass_mg:
+            without_mass += 1
+        ppm = mass_mg * PPM // weighed.q_mg
         sum_ppm += ppm
         risk += ppm * weighed.beta_milli
+        if assumed_mg:
+            assumed_mass += 1
+            assumed_ppm += assumed_mg * PPM // weighed.q_mg
         share = (-ppm, weighed.code) if share is None else min(share, (-ppm, weighed.code))
-    return _Sums(sum_ppm, risk, without_mass, share)
+    return _Sums(sum_ppm, risk, without_mass, assumed_mass, assumed_ppm, share)
 
 
 def _compartment(site: Site, store: str) -> str:
@@ -343,8 +394,11 @@ def _unit(site: Site, store: str) -> str:
     return stated.unit if stated is not None and stated.unit else "*"
 
 
-def _tank_mg(quantity: dict[str, str] | None) -> int:
+def _tank(quantity: dict[str, str] | None) -> _Tank:
     if quantity is None:
-        return 0
+        return _NO_TANK
     amount, dimension = base_amount(quantity["value"], quantity["unit"])
-    return amount if dimension == "mass" else 0
+    return _Tank(mass_mg=amount) if dimension == "mass" else _Tank(volume_ul=amount if dimension == "volume" else 0)
+
+
+_NO_TANK = _Tank()

@@ -47,7 +47,7 @@ class Stock(Topic):
         ),
         # One store's stock against its capacity: what a licence permits there, else what the `place` record states. Beside it
         # what is stated, for when a licence that is only declared counts no longer; and how much of a laboratory's stock is
-        # explosive precursors (mg).
+        # explosive precursors (mg), and how much of that is a volume by a density to assume.
         Subject(
             "store",
             level=True,
@@ -65,6 +65,7 @@ class Stock(Topic):
                 "declared_ms": "int",
                 "laboratory": "bool",
                 "precursors": "int",
+                "assumed_mg": "int",
             },
         ),
         # One balance key at the cut-off of a complete stock-take.
@@ -196,8 +197,9 @@ class Stock(Topic):
         holder, site, name = at.split("/")
         stated = self._register.site(holder, site).stores.get(name)
         if stated is None or stated.kind not in LABORATORIES:
-            return {"laboratory": False, "precursors": 0}
-        return {"laboratory": True, "precursors": self._books.mass_in(at, "explosive_precursor")}
+            return {"laboratory": False, "precursors": 0, "assumed_mg": 0}
+        precursors, assumed_mg = self._books.mass_in(at, "explosive_precursor")
+        return {"laboratory": True, "precursors": precursors, "assumed_mg": assumed_mg}
 
 
 def _goods(key: str, account: Account) -> dict[str, Any]:

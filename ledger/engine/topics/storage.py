@@ -85,6 +85,8 @@ class Storage(Topic):
                 "filed": "bool",
                 "people_known": "bool",
                 "without_mass": "int",
+                "assumed_mass": "int",
+                "assumed_ppm": "int",
                 "first": "str",
             },
         ),
