@@ -202,7 +202,7 @@ def test_replay__interrupted__exit_3_and_goes_on_where_it_was(here, tmp_path, mo
     whole = json.loads(typed("rules", "replay", "--json"))
     with monkeypatch.context() as during:
         during.setattr("ledger.follow.BATCH", 2)
-        during.setattr("ledger.cli.rules.replay.interruptible", lambda: nullcontext(lambda: True))
+        during.setattr("ledger.cli.rules.common.interruptible", lambda: nullcontext(lambda: True))
         assert "interrupted at entry 2; go on with --resume" in typed("rules", "replay", "--work", work, status=3)
     assert json.loads(typed("rules", "replay", "--json", "--resume", "--work", work)) == whole
     assert not Path(work).exists()

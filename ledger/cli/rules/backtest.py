@@ -10,19 +10,15 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from ledger.adapters.files import write_whole
 from ledger.catalogue import Catalogue
 from ledger.cli.compose import Installation, open_installation, state_option
 from ledger.cli.rules.common import (
-    EXIT_INTERRUPTED,
-    Progress,
-    folding,
-    interruptible,
     json_option,
     lang_option,
     print_json,
     read_files,
     read_work,
+    run_or_keep,
 )
 from ledger.core.verification.verdict import EXIT_FAILED, EXIT_OK
 from ledger.errors import RuleError
@@ -104,16 +100,7 @@ def backtest_command(
         if start >= end:
             raise RuleError("nothing was received in this stretch")
         test = BackTest(log, rules, name, catalogue, start=start, end=end)
-    bar = Progress(f"backtest {name}", test.end)
-    with interruptible() as stop, folding():
-        reached = test.run(bar, stop)
-    bar.close()
-    if not reached:
-        write_whole(file, test.save())
-        click.echo(f"interrupted at entry {test.next_index:,}; go on with --resume (kept in {file})", err=True)
-        context.exit(EXIT_INTERRUPTED)
-    if resume:
-        file.unlink(missing_ok=True)
+    run_or_keep(context, f"backtest {name}", test, file, resumed=resume)
     expected = Expectations(at_least, at_most, must_find, must_not_find)
     done = summary(test, here.stores.engine, expected, here.zone(), received_span(log, test.start, test.end))
     here.stores.close()

@@ -10,10 +10,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import click
 
+from ledger.adapters.files import write_whole
 from ledger.errors import ConfigError
 
 EXIT_INTERRUPTED = 3
@@ -120,6 +121,37 @@ def interruptible() -> Iterator[Callable[[], bool]]:
         yield lambda: bool(pressed)
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+class Folding(Protocol):
+    """What folds a stretch of the log and can stop in between: a back-test, a replay."""
+
+    @property
+    def end(self) -> int: ...
+
+    @property
+    def next_index(self) -> int: ...
+
+    def run(self, progress: Callable[[int], None], stop: Callable[[], bool]) -> bool: ...
+
+    def save(self) -> bytes: ...
+
+
+def run_or_keep(context: click.Context, what: str, one: Folding, work: Path, *, resumed: bool) -> None:
+    """Fold to the end. After Ctrl-C what was done is kept in the work file, and the command ends (EXIT_INTERRUPTED).
+
+    `resumed`: it went on from the work file, which is no longer needed at the end.
+    """
+    bar = Progress(what, one.end)
+    with interruptible() as stop, folding():
+        reached = one.run(bar, stop)
+    bar.close()
+    if not reached:
+        write_whole(work, one.save())
+        click.echo(f"interrupted at entry {one.next_index:,}; go on with --resume (kept in {work})", err=True)
+        context.exit(EXIT_INTERRUPTED)
+    if resumed:
+        work.unlink(missing_ok=True)
 
 
 def read_work(file: Path, what: str) -> bytes:

@@ -8,17 +8,14 @@ from pathlib import Path
 
 import click
 
-from ledger.adapters.files import write_whole
 from ledger.catalogue import Catalogue
 from ledger.cli.compose import open_installation, state_option
 from ledger.cli.rules.common import (
-    EXIT_INTERRUPTED,
     Progress,
-    folding,
-    interruptible,
     json_option,
     print_json,
     read_work,
+    run_or_keep,
 )
 from ledger.core.verification.verdict import EXIT_FAILED, EXIT_OK
 from ledger.follow import Sets
@@ -73,16 +70,7 @@ def replay_command(
         one = resumed(read_work(work, "replay"), log, store, sets, catalogue, filling=filling)
     else:
         one = Replay(log, store, sets, catalogue, to=to, filling=filling)
-    bar = Progress("replay", one.end)
-    with interruptible() as stop, folding():
-        reached = one.run(bar, stop)
-    bar.close()
-    if not reached:
-        write_whole(work, one.save())
-        click.echo(f"interrupted at entry {one.next_index:,}; go on with --resume (kept in {work})", err=True)
-        context.exit(EXIT_INTERRUPTED)
-    if resume:
-        work.unlink(missing_ok=True)
+    run_or_keep(context, "replay", one, work, resumed=resume)
     done = one.result()
     here.stores.close()
     if as_json:
