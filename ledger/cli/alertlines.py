@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
@@ -184,11 +183,6 @@ def shown(alert: Alert, life: LifeRow) -> dict[str, Any]:
         "opened_ms": alert.opened_ms,
         "life": asdict(life),
     }
-
-
-def print_json(document: dict[str, Any]) -> None:
-    """One JSON object on one line."""
-    click.echo(json.dumps(document, ensure_ascii=False))
 
 
 def _way(status: str, life: LifeRow) -> str:

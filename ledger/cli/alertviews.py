@@ -13,18 +13,16 @@ from ledger.cli.alertlines import (
     find_alert,
     names_in,
     order_lines,
-    print_json,
     queue_lines,
     shown,
 )
+from ledger.cli.common import json_option, print_json
 from ledger.cli.compose import open_installation, state_option, wall_clock_ms
 from ledger.cli.rules.common import lang_option
 from ledger.core.life import SEVERITIES, STATUSES, possible
 from ledger.errors import NotFoundError
 from ledger.handling import standing_of
 from ledger.ports import QueueFilter
-
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")
 
 
 @click.command("list")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
@@ -17,7 +16,7 @@ import click
 from ledger.adapters.chain.accounts import read_transaction
 from ledger.adapters.store.portal_store import ACCESS_START
 from ledger.audit import Audited, Report, audit
-from ledger.cli.common import depth_option, json_option, open_chain, rpc_option, timeout_option
+from ledger.cli.common import depth_option, json_option, open_chain, print_json, rpc_option, timeout_option
 from ledger.cli.compose import LOOKUP_KEY, Installation, open_installation, state_option
 from ledger.cli.refold import refolding
 from ledger.core.verification.outcome import MAX_PRINTED_FINDINGS
@@ -167,7 +166,7 @@ def _finish(context: click.Context, here: Installation, report: Report, *, as_js
             "unreachable": report.unreachable or None,
             "trustFile": here.trust.digest.hex(),
         }
-        click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+        print_json(document)
         context.exit(code)
     wrong = {finding.place for finding in report.findings}
     for table, rows in sorted(report.seen.items()):

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
+from ledger.cli.common import json_option, print_json
 from ledger.cli.compose import open_installation, state_option, wall_clock_ms
 from ledger.cli.moments import local
-from ledger.cli.rules.common import json_option, print_json
 from ledger.core.times import format_utc
 from ledger.core.verification.verdict import EXIT_FAILED, EXIT_OK
 

@@ -1,9 +1,10 @@
-"""Options and openings that the verify commands share. Imports no more than `verify bundle` needs."""
+"""What commands share: options, openings, files and JSON. Imports no more than `verify bundle` needs."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -44,6 +45,11 @@ timeout_option = click.option(
     help="How long an endpoint or a mirror has for one whole answer; raise it on a slow line.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")
+
+
+def print_json(document: Any) -> None:
+    """One JSON object, for people and machines."""
+    click.echo(json.dumps(document, ensure_ascii=False, indent=2))
 
 
 def read_at_most(file: Path, most: int) -> bytes:

@@ -5,7 +5,6 @@ Imports only core, so that a verification starts in under 0.3 s on a machine tha
 
 from __future__ import annotations
 
-import json
 import time
 from importlib import import_module
 from pathlib import Path
@@ -17,6 +16,7 @@ from ledger.cli.common import (
     depth_option,
     json_option,
     open_chain,
+    print_json,
     read_at_most,
     read_trust,
     rpc_option,
@@ -130,7 +130,7 @@ def bundle_command(
         now=UnixMs(time.time_ns() // 1_000_000),
     )
     if as_json:
-        click.echo(json.dumps(verdict.to_json(), ensure_ascii=False, indent=2))
+        print_json(verdict.to_json())
     else:
         for line in verdict.lines():
             click.echo(line)

@@ -20,6 +20,7 @@ from ledger.cli.common import (
     exit_unreachable,
     json_option,
     open_chain,
+    print_json,
     read_token,
     read_trust,
     rpc_option,
@@ -164,7 +165,7 @@ def finish(context: click.Context, outcome: Outcome, as_json: bool) -> None:
         except OSError as error:
             lines.insert(-1, f"the evidence could not be written ({error}): run this in a folder that can be written")
     if as_json:
-        click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+        print_json(document)
     else:
         for line in lines:
             click.echo(line)

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from ledger.cli import alerts as commands
-from ledger.cli import alertviews
+from ledger.cli import alertsigning, alertviews
 from ledger.cli.main import cli
 from ledger.errors import LedgerError
 from ledger.handling import Handler
@@ -24,10 +24,11 @@ from tests.supervised import PASSWORD, Supervised
 def desk(tmp_path, monkeypatch):
     made = Supervised(tmp_path, books=2)
     here = SimpleNamespace(stores=made.log.stores, appender=made.desk, zone=lambda: ZoneInfo("Asia/Shanghai"))
-    for module in (commands, alertviews):
+    for module in (commands, alertsigning, alertviews):
         monkeypatch.setattr(module, "open_installation", lambda _state: here)
+    for module in (alertsigning, alertviews):
         monkeypatch.setattr(module, "wall_clock_ms", lambda: UnixMs(made.log.clock()))
-    monkeypatch.setattr(commands, "Handler", functools.partial(Handler, sleep=lambda _: made.fold()))
+    monkeypatch.setattr(alertsigning, "Handler", functools.partial(Handler, sleep=lambda _: made.fold()))
     made.password_file = tmp_path / "password"
     made.password_file.write_text(PASSWORD + "\n")
     yield made

@@ -11,15 +11,9 @@ from zoneinfo import ZoneInfo
 import click
 
 from ledger.catalogue import Catalogue
+from ledger.cli.common import json_option, print_json
 from ledger.cli.compose import Installation, open_installation, state_option
-from ledger.cli.rules.common import (
-    json_option,
-    lang_option,
-    print_json,
-    read_files,
-    read_work,
-    run_or_keep,
-)
+from ledger.cli.rules.common import lang_option, read_files, read_work, run_or_keep
 from ledger.core.verification.verdict import EXIT_FAILED, EXIT_OK
 from ledger.errors import RuleError
 from ledger.model import UnixMs

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import gc
-import json
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import click
 
@@ -18,7 +17,6 @@ from ledger.adapters.files import write_whole
 from ledger.errors import ConfigError
 
 EXIT_INTERRUPTED = 3
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")
 lang_option = click.option(
     "--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Language of titles and reasons."
 )
@@ -66,11 +64,6 @@ def read_files(paths: Iterable[Path]) -> dict[str, str]:
 def counted(count: int, what: str) -> str:
     """A number of things, as 1 file, 2 files, no files."""
     return f"{count or 'no'} {what}{'' if count == 1 else 's'}"
-
-
-def print_json(document: dict[str, Any]) -> None:
-    """One JSON object."""
-    click.echo(json.dumps(document, ensure_ascii=False, indent=2))
 
 
 class Progress:

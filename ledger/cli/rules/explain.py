@@ -12,9 +12,10 @@ from typing import Any
 import click
 
 from ledger.catalogue import Catalogue
+from ledger.cli.common import json_option, print_json
 from ledger.cli.compose import open_installation, state_option
 from ledger.cli.moments import local, span, told
-from ledger.cli.rules.common import Progress, json_option, lang_option, print_json, read_files
+from ledger.cli.rules.common import Progress, lang_option, read_files
 from ledger.core.quantity import format_mass, format_volume
 from ledger.errors import NotFoundError
 from ledger.follow import Sets

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import click
 
+from ledger.cli.common import json_option, print_json
 from ledger.cli.compose import open_installation, state_option, wall_clock_ms
 from ledger.cli.moments import local
 from ledger.cli.processes import engine_said
-from ledger.cli.rules.common import json_option, lang_option, print_json
+from ledger.cli.rules.common import lang_option
 from ledger.core.verification.verdict import EXIT_FAILED, EXIT_OK
 from ledger.follow import Sets
 from ledger.rulebench.explain import set_at

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from ledger.cli.rules.common import counted, files_argument, json_option, print_json, read_files
+from ledger.cli.common import json_option, print_json
+from ledger.cli.rules.common import counted, files_argument, read_files
 from ledger.core.verification.verdict import EXIT_FAILED, EXIT_OK
 from ledger.rulebench.drafts import lint
 from ledger.rulesets import shipped_sources

@@ -8,8 +8,9 @@ import click
 
 from ledger.adapters.files import write_whole
 from ledger.catalogue import Catalogue
+from ledger.cli.common import json_option, print_json
 from ledger.cli.compose import open_installation, state_option
-from ledger.cli.rules.common import Progress, folding, json_option, print_json, read_files
+from ledger.cli.rules.common import Progress, folding, read_files
 from ledger.core.verification.verdict import EXIT_FAILED, EXIT_OK
 from ledger.errors import RuleError
 from ledger.model import UnixMs

@@ -9,14 +9,9 @@ from pathlib import Path
 import click
 
 from ledger.catalogue import Catalogue
+from ledger.cli.common import json_option, print_json
 from ledger.cli.compose import open_installation, state_option
-from ledger.cli.rules.common import (
-    Progress,
-    json_option,
-    print_json,
-    read_work,
-    run_or_keep,
-)
+from ledger.cli.rules.common import Progress, read_work, run_or_keep
 from ledger.core.verification.verdict import EXIT_FAILED, EXIT_OK
 from ledger.follow import Sets
 from ledger.rulebench.replay import Replay, Replayed, resumed

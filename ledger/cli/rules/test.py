@@ -9,7 +9,8 @@ import click
 
 from ledger.adapters.files import write_whole
 from ledger.catalogue import Catalogue
-from ledger.cli.rules.common import counted, files_argument, json_option, lang_option, print_json, read_files
+from ledger.cli.common import json_option, print_json
+from ledger.cli.rules.common import counted, files_argument, lang_option, read_files
 from ledger.core.verification.verdict import EXIT_FAILED, EXIT_OK
 from ledger.errors import RuleError
 from ledger.rulebench.drafts import load_all, rules_in
