@@ -25,7 +25,7 @@ Beside the way of an entry:
   `features`, `restraints`, `templates` (the words of reasons) and `expressions` (CEL and its guards; `transpile` is the same in
   Python, `conditiontree` the same for explanations); `rulelint` says all that is wrong, `ruletests` and `rulescript` run the
   tests that a file carries
-- arithmetic without subject or rule: `statistics` (each formula with its source), `accounts`, `streams`, `traces`, `days`
+- arithmetic without subject or rule: `statistics` (each formula with its source), `accounts`, `streams`, `traces`, `days`, `ages`
 - `state` is all that is remembered, one value; `ranges` keeps it within 64 bits; `contained` says which errors end the process
 - `versions`: what happens where a rule set takes effect. A program whose engine differs folds on from the state that it finds,
   unless STATE_VERSION differs too: then from entry 0, at its first start, and the alerts that were said stand

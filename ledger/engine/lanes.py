@@ -22,6 +22,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from ledger.engine.ages import Ages
 from ledger.engine.days import DAY_MS, day_of, day_start_ms, month_of, month_start_ms
 from ledger.engine.features import HISTORY, Feature
 from ledger.engine.statistics import daily_quantile, quantity_z_milli
@@ -129,6 +130,7 @@ class Lane:
         self._at = {name: at for at, name in enumerate(columns)}
         self._keep_ms = keep_ms
         self._indexes: dict[str, _Index] = {}
+        self._ages = Ages((key, known.times[0]) for key, known in series.items() if known.times)
 
     # --- rows --------------------------------------------------------------------------------------------------------
 
@@ -150,6 +152,8 @@ class Lane:
             series.ids.insert(at, entry)
             for column, name in zip(series.columns, self._columns, strict=True):
                 column.insert(at, row[name])
+        if at == 0:
+            self._ages.note(key, time)
         if self._indexes and (index := self._indexes.get(key)) is not None:
             index.add(at, time, [row[name] for name in self._columns])
 
@@ -167,7 +171,7 @@ class Lane:
             if index is not None:
                 index.remove(at, series.times[at], row)
             del series.times[at], series.ids[at]
-        if not series.ids and series.first_ms < 0:
+        if not series.ids and (series.first_ms < 0 or not self._remembers_first):
             del self._series[key]
             self._indexes.pop(key, None)
         return earliest
@@ -178,19 +182,20 @@ class Lane:
 
     def prune(self, oldest_ms: int) -> None:
         """Forget the rows that no window ending at or after `oldest_ms` can reach."""
-        oldest, empty = oldest_ms - self._keep_ms, []
-        for key, series in self._series.items():
-            times = series.times
-            if times and times[0] <= oldest:
-                if series.first_ms < 0 or times[0] < series.first_ms:
-                    series.first_ms = times[0]
-                _keep(series, range(bisect_right(times, oldest), len(times)))
-                self._indexes.pop(key, None)
-            if not series.times:
-                empty.append(key)
-        if not self._remembers_first:
-            for key in empty:
+        oldest = oldest_ms - self._keep_ms
+        for key in self._ages.take(oldest):
+            series = self._series.get(key)
+            if series is None:
+                continue
+            if not self._remembers_first and (not series.times or series.times[-1] <= oldest):
                 del self._series[key]
+                self._indexes.pop(key, None)
+                continue
+            if series.times and series.times[0] <= oldest:
+                _forget(series, bisect_right(series.times, oldest))
+                self._indexes.pop(key, None)
+            if series.times:
+                self._ages.note(key, series.times[0])
 
     # --- features ----------------------------------------------------------------------------------------------------
 
@@ -385,8 +390,10 @@ class Lane:
     }
 
 
-def _keep(series: Series, positions: Iterable[int]) -> None:
-    kept = list(positions)
-    series.times = [series.times[at] for at in kept]
-    series.ids = [series.ids[at] for at in kept]
-    series.columns = [[column[at] for at in kept] for column in series.columns]
+def _forget(series: Series, number: int) -> None:
+    """Forget the first rows."""
+    if series.first_ms < 0 or series.times[0] < series.first_ms:
+        series.first_ms = series.times[0]
+    del series.times[:number], series.ids[:number]
+    for column in series.columns:
+        del column[:number]

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any, NamedTuple
 
+from ledger.engine.ages import Ages
 from ledger.engine.expressions import Bindings, Condition
 from ledger.engine.features import READY, WINDOW_END, Feature, feature_names
 from ledger.engine.inputs import plausible_ms
@@ -128,6 +129,7 @@ class Watch:
         self._plans, self._lanes = _lanes(state, rules, self.content)
         name = _digest(self.content, *self._fields)
         self._seen: dict[str, list[Seen]] = {} if self.level else state.seen.setdefault(name, {})
+        self._ages = Ages((group, seen[0][0]) for group, seen in self._seen.items())
         self._groups: dict[int, tuple[str, ...]] | None = None
         """Entry → groups that may hold rows of it, made when the first correction asks; and how many when it was made."""
         self._indexed = 0
@@ -165,9 +167,12 @@ class Watch:
         seen = self._seen.get(group)
         if seen is None:
             self._seen[group] = [new]
+            self._ages.note(group, time)
         elif time >= seen[-1][0]:
             seen.append(new)
         else:
+            if time < seen[0][0]:
+                self._ages.note(group, time)
             insort_right(seen, new, key=_time)
 
     def withdraw(self, entry: int) -> Iterator[tuple[str, int]]:
@@ -215,12 +220,14 @@ class Watch:
         oldest = now_ms if self._received else now_ms - HORIZON_MS  # nothing is received late
         for _, _, lane in self._lanes:
             lane.prune(oldest)
-        for group in [group for group, seen in self._seen.items() if seen[0][0] <= oldest]:
-            kept = self._seen[group][bisect_right(self._seen[group], oldest, key=_time) :]
+        for group in self._ages.take(oldest):
+            seen = self._seen.get(group, [])
+            kept = seen[bisect_right(seen, oldest, key=_time) :]
             if kept:
                 self._seen[group] = kept
+                self._ages.note(group, kept[0][0])
             else:
-                del self._seen[group]
+                self._seen.pop(group, None)
         # What was forgotten may go on standing there. Made anew after every day, it cost the first correction of each day
         # a walk through all rows: a day's work that grew with the windows.
         if self._groups is not None and len(self._groups) > 2 * self._indexed + INDEX_SLACK:

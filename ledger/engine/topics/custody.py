@@ -93,8 +93,11 @@ class Custody(Topic):
         """Forget what lies behind every window, and a while longer for what comes late."""
         traces.prune(self._state.pairs, now_ms - HABIT_MS - traces.LATE_FOR_MS)
         oldest = now_ms // MINUTE_MS - KEPT_MINUTES
-        kept = {at: {m: n for m, n in uses.items() if m >= oldest} for at, uses in self._state.uses.items()}
-        self._state.uses = {at: uses for at, uses in kept.items() if uses}
+        for at, uses in list(self._state.uses.items()):
+            for minute in [minute for minute in uses if minute < oldest]:
+                del uses[minute]
+            if not uses:
+                del self._state.uses[at]
 
     def _custody(self, entry: Input, goods: Sequence[Goods]) -> Iterator[Row]:
         body = entry.body

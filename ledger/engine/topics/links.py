@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from ledger.engine.ages import Ages
 from ledger.engine.goods import Goods
 from ledger.engine.inputs import Input, plausible_ms
 from ledger.engine.lanes import HORIZON_MS
@@ -86,6 +87,7 @@ class Links(Topic):
     def __init__(self, state: LinksState, register: Register) -> None:
         self._state = state
         self._register = register
+        self._ages = Ages((index, anchor.at_ms) for index, anchor in state.anchors.items())
         self.gone: list[tuple[str, int]] = []
 
     def apply(self, entry: Input, goods: Sequence[Goods]) -> Iterator[Row]:
@@ -139,9 +141,14 @@ class Links(Topic):
         state, oldest = self._state, now_ms - SCENES_MS - HORIZON_MS
         _forget(state.buyers, now_ms - HORIZON_MS)
         _forget(state.chemicals, oldest)
-        _forget(state.of_person, oldest)
-        kept = {index for anchors in state.of_person.values() for _, index in anchors}
-        state.anchors = {index: anchor for index, anchor in state.anchors.items() if index in kept}
+        for index in self._ages.take(oldest):
+            anchor = state.anchors.get(index)
+            if anchor is not None and anchor.at_ms >= oldest:
+                self._ages.note(index, anchor.at_ms)
+            elif anchor is not None:
+                del state.anchors[index]
+                for person in anchor.persons:
+                    _drop(state.of_person, person, index)
 
     # --- scenes ------------------------------------------------------------------------------------------------------
 
@@ -164,6 +171,7 @@ class Links(Topic):
         if others:
             scene = "vehicle" if entry.kind == "rental" else "knife"
             place = (entry.record_id, entry.holder, entry.site, entry.book)
+            self._ages.note(index, at_ms)
             self._state.anchors[index] = Anchor(at_ms, index, *place, entry.event_ms, entry.received_ms, scene, others)
 
     def _take_out(self, before: Input, goods: Sequence[Goods]) -> dict[str, str]:

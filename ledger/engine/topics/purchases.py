@@ -179,10 +179,12 @@ class Purchases(Topic):
         """Forget the ends that the other can no longer meet."""
         self._habits.prune(now_ms)
         oldest = now_ms - KEPT_MS
-        for at, sales in list(self._state.sales.items()):
-            keep(self._state.sales, at, [sale for sale in sales if sale.received_ms > oldest])
-        for at, arrivals in list(self._state.arrivals.items()):
-            keep(self._state.arrivals, at, [arrival for arrival in arrivals if arrival.received_ms > oldest])
+        sales, arrivals = self._state.sales, self._state.arrivals
+        # In the order of receipt: of most keys nothing is old.
+        for at in [at for at, sent in sales.items() if sent[0].received_ms <= oldest]:
+            keep(sales, at, [sale for sale in sales[at] if sale.received_ms > oldest])
+        for at in [at for at, came in arrivals.items() if came[0].received_ms <= oldest]:
+            keep(arrivals, at, [arrival for arrival in arrivals[at] if arrival.received_ms > oldest])
 
 
 def _other(entry: Input) -> str:

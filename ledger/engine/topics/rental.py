@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from ledger.engine.ages import Ages
 from ledger.engine.goods import Goods
 from ledger.engine.inputs import Input, plausible_ms, unix_ms
 from ledger.engine.people import NO_MATCH_STATED, Who, check_of, is_expired, who
@@ -50,6 +51,11 @@ class Contract(msgspec.Struct, array_like=True):
     def returned_ms(self) -> int:
         """The first return; 0 while it is out."""
         return min(self.returns)[0] if self.returns else 0
+
+    @property
+    def over_ms(self) -> int:
+        """Since when it is over, or counts as such: one that never ends, a year after it was due."""
+        return self.returned_ms or (self.due_ms + NEVER_BACK_MS - KEPT_FOR_MS if self.dues else 0)
 
 
 class RentalState(msgspec.Struct):
@@ -98,6 +104,7 @@ class Rental(Topic):
 
     def __init__(self, state: RentalState) -> None:
         self._state = state
+        self._ages = Ages((at, contract.over_ms) for at, contract in state.contracts.items())
         self.gone: list[tuple[str, int]] = []
 
     def apply(self, entry: Input, goods: Sequence[Goods]) -> Iterator[Row]:
@@ -111,6 +118,7 @@ class Rental(Topic):
             contract.returns.append((at_ms, entry.record_id))
         else:
             contract.dues.append((at_ms, entry.record_id, unix_ms(body["due_at"])))
+        self._ages.note(at, contract.over_ms)
         if body["action"] == "out":
             if contract.told != (0, 0):  # let again under the same name: what was told of the first letting is no more
                 self.gone.append(("renting", contract.index))
@@ -133,6 +141,7 @@ class Rental(Topic):
         gone = list(_row(entry, body["contract"], contract))
         contract.dues = [due for due in contract.dues if due[1] != before.record_id]
         contract.returns = [back for back in contract.returns if back[1] != before.record_id]
+        self._ages.note(at, contract.over_ms)
         renter = contract.renter
         if contract.record_id == before.record_id:
             self._forget_renter(at, contract)
@@ -149,14 +158,13 @@ class Rental(Topic):
 
     def prune(self, now_ms: int) -> None:
         """Forget contracts that ended long ago."""
-        state = self._state
-        gone = []
-        for at, contract in state.contracts.items():
-            last = contract.returned_ms or (contract.due_ms + NEVER_BACK_MS - KEPT_FOR_MS if contract.dues else 0)
-            if last < now_ms - KEPT_FOR_MS:
-                gone.append(at)
-        for at in gone:
-            self._forget_renter(at, state.contracts.pop(at))
+        contracts, oldest = self._state.contracts, now_ms - KEPT_FOR_MS
+        for at in self._ages.take(oldest):
+            contract = contracts.get(at)
+            if contract is not None and contract.over_ms >= oldest:
+                self._ages.note(at, contract.over_ms)
+            elif contract is not None:
+                self._forget_renter(at, contracts.pop(at))
 
     def _letting(self, entry: Input, at: str, contract: Contract) -> dict[str, Any]:
         body = entry.body
