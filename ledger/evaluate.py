@@ -23,11 +23,12 @@ from ledger.engine.register import load_calendar
 from ledger.engine.rules import RuleSet
 from ledger.engine.state import FoldState, decode_state, encode_state
 from ledger.engine.tablerows import batch_of
+from ledger.enginehealth import CLOCK, OUTBOX, PROMOTION, EngineHealth
 from ledger.errors import LedgerError, OverloadedError, StoreError
 from ledger.faults import fault
 from ledger.follow import Follower, Meter, Platform, Sets
 from ledger.model import Appended, AuthenticRecord, LeafIndex, UnixMs
-from ledger.ports import Appender, EngineBatch, EngineStore, LogReader, OutboxRow, RuleHealth
+from ledger.ports import Appender, EngineStore, LogReader, OutboxRow
 from ledger.promotion import objections
 from ledger.rulesets import KEPT, announced, as_kept, engines, present_engine, shipped_rules
 
@@ -47,14 +48,6 @@ SNAPSHOT_ENTRIES = 10_000
 SNAPSHOT_SECONDS = 60.0
 OUTBOX_BATCH = 100
 TICK_RETRY_SECONDS = 1.0
-BESIDE = ("OUTBOX", "CLOCK", "LAG", "COST", "PROMOTION")
-"""Names under which what is not of the fold stands beside the rules' health: its digest and the audit leave them out."""
-PACE_SECONDS = 1.0
-LAG_ENTRIES = 1000
-LAG_SECONDS = 60.0
-SLOW_US = 1000.0
-SLOW_EVALUATIONS = 50
-"""Health LAG and COST: so far behind for so long; a rule whose evaluation takes so long on the mean of so many."""
 PREPARE_BATCH = 500
 """A new rule set's back-fill goes on by so many entries between two live batches."""
 
@@ -102,15 +95,13 @@ class Evaluator:
         self._meter = Meter(clock_s)
         self._withheld = False
         """This program's rule set is not announced, because a rule may not become live."""
-        self._behind_since_s: float | None = None
-        self._paced_s = float("-inf")
         self._to = Effects()
         self._uncommitted = False
         self._undelivered = True
         self._snapshot_index = 0
         self._snapshot_s = clock_s()
         self._tick_asked_s = float("-inf")
-        self._noted: dict[str, str] = {row.rule: row.error for row in store.health() if row.rule in BESIDE}
+        self._health = EngineHealth(store, clock_s)
 
     # --- the loop's body ---------------------------------------------------------------------------------------------
 
@@ -134,7 +125,7 @@ class Evaluator:
         if self._undelivered:
             self._deliver(follower.fold)
         prepared = self._prepare(follower)
-        self._look_at_pace(follower)
+        self._health.look_at_pace(follower.state.next_index, self._log.size, self._meter.costs_us)
         if folded == 0:
             self._ask_for_tick(follower.fold)
         return folded or prepared
@@ -262,7 +253,8 @@ class Evaluator:
                 sent.append((row.id, answer.receipt.index))
             fault("engine.after-delivery")
             self._store.outbox_sent(sent)
-            self._note_outbox(fold, refused)
+            error = "" if refused is None or isinstance(refused, OverloadedError) else str(refused)
+            self._health.note(OUTBOX, error, fold.state.next_index)
             if refused is not None:
                 return
         self._undelivered = False
@@ -281,37 +273,6 @@ class Evaluator:
                 return admitted, error
         return admitted, None
 
-    def _note_outbox(self, fold: Fold, refused: Exception | None) -> None:
-        """Whether alerts reach the log is health too: it stands beside the rules under the name OUTBOX."""
-        self._note(fold, "OUTBOX", "" if refused is None or isinstance(refused, OverloadedError) else str(refused))
-
-    def _look_at_pace(self, follower: Follower) -> None:
-        """Far behind for long, or a rule that is slow: visible, and nothing else changes by it."""
-        if self._clock_s() - self._paced_s < PACE_SECONDS:
-            return
-        self._paced_s = self._clock_s()
-        lag = int(self._log.size()) - follower.state.next_index
-        if lag < LAG_ENTRIES:
-            self._behind_since_s = None
-        elif self._behind_since_s is None:
-            self._behind_since_s = self._clock_s()
-        if lag == 0 or self._behind_since_s is None:
-            self._note(follower.fold, "LAG", "")
-        elif self._clock_s() - self._behind_since_s >= LAG_SECONDS:
-            # Told once, without the number, which changes all the time; `status` has it.
-            self._note(follower.fold, "LAG", f"more than {LAG_ENTRIES} entries behind for {LAG_SECONDS:.0f} s")
-        slow = [rule for rule, (us, n) in self._meter.costs_us().items() if us > SLOW_US and n >= SLOW_EVALUATIONS]
-        self._note(follower.fold, "COST", f"slow rules: {', '.join(sorted(slow))}" if slow else "")
-
-    def _note(self, fold: Fold, name: str, error: str) -> None:
-        """What is not of the fold stands beside the rules' health all the same; what is told already is not told again."""
-        if error == self._noted.get(name, ""):
-            return
-        self._noted[name] = error
-        cursor = LeafIndex(fold.state.next_index)
-        row = RuleHealth(name, 1, cursor, "error" if error else "ok", error[:500], 0, 0)
-        self._store.commit(EngineBatch(cursor=cursor, health=(row,)))
-
     def _prepare(self, follower: Follower) -> int:
         """Back-fill this program's rule set beside the one in force; announce it when it has caught up.
 
@@ -329,7 +290,7 @@ class Evaluator:
             return advanced
         days = {rule: Counter(map(date_of, times)) for rule, times in prepared.alerts.items()}
         against = objections(follower.rules, self._rules, days, follower.state.now_ms, self._classifier)
-        self._note(follower.fold, "PROMOTION", "; ".join(against))
+        self._health.note(PROMOTION, "; ".join(against), follower.state.next_index)
         if against:
             # The rules in force go on. A rule that cries all day would bury what the others say.
             log.error("the new rule set does not take effect: %s", "; ".join(against))
@@ -367,7 +328,7 @@ class Evaluator:
         self._tick_asked_s = now_s
         jump = None if self._appender.tick(due_ms) is not None else self._appender.status().get("clock_jump")
         error = "" if jump is None else f"the clock jumped, ticks pause until it is confirmed: {jump}"
-        self._note(fold, "CLOCK", error)
+        self._health.note(CLOCK, error, fold.state.next_index)
 
     def state(self) -> bytes:
         """The folded state as a snapshot at this moment would keep it; for the audit."""
@@ -383,7 +344,7 @@ class Evaluator:
             "next_due_ms": follower.fold.next_due() if follower else None,
             "ruleset": follower.rules.digest if follower else self._rules.digest,
             "costs_us": {rule: round(us, 2) for rule, (us, _) in self._meter.costs_us().items()},
-            "outbox_error": self._noted.get("OUTBOX", ""),
+            "outbox_error": self._health.error(OUTBOX),
         }
 
 

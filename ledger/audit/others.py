@@ -12,6 +12,7 @@ from typing import Any
 from ledger.audit.report import Report, Row
 from ledger.core.dsse import parse_envelope
 from ledger.core.record import record_id_of
+from ledger.enginehealth import BESIDE
 from ledger.errors import VerificationError
 from ledger.ports import TableReader
 
@@ -26,8 +27,7 @@ _STREAMED = {
     "outbox": ("n",),
     "line": ("index", "line"),
 }
-# Whether the log could be reached, the clock, how far behind, how slow, what waits: not what was folded.
-_BESIDE = {("OUTBOX",), ("CLOCK",), ("LAG",), ("COST",), ("PROMOTION",)}
+_BESIDE = {(name,) for name in BESIDE}
 _HELD = {
     "timer": ("id",),
     "stock": ("holder", "site", "book", "key"),

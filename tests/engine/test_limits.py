@@ -9,7 +9,7 @@ from ledger.engine.fold import ENGINE
 from ledger.engine.lives import TIMER
 from ledger.engine.revocations import REVOKED
 from ledger.errors import RuleError
-from ledger.evaluate import BESIDE
+from ledger.enginehealth import BESIDE
 from tests.engine.rulekit import rule_text, rules_of
 
 GROUPED = "group_by: [holder]\nfeatures:\n  {name}: {{agg: count, window: 24h}}"

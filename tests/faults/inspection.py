@@ -19,7 +19,8 @@ from ledger.core.keys import load_public_key
 from ledger.core.merkle import Frontier, leaf_hash
 from ledger.core.note import VerifierKey
 from ledger.core.trust import parse_trust
-from ledger.evaluate import BESIDE, Evaluator, Platform, shipped_rules
+from ledger.enginehealth import BESIDE
+from ledger.evaluate import Evaluator, Platform, shipped_rules
 from ledger.adapters.keystore.signing import public_key_of
 from ledger.cli.compose import PLATFORM_KEY
 from ledger.core.submission import SUBMISSION_TYPE

@@ -42,7 +42,7 @@ def test_rule__that_fails_for_one_and_works_for_another__stays_in_error():
 
 
 def test_lag__far_behind_for_a_minute__is_visible_and_goes(monkeypatch):
-    monkeypatch.setattr("ledger.evaluate.LAG_ENTRIES", 3)
+    monkeypatch.setattr("ledger.enginehealth.LAG_ENTRIES", 3)
     monkeypatch.setattr("ledger.evaluate.CATCH_UP_FROM", 10**9)
     monkeypatch.setattr("ledger.evaluate.LIVE_BATCH", 1)
     world = World()
