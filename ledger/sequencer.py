@@ -16,7 +16,7 @@ from datetime import tzinfo
 from typing import Any
 
 from ledger.append import Draft, WriterState, append, commit
-from ledger.append.own import own_payload
+from ledger.append.own import OwnKey, own_payload
 from ledger.append.refusals import Refusals
 from ledger.authenticate import authenticate
 from ledger.checkpoint import checkpoint
@@ -28,15 +28,11 @@ from ledger.core.submission import SUBMISSION_TYPE
 from ledger.errors import ChainError, LedgerError, OverloadedError, RollbackError, StoreError
 from ledger.faults import fault
 from ledger.model import (
-    NEVER,
     Appended,
     AuthenticRecord,
-    Grant,
     LeafIndex,
-    Role,
     Signature,
     TreeHead,
-    TreeSize,
     UnixMs,
 )
 from ledger.ports import HeadGuard, LogWriter, Signer, StoredCheckpoint
@@ -348,7 +344,7 @@ class Sequencer:
         return authenticate(
             receive(envelope, SUBMISSION_TYPE),
             origin=self._identity.origin,
-            directory=_Own(self._identity),
+            directory=OwnKey(self._identity.platform, self._identity.issuer),
             is_known=lambda _: True,  # whether the platform's grant is in force, `append` decides
         )
 
@@ -384,24 +380,3 @@ def _do(job: _Job, draft: Draft) -> None:
     except Exception as error:  # noqa: BLE001 - as above
         _log.exception("a caller's lines raised")
         job.error = StoreError(f"the log could not take this: {type(error).__name__}")
-
-
-class _Own:
-    """The platform's own key counts as known before its grant is mirrored: `append` still asks for the grant."""
-
-    def __init__(self, identity: Identity) -> None:
-        platform = identity.platform
-        self._grant = Grant(
-            g="",
-            keyid=platform.keyid,
-            spki=platform.spki,
-            holder=identity.issuer,
-            scope="",
-            role=Role.PLATFORM,
-            enroller="",
-            enrolled_at=TreeSize(0),
-            revoked_at=NEVER,
-        )
-
-    def by_keyid(self, keyid: str) -> tuple[Grant, ...]:
-        return (self._grant,) if keyid == self._grant.keyid else ()

@@ -14,7 +14,8 @@ from ledger.core.disclosure import SD_ALG
 from ledger.core.encoding import b64url_encode
 from ledger.core.record import VERSION
 from ledger.core.times import format_utc
-from ledger.model import AuthenticRecord
+from ledger.model import NEVER, AuthenticRecord, Grant, Role, TreeSize
+from ledger.ports import Signer
 
 NONCE_BYTES = 18
 
@@ -59,3 +60,23 @@ def own_payload(
     if digests:
         document |= {"_sd": list(digests), "_sd_alg": SD_ALG}
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+class OwnKey:
+    """For authenticate: the platform's own key counts as known before its grant is mirrored; `append` still asks for the grant."""
+
+    def __init__(self, platform: Signer, issuer: str) -> None:
+        self._grant = Grant(
+            g="",
+            keyid=platform.keyid,
+            spki=platform.spki,
+            holder=issuer,
+            scope="",
+            role=Role.PLATFORM,
+            enroller="",
+            enrolled_at=TreeSize(0),
+            revoked_at=NEVER,
+        )
+
+    def by_keyid(self, keyid: str) -> tuple[Grant, ...]:
+        return (self._grant,) if keyid == self._grant.keyid else ()
