@@ -117,6 +117,11 @@ class Books:
         book = self._state.books.get(book_key(entry.holder, entry.site, entry.book))
         return book is not None and any(account.total > 0 for account in book.accounts.values())
 
+    def is_newest_count(self, entry: Input) -> bool:
+        """Whether the entry is the complete stock-take that its book stands on."""
+        book = self._state.books.get(book_key(entry.holder, entry.site, entry.book))
+        return book is not None and book.base_record == entry.record_id
+
     def is_short(self, entry: Input, key: str) -> bool:
         """Whether the last count of this balance key in the entry's book found less than the book says."""
         book = self._state.books.get(book_key(entry.holder, entry.site, entry.book))

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import date, timedelta
 from typing import Protocol
 
 import msgspec
 
 from ledger.engine.goods import Goods
-from ledger.engine.inputs import GoodsLine, Input, balance_key, key_parts
+from ledger.engine.inputs import Input
 from ledger.engine.register import Register
 from ledger.engine.subjects import COMMON, Subject
 from ledger.engine.topics.base import Row, Topic, common
 from ledger.engine.topics.custody import MAJOR_HAZARD
 from ledger.engine.topics.licences import Licences
+from ledger.engine.topics.lots import LOT, LotBook, Lots
 from ledger.engine.topics.rooms import NO_CLASH, NO_UNIT, Contents, Place, Rooms
 
 
@@ -41,14 +41,14 @@ class StorageState(msgspec.Struct):
     away with the first two.
     """
     traits: dict[str, Traits] = {}
-    lots: dict[str, dict[str, int]] = {}
-    """Amount by date of expiry."""
+    lots: dict[str, Lots] = {}
 
 
 class ChangingContents(Contents, Protocol):
     """What storage asks of the books (`ledger.engine.books.Books`)."""
 
     def stores_of(self, holder: str) -> list[str]: ...
+    def is_newest_count(self, entry: Input) -> bool: ...
     def take_changed(self) -> tuple[list[str], dict[str, dict[str, int] | None], set[str]]: ...
 
 
@@ -90,21 +90,7 @@ class Storage(Topic):
                 "first": "str",
             },
         ),
-        # One lot: the goods of one balance key with one date of expiry.
-        Subject(
-            "lot",
-            level=True,
-            fields=COMMON
-            | {
-                "key": "str",
-                "code": "str",
-                "dimension": "str",
-                "expires": "str",
-                "expires_ms": "int",
-                "warn_ms": "int",
-                "amount": "int",
-            },
-        ),
+        LOT,
     )
 
     def __init__(self, state: StorageState, register: Register, books: ChangingContents, licences: Licences) -> None:
@@ -113,6 +99,7 @@ class Storage(Topic):
         self._books = books
         self._licences = licences
         self._rooms = Rooms(register, books, self._trait)
+        self._lots = LotBook(state.lots, register)
 
     def apply(self, entry: Input, goods: Sequence[Goods]) -> Iterator[Row]:
         """Rows of the compartments, stores, units and lots that this record changed."""
@@ -120,12 +107,24 @@ class Storage(Topic):
             yield from self._units_filed(entry)
             return
         self._note_traits(goods)
-        yield from self._lots(entry, goods, undo=False)
+        yield from self._lots.apply(entry, goods)
         yield from self._places(entry)
 
     def withdraw(self, before: Input, goods: Sequence[Goods], entry: Input) -> Iterator[Row]:
         """The stock is put right by its own topic; here the lots are."""
-        yield from self._lots(before, goods, undo=True, at=entry)
+        yield from self._lots.withdraw(before, goods, entry)
+
+    def correct(
+        self, before: Input, before_goods: Sequence[Goods], entry: Input, goods: Sequence[Goods]
+    ) -> Iterator[Row]:
+        """Lots are told as they are after it, not as they are in between."""
+        if entry.kind == "licence":
+            yield from self._units_filed(entry)
+            return
+        self._note_traits(goods)
+        newest = self._books.is_newest_count(entry)
+        yield from self._lots.correct(before, before_goods, entry, goods, newest_count=newest)
+        yield from self._places(entry)
 
     def _note_traits(self, goods: Sequence[Goods]) -> None:
         for line, listing in goods:
@@ -221,72 +220,3 @@ class Storage(Topic):
 
     def _trait(self, listing: str) -> Traits:
         return self._state.traits.get(listing) or _UNKNOWN
-
-    # --- lots --------------------------------------------------------------------------------------------------------
-
-    def _lots(self, entry: Input, goods: Sequence[Goods], *, undo: bool, at: Input | None = None) -> Iterator[Row]:
-        if entry.kind == "movement":
-            sign = (1 if entry.body["direction"] == "in" else -1) * (-1 if undo else 1)
-            for line, _ in goods:
-                yield from self._move_lot(at or entry, line, sign * line.amount)
-        elif entry.kind == "stocktake" and entry.body["complete"] and not undo:
-            yield from self._count_lots(entry, goods)
-
-    def _move_lot(self, entry: Input, line: GoodsLine, amount: int) -> Iterator[Row]:
-        place = _lot_place(entry, balance_key(line))
-        lots = self._state.lots.get(place)
-        if lots is None:
-            if not line.expires:
-                return
-            lots = self._state.lots[place] = {}
-        if line.expires:
-            lots[line.expires] = lots.get(line.expires, 0) + amount
-            yield self._lot_row(entry, balance_key(line), line.expires, lots[line.expires])
-        else:
-            # Who does not say which lot went out is taken to use up the oldest first.
-            for expires in sorted(lots):
-                part = max(-lots[expires], amount) if amount < 0 and lots[expires] > 0 else 0
-                if part:
-                    lots[expires] += part
-                    amount -= part
-                    yield self._lot_row(entry, balance_key(line), expires, lots[expires])
-        self._state.lots[place] = {expires: left for expires, left in lots.items() if left}
-        if not self._state.lots[place]:
-            del self._state.lots[place]
-
-    def _count_lots(self, entry: Input, goods: Sequence[Goods]) -> Iterator[Row]:
-        counted: dict[str, dict[str, int]] = {}
-        for line, _ in goods:
-            if line.expires:
-                lots = counted.setdefault(_lot_place(entry, balance_key(line)), {})
-                lots[line.expires] = lots.get(line.expires, 0) + line.amount
-        prefix = _lot_place(entry, "")
-        for place in [place for place in self._state.lots if place.startswith(prefix)]:
-            for expires in self._state.lots.pop(place):
-                if expires not in counted.get(place, {}):
-                    yield self._lot_row(entry, place.removeprefix(prefix), expires, 0)
-        for place, lots in counted.items():
-            self._state.lots[place] = lots
-            for expires, amount in lots.items():
-                yield self._lot_row(entry, place.removeprefix(prefix), expires, amount)
-
-    def _lot_row(self, entry: Input, key: str, expires: str, amount: int) -> Row:
-        code, _, _, dimension = key_parts(key)
-        month_before = (date.fromisoformat(expires) - timedelta(days=30)).isoformat()
-        return (
-            "lot",
-            common(entry)
-            | {
-                "key": key,
-                "code": code,
-                "dimension": dimension,
-                "expires": expires,
-                "expires_ms": self._register.day_end_ms(entry.holder, entry.site, expires),
-                "warn_ms": self._register.day_end_ms(entry.holder, entry.site, month_before),
-                "amount": amount,
-            },
-        )
-
-
-def _lot_place(entry: Input, key: str) -> str:
-    return f"{entry.holder}/{entry.site}/{entry.book}|{key}"
