@@ -145,7 +145,6 @@ class LotBook:
             elif not comes:
                 there = sum(left for left in lots.left().values() if left > 0)
                 lots.used += min(amount, there) if amount > 0 else max(amount, -lots.used)
-            self._tidy(place, lots)
 
     def _touch(self, place: str, months: int, touched: Touched) -> Lots:
         lots = self._lots.get(place)
@@ -156,7 +155,11 @@ class LotBook:
         return lots
 
     def _tidy(self, place: str, lots: Lots) -> None:
-        """Forget the oldest that are used up, but for the newest so many; and a key of which nothing is known any more."""
+        """Forget the oldest that are used up, but for the newest so many; and a key of which nothing is known any more. Once
+        an entry is through: in between a correction may have taken out what it puts in again.
+        """
+        if not lots.months:
+            lots.used = min(lots.used, sum(amount for amount in lots.dated.values() if amount > 0))
         if len(lots.dated) > MOST_LOTS:
             for name in sorted(lots.dated)[:-MOST_LOTS]:
                 if 0 < lots.dated[name] <= lots.used:
@@ -201,7 +204,6 @@ class LotBook:
             if more > 0:
                 _add(lots, self._limit(entry, _cut_off_ms(entry), months), more)
             lots.used += max(-more, 0)
-            self._tidy(place, lots)
 
     def _counted(
         self, entry: Input, goods: Sequence[Goods]
@@ -232,6 +234,8 @@ class LotBook:
         prefix = _place(entry, "")
         for place, was in touched.items():
             lots = self._lots.get(place)
+            if lots is not None:
+                self._tidy(place, lots)
             now = lots.told() if lots is not None else {}
             for day in sorted({**was, **now}):
                 if was.get(day) != now.get(day):
