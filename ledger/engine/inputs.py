@@ -70,7 +70,8 @@ class GoodsLine(msgspec.Struct, frozen=True):
 
 def plausible_ms(claimed_ms: int, received_ms: int) -> UnixMs:
     """The claimed time, or ten minutes after receipt where it lies further ahead."""
-    return UnixMs(min(claimed_ms, received_ms + AHEAD_MS))
+    latest_ms = received_ms + AHEAD_MS
+    return UnixMs(claimed_ms if claimed_ms <= latest_ms else latest_ms)
 
 
 class _Dsse(msgspec.Struct):

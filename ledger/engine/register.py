@@ -230,10 +230,7 @@ class Register:
         """Unix ms of the midnight that ends the local day YYYY-MM-DD; of the last day, which means without end, of the one
         that begins it: no moment lies behind it.
         """
-        zone = _zone(self.site(holder, site).zone)
-        following = min(date.fromisoformat(day), _LAST_BUT_ONE) + timedelta(days=1)
-        midnight = datetime.combine(following, datetime.min.time(), zone)
-        return (midnight - _EPOCH) // timedelta(milliseconds=1)
+        return _day_end_ms(self.site(holder, site).zone, day)
 
     def is_open(self, holder: str, site: str, at_ms: int) -> bool | None:
         """Whether the moment lies in the hours (the shift plan) that were stated for the site then; None where none were."""
@@ -346,6 +343,13 @@ def is_workday(day: str) -> bool:
 def local_time(zone: str, at_ms: int) -> LocalTime:
     """The moment in a zone; an unknown zone counts as the county's."""
     return _local_minute(zone, at_ms // 60_000)
+
+
+@lru_cache(maxsize=4096)
+def _day_end_ms(zone: str, day: str) -> int:
+    following = min(date.fromisoformat(day), _LAST_BUT_ONE) + timedelta(days=1)
+    midnight = datetime.combine(following, datetime.min.time(), _zone(zone))
+    return (midnight - _EPOCH) // timedelta(milliseconds=1)
 
 
 @lru_cache(maxsize=16384)

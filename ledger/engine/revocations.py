@@ -38,7 +38,7 @@ class Granted(msgspec.Struct, array_like=True):
 class RevocationState(msgspec.Struct):
     """What each key signed lately, and what it may sign."""
 
-    signed: dict[str, bytes] = {}
+    signed: dict[str, bytearray] = {}
     """keyid, holder, site, book (by U+001F) -> indexes of the records that it signed there, 8 bytes each, ascending."""
     grants: dict[str, Granted] = {}
     """By g."""
@@ -84,10 +84,13 @@ class Revocations:
         number = entry.index.to_bytes(8, "little")
         for keyid in entry.signers:
             name = f"{keyid}\x1f{entry.holder}\x1f{entry.site}\x1f{entry.book}"
-            known = signed.get(name, b"")
+            known = signed.get(name)
+            if known is None:
+                signed[name] = bytearray(number)
+                continue
             if len(known) >= 2 * _MOST:
-                known = known[-_MOST:]  # half of it at once: who signs without end costs no more for it
-            signed[name] = known + number
+                del known[:-_MOST]  # half of it at once: who signs without end costs no more for it
+            known += number
 
     def granted(self, entry: Input) -> Voided | None:
         """A grant as it now stands; what of the past it voids, None for nothing."""
@@ -159,5 +162,5 @@ def _covers(scope: str, site: str, book: str) -> bool:
     return scope in ("", f"{site}/", f"{site}/{book}")
 
 
-def _unpacked(data: bytes) -> array[int]:
+def _unpacked(data: bytearray) -> array[int]:
     return array("q", data)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -110,7 +111,7 @@ class Discipline(Topic):
     def apply(self, entry: Input, goods: Sequence[Goods]) -> Iterator[Row]:
         """The rows that this record gives rise to."""
         if entry.kind in ("order", "inspection"):
-            habit = self._state.habits.setdefault(entry.body["holder"], Habit())
+            habit = self._habit(entry.body["holder"])
             habit.noticed_ms = max(habit.noticed_ms, entry.received_ms)
         elif entry.kind == "scrub":
             yield "scrub", self._scrub_row(entry)
@@ -142,7 +143,7 @@ class Discipline(Topic):
         last = max(self._state.closed_days.get(at, ""), "9999-12-31" if entry.body["final"] else day)
         self._state.closed_days[at] = last
         final = last == "9999-12-31"
-        next_day = day if final else (date.fromisoformat(last) + timedelta(days=1)).isoformat()
+        next_day = day if final else _day_after(last)
         return (
             "daily",
             common(entry)
@@ -162,7 +163,10 @@ class Discipline(Topic):
     # --- silence -----------------------------------------------------------------------------------------------------
 
     def _moved(self, entry: Input) -> Row:
-        pace = self._state.paces.setdefault(_place(entry), Pace())
+        at = _place(entry)
+        pace = self._state.paces.get(at)
+        if pace is None:
+            pace = self._state.paces[at] = Pace()
         at_ms = plausible_ms(entry.event_ms, entry.received_ms)
         if pace.last_ms >= 0 and at_ms - pace.last_ms >= DAY_MS:
             rest = at_ms - pace.last_ms
@@ -184,8 +188,14 @@ class Discipline(Topic):
 
     # --- corrections -------------------------------------------------------------------------------------------------
 
+    def _habit(self, holder: str) -> Habit:
+        habit = self._state.habits.get(holder)
+        if habit is None:
+            habit = self._state.habits[holder] = Habit()
+        return habit
+
     def _count(self, entry: Input, *, corrections: int = 0) -> None:
-        habit = self._state.habits.setdefault(entry.holder, Habit())
+        habit = self._habit(entry.holder)
         if habit.first_ms < 0:
             habit.first_ms = entry.received_ms
         day = entry.received_ms // DAY_MS
@@ -240,6 +250,11 @@ class Discipline(Topic):
             "present": body["present"],
             "missing_total": body.get("missing_total", len(body["missing"])),
         }
+
+
+@lru_cache(maxsize=1024)
+def _day_after(day: str) -> str:
+    return (date.fromisoformat(day) + timedelta(days=1)).isoformat()
 
 
 def _place(entry: Input) -> str:
