@@ -88,10 +88,10 @@ class _Weighed:
 
 
 class _Tank(NamedTuple):
-    """What a tank is designed for, in milligrams or in microlitres; neither of any other store."""
+    """What a tank is designed for, in milligrams or in microlitres; nothing of any other store."""
 
-    mass_mg: int = 0
-    volume_ul: int = 0
+    mass_mg: int
+    volume_ul: int
 
 
 class _Sums(NamedTuple):
@@ -289,8 +289,7 @@ class Rooms:
         for key, listing, density, amount in self._books.contents(holder, site, store):
             codes.setdefault(listing, key.partition("|")[0])
             found.setdefault(listing, []).append((key, density, amount))
-        named = stated.stores.get(store)
-        tank = _tank(named.design_max or named.capacity if named is not None and named.kind == "tank" else None)
+        tank = _tank(stated, store)
         toxic: list[str] = []
         others: list[str] = []
         weighed: list[_Weighed] = []
@@ -394,11 +393,8 @@ def _unit(site: Site, store: str) -> str:
     return stated.unit if stated is not None and stated.unit else "*"
 
 
-def _tank(quantity: dict[str, str] | None) -> _Tank:
-    if quantity is None:
-        return _NO_TANK
-    amount, dimension = base_amount(quantity["value"], quantity["unit"])
-    return _Tank(mass_mg=amount) if dimension == "mass" else _Tank(volume_ul=amount if dimension == "volume" else 0)
-
-
-_NO_TANK = _Tank()
+def _tank(site: Site, store: str) -> _Tank:
+    stated = site.stores.get(store)
+    quantity = stated.design_max or stated.capacity if stated is not None and stated.kind == "tank" else None
+    amount, dimension = base_amount(quantity["value"], quantity["unit"]) if quantity is not None else (0, "")
+    return _Tank(amount if dimension == "mass" else 0, amount if dimension == "volume" else 0)

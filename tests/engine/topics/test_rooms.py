@@ -30,6 +30,7 @@ moves = st.tuples(
     st.sampled_from(("5", "20000", "300000")),
     st.sampled_from(("", "30", "98")),
     st.sampled_from(("B1", "B2")),
+    st.sampled_from(("KGM", "KGM", "LTR")),
 )
 counts = st.tuples(st.just("count"), st.sampled_from(CODES), st.sampled_from(STORES), st.sampled_from(("B1", "B2")))
 places = st.tuples(
@@ -37,11 +38,12 @@ places = st.tuples(
     st.sampled_from(("", "U1")),
     st.sampled_from(("", "C1")),
     st.sampled_from(("room", "cabinet", "tank")),
+    st.sampled_from(("KGM", "LTR")),
 )
 corrections = st.tuples(st.just("correct"), st.integers(0, 30), st.sampled_from(CODES))
 
 
-def stated(unit, compartment, kind):
+def stated(unit, compartment, kind, measured="KGM"):
     def store(name, book):
         more = {"unit": unit} if unit else {}
         more |= {"compartment": compartment} if compartment else {}
@@ -49,7 +51,7 @@ def stated(unit, compartment, kind):
             "id": name,
             "book": book,
             "class": kind,
-            "design_max": {"value": "60000", "unit": "KGM"},
+            "design_max": {"value": "60000", "unit": measured},
         } | more
 
     stores = [store("R1", "B1"), store("R2", "B1"), store("R3", "B2")]
@@ -69,10 +71,11 @@ def entries(steps):
             body = {"cut_off": format_utc(T0 + at * HOUR), "complete": True, "lines": [line(70000, code, store)]}
             entry = run.entry("stocktake", body, at=at * HOUR, book=book)
         elif what == "move":
-            direction, code, store, kg, percent, book = how
+            direction, code, store, value, percent, book, *unit = how
             more = {"concentration": percent} if percent else {}
+            more |= {"quantity": {"value": value, "unit": unit[0]}} if unit else {}
             reason = "found" if direction == "in" else "consumption"
-            body = {"direction": direction, "reason": reason, "lines": [line(kg, code, store, **more)]}
+            body = {"direction": direction, "reason": reason, "lines": [line(value, code, store, **more)]}
             entry = run.entry("movement", body, at=at * HOUR, book=book)
             moved.append(entry)
         elif not moved:
@@ -199,3 +202,122 @@ def test_worst_pairs__remembered__are_of_so_many_goods_and_no_more():
         place.pairs = there[n:]
         assert known.clash(place) == NO_CLASH
     assert 0 < sum(map(len, known._clashes)) <= rooms.MOST_CLASHES
+
+
+# --- volumes ---------------------------------------------------------------------------------------------------------
+
+METHANOL, PEROXIDE, NITRIC, GASOLINE, CARBIDE = "67-56-1", "7722-84-1", "7697-37-2", "86290-81-5", "75-20-7"
+Q_METHANOL, Q_PEROXIDE_30, Q_NITRIC = 500 * 10**9, 200 * 10**9, 100 * 10**9
+"""Milligrams: GB 18218-2018."""
+
+
+class Site:
+    """A site of one holder; `unit` is what was told last of the whole site."""
+
+    def __init__(self):
+        self.run, self.fold, self.by_id, self.unit = Run(), Fold(FoldState(), RULES, CATALOGUE, IDENTITY), {}, {}
+
+    def feed(self, kind, body, **more):
+        self.run.state.next_index = len(self.by_id)
+        entry = self.run.entry(kind, body, at=len(self.by_id) * HOUR, **more)
+        self.by_id[entry.record_id] = entry
+        for subject, row in told(self.fold, entry, self.by_id.get):
+            if subject == "unit":
+                self.unit = row
+        return entry
+
+    def move(self, direction, value, unit, code, store="R1", book="B1", **more):
+        goods = line(value, code, store, quantity={"value": str(value), "unit": unit}, **more)
+        reason = "found" if direction == "in" else "consumption"
+        return self.feed("movement", {"direction": direction, "reason": reason, "lines": [goods]}, book=book)
+
+    def place(self, kind="tank", **sizes):
+        stores = [{"id": name, "book": "B1", "class": kind, "design_max": {"value": str(value), "unit": unit}}
+                  for name, (value, unit) in sizes.items()]  # fmt: skip
+        self.feed("place", {"sites": [{"site": "S1", "zone": "Asia/Shanghai", "stores": stores}]})
+
+    def says(self, *fields):
+        return tuple(self.unit[name] for name in fields or ("sum_ppm", "assumed_mass", "assumed_ppm", "without_mass"))
+
+
+def test_volume__of_a_known_density__counts_with_its_mass_and_is_marked():
+    site = Site()
+    site.move("in", 100_000, "LTR", METHANOL)
+    share = 100_000 * 792 * 1000 * 10**6 // Q_METHANOL
+    assert site.says() == (share, 1, share, 0) and site.says("first") == (METHANOL,)
+    site.move("in", 20_000, "KGM", METHANOL)
+    assert site.says() == (share + 20_000 * 10**12 // Q_METHANOL, 1, share, 0)
+    site.move("out", 100_000, "LTR", METHANOL)
+    assert site.says() == (20_000 * 10**12 // Q_METHANOL, 0, 0, 0)
+
+
+def test_volume__is_that_of_its_concentration__and_of_the_densest_of_a_balance():
+    site = Site()
+    site.move("in", 100_000, "LTR", PEROXIDE, concentration="30")
+    assert site.says() == (100_000 * 1113 * 10**9 // Q_PEROXIDE_30, 1, 100_000 * 1113 * 10**9 // Q_PEROXIDE_30, 0)
+    site.move("in", 100_000, "LTR", NITRIC, concentration="65", store="R2")
+    before = site.unit["sum_ppm"]
+    site.move("in", 1, "LTR", NITRIC, concentration="98", store="R2")
+    # Bulk nitric acid is one balance at any strength: all of it is taken for the densest.
+    densest = site.unit["sum_ppm"] - 100_000 * 1113 * 10**9 // Q_PEROXIDE_30
+    assert before < site.unit["sum_ppm"] and densest == 100_001 * 1507 * 10**9 // Q_NITRIC
+
+
+def test_volume_or_pieces__of_no_known_density__have_no_mass():
+    site = Site()
+    site.move("in", 100_000, "LTR", GASOLINE)
+    assert site.says() == (0, 0, 0, 1)
+    site.move("in", 100_000, "LTR", METHANOL, concentration="50")
+    assert site.says() == (0, 0, 0, 2)
+    site.move("in", 5, "H87", CARBIDE)
+    assert site.says() == (0, 0, 0, 3)
+    site.move("in", 1000, "KGM", GASOLINE)
+    assert site.says()[2:] == (0, 2) and site.unit["sum_ppm"] > 0
+
+
+def test_tank__stated_as_a_volume__counts_as_full_of_what_is_in_it():
+    site = Site()
+    site.place(T1=(1000, "MTQ"))
+    site.move("in", 1, "KGM", METHANOL, "T1")
+    full = 1_000_000 * 792 * 1000 * 10**6 // Q_METHANOL
+    assert site.says() == (full, 1, full, 0)
+    site.move("in", 900_000, "KGM", METHANOL, "T1")  # more than the density would have it: weighed is weighed
+    assert site.says() == (900_001 * 10**12 // Q_METHANOL, 0, 0, 0)
+    site.move("in", 5, "KGM", GASOLINE, "T1")
+    assert site.unit["assumed_mass"] == 0  # and gasoline's density is nobody's
+
+
+def test_tank__stated_as_a_mass__counts_as_before():
+    site = Site()
+    site.place(T1=(600_000, "KGM"))
+    site.move("in", 1, "LTR", METHANOL, "T1")
+    assert site.says() == (600_000 * 10**12 // Q_METHANOL, 0, 0, 0)
+    site.move("in", 800_000, "LTR", METHANOL, "T1")
+    share = 800_001 * 792 * 10**9 // Q_METHANOL
+    assert site.says() == (share, 1, share, 0)
+
+
+def test_room__whose_size_is_a_volume__is_no_tank():
+    site = Site()
+    site.place("room", R1=(1000, "MTQ"))
+    site.move("in", 1, "KGM", METHANOL)
+    assert site.says() == (10**12 // Q_METHANOL, 0, 0, 0)
+
+
+def test_volume__that_another_book_keeps_in_the_store__has_its_density_too():
+    site = Site()
+    site.move("in", 100_000, "LTR", METHANOL, book="B1")
+    site.move("in", 50_000, "LTR", NITRIC, concentration="65", book="B2")
+    share = 100_000 * 792 * 10**9 // Q_METHANOL + 50_000 * 1391 * 10**9 // Q_NITRIC
+    assert site.says() == (share, 2, share, 0)
+
+
+def test_volume__that_no_mass_was_weighed_of__is_never_posted_as_a_mass():
+    site = Site()
+    site.move("in", 100, "LTR", METHANOL)
+    account = site.fold.state.books["A/S1/B1"].accounts
+    assert {key: one.total for key, one in account.items()} == {f"{METHANOL}||bulk|volume": 100_000_000}
+    assert site.fold.state.stores["A/S1/R1"].stock == {"volume": 100_000_000}
+    assert all(
+        not name.endswith("mass") for book in site.fold.state.accountancy.books.values() for name in book.streams
+    )
