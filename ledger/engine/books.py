@@ -17,7 +17,7 @@ from typing import Any
 from ledger.catalogue.properties import assumed_mass_mg
 from ledger.engine import accounts
 from ledger.engine.goods import Goods
-from ledger.engine.inputs import Input, balance_key, base_amount, plausible_ms, unix_ms
+from ledger.engine.inputs import Input, balance_key, base_amount, key_parts, plausible_ms, unix_ms
 from ledger.engine.ranges import check_counted, check_moves
 from ledger.engine.state import Account, Book, Count, FoldState, Store, book_key
 from ledger.errors import RuleError
@@ -98,6 +98,26 @@ class Books:
                 mass_mg += amount if key.endswith("|mass") else 0
                 assumed_mg += assumed_mass_mg(amount, known[key].density_g_per_l) if key.endswith("|volume") else 0
         return mass_mg + assumed_mg, assumed_mg
+
+    def amount_in(self, at: str, dimension: str, code: str, category: str) -> int:
+        """What lies in a store (holder/site/store) of a code, under a category ("": of any), in a dimension."""
+        return sum(
+            amount
+            for key, amount in self._state.stores[at].contents.items()
+            if (parts := key_parts(key))[3] == dimension
+            and code in ("", parts[0])
+            and (not category or category in self._categories(at, key))
+        )
+
+    def _categories(self, at: str, key: str) -> Collection[str]:
+        """Of goods in a store, by whichever of the site's books keeps them there."""
+        holder, site, _ = at.split("/")
+        known = self._accounts(holder, site, self._state.stores[at].book)
+        if key in known:
+            return known[key].categories
+        prefix = book_key(holder, site, "")
+        return {category for name, book in self._state.books.items() if name.startswith(prefix) and key in book.accounts
+                for category in book.accounts[key].categories}  # fmt: skip
 
     def stores_at(self, holder: str, site: str) -> list[str]:
         """Names of all stores that are known of a site."""
@@ -359,6 +379,10 @@ class Books:
             for key, account in book.accounts.items():
                 if len(account.stores) == 1 and book_key(holder, site, next(iter(account.stores))) in stores:
                     yield holder, site, name, key
+
+    def store(self, at: str) -> Store | None:
+        """The store (holder/site/store), where it is known."""
+        return self._state.stores.get(at)
 
     def to_be_told(self, at: str) -> Store:
         """The store (holder/site/store), of which a row is told: what stands in it is looked at again (`take_changed`)."""

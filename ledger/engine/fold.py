@@ -215,7 +215,7 @@ class Fold:
 
     def _tick(self, moment: Moment, to: Effects) -> None:
         """Fire every timer that is due, by (due, id); judge by papers that came late; once a day forget what is settled."""
-        self._levels.fire_due(moment, to)
+        self._levels.fire_due(moment, to, {Stock.timer: self._wake_store})
         if self._papers.next_due() is not None and self._find is not None:
             self._judge_again(moment, to, self._find)
         if moment.now_ms - self.state.pruned_ms >= DAY_MS:
@@ -233,6 +233,25 @@ class Fold:
             self._alerts.prune(moment.now_ms)
             self._levels.prune(moment.now_ms)
             self._alerts.forgive(moment, to)
+
+    def _wake_store(self, at: str, moment: Moment, to: Effects) -> None:
+        """From now on something else may lie in a store."""
+        try:
+            rows = list(self._stock.wake(at, moment.index, moment.now_ms))
+        except OUTSIDE:
+            raise
+        except Exception as error:  # noqa: BLE001 - contained: ledger.engine.contained
+            self._fail(at, error, moment, to)
+            return
+        self._set_due(to)
+        for subject, row in rows:
+            self._evaluate(subject, row, moment, to)
+
+    def _set_due(self, to: Effects) -> None:
+        """Set or clear the timers of the stores that were told of."""
+        for at, due_ms in self._stock.dues.items():
+            self._alerts.timers.put(Stock.timer, at, due_ms, to.timers)
+        self._stock.dues.clear()
 
     # --- entries to rows ---------------------------------------------------------------------------------------------
 
@@ -252,6 +271,8 @@ class Fold:
             self._record(entry, to, rows)
         if kind in PAPERS:
             self._papers.came(kind, concerned | self._papers.concerned(entry), self.state.now_ms)
+        if self._stock.dues:
+            self._set_due(to)
         if self._stock.changed:
             to.stock.update(self._stock.changed)
             self._stock.changed.clear()

@@ -9,6 +9,7 @@ Not here: rules about what happened (`windows`).
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ledger.engine.alerts import RULE_ERROR_QUIET_MS, AlertBook
@@ -21,6 +22,9 @@ from ledger.engine.rules import Rule
 from ledger.engine.state import FoldState, Pending, Timer
 from ledger.engine.transpile import DOUBTS
 from ledger.model import UnixMs
+
+Wake = Callable[[str, Moment, Effects], None]
+"""(of what a topic's timer is, now, what is to be committed)."""
 
 
 class Levels:
@@ -192,11 +196,13 @@ class Levels:
         """When the next timer is due; None when none is set."""
         return self._timers.next_due()
 
-    def fire_due(self, moment: Moment, to: Effects) -> None:
-        """Fire every timer that is due, by (due, id)."""
+    def fire_due(self, moment: Moment, to: Effects, wake: Mapping[str, Wake]) -> None:
+        """Fire every timer that is due, by (due, id); `wake`: whom to ask about those of topics."""
         while (timer := self._timers.take_due(moment.now_ms, to.timers)) is not None:
             if timer.rule == TIMER:
                 self._book.life_is_due(timer.fingerprint, moment, to)
+            elif timer.rule in wake:
+                wake[timer.rule](timer.fingerprint, moment, to)
             else:
                 self._fire(timer, moment, to)
 

@@ -22,7 +22,9 @@ MAX_FINGERPRINT = 16
 """alert.json."""
 MAX_TEXT = 2000
 """Characters of a title or reason as written."""
-RESERVED = frozenset({"CLOCK", "COST", "ENGINE", "LAG", "LIFE", "OUTBOX", "PROMOTION", "REVOKED", "RULE-ERROR"})
+RESERVED = frozenset(
+    {"CLOCK", "COST", "ENGINE", "LAG", "LIFE", "OUTBOX", "PROMOTION", "REVOKED", "RULE-ERROR", "STORES"}
+)
 """Names under which what is no rule stands among rules: in the health, the timers, the alerts."""
 _RULE_ID = re.compile(r"[A-Z][A-Z0-9-]{1,31}")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")

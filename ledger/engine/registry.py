@@ -96,6 +96,11 @@ LEGAL: dict[str, tuple[str, ...]] = {
 }
 """The legal parameters that rows of a subject follow from, where they follow from any."""
 
+ASKED: dict[str, tuple[str, ...]] = {
+    subject.name: topic.asks for topic in TOPICS for subject in topic.subjects if topic.asks
+}
+"""The parameters, by name, of rules that listen to a subject which its rows follow from."""
+
 
 def topics_for(subjects: Iterable[str]) -> frozenset[type[Topic]]:
     """The topics that rows of these subjects come from, and those that they read of."""
@@ -112,7 +117,7 @@ def topics_for(subjects: Iterable[str]) -> frozenset[type[Topic]]:
 def build_topics(
     state: FoldState, register: Register, sets: RestrictedSets, numbers: Mapping[str, Parameter]
 ) -> tuple[Topic, ...]:
-    """One of each, on this state, in the order of TOPICS. `numbers`: the legal parameters in LEGAL, as the set has them."""
+    """One of each, on this state, in the order of TOPICS. `numbers`: those in LEGAL and ASKED, as the set has them."""
     books = Books(state)
     licences = Licences(state.licences, register)
     linked = Linked(state.linked)
@@ -121,7 +126,7 @@ def build_topics(
         Accountancy(state.accountancy, register),
         Stocktaking(state.stocktaking, state.accountancy, register),
         licences,
-        Stock(books, register, licences),
+        Stock(books, register, licences, numbers),
         Transfers(state.transfers, register),
         Allowances(state.allowances, licences),
         Processes(state.processes),

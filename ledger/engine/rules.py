@@ -12,7 +12,7 @@ from ledger.engine.expressions import Bindings, Condition, first_of, truths_of
 from ledger.engine.features import READY, WINDOW_END, Feature, feature_names, read_features
 from ledger.engine.limits import MAX_BANDS, MAX_RULES, check_fingerprint, read_rule_id, read_texts, read_version
 from ledger.engine.parameters import LegalParams, Parameter, legal_parameter, read_parameters
-from ledger.engine.registry import LEGAL, SUBJECTS
+from ledger.engine.registry import ASKED, LEGAL, SUBJECTS
 from ledger.engine.restraints import (
     EXCEPTIONS,
     inhibits_itself,
@@ -124,6 +124,7 @@ def read_rule(document: Located, text: str, legal: LegalParams) -> Rule:
     fields = _fields(top["on"], subjects)
     parameters = read_parameters(top.get("parameters"), fields, legal)
     numbers = _numbers(top["on"], subjects, legal)
+    numbers |= {name: parameters[name] for on in subjects for name in ASKED.get(on, ()) if name in parameters}
     scope = _condition(top["scope"], fields | dict.fromkeys(parameters, "int"), parameters) if "scope" in top else None
     features = read_features(top.get("features"), fields, parameters)
     group_by = _group_by(top, fields, subjects, needed=bool(features))

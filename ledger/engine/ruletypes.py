@@ -66,7 +66,7 @@ class Rule:
     parameters: dict[str, Parameter]
     digest: str
     numbers: dict[str, Parameter] = field(default_factory=dict, compare=False)
-    """Legal parameters by name that the rows which it listens to follow from (`registry.LEGAL`)."""
+    """What the rows which it listens to follow from, by name: legal parameters (`registry.LEGAL`), and of its own (`ASKED`)."""
     group_by: tuple[str, ...] = ()
     """Text fields of the rows; what features are computed by."""
     features: dict[str, Feature] = field(default_factory=dict)
@@ -116,5 +116,7 @@ class RuleSet:
 
     @property
     def numbers(self) -> dict[str, Parameter]:
-        """Legal parameters that rows follow from, as far as a rule listens to such rows; all are of one table."""
+        """What rows follow from, as far as a rule listens to such rows. Legal ones are of one table; of what two rules say
+        of their own the later one's counts, by id.
+        """
         return {name: number for rule in self.rules for name, number in rule.numbers.items()}

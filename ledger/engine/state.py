@@ -117,6 +117,14 @@ class Store(msgspec.Struct, array_like=True):
     """By dimension, as it was measured: mass and volume are never added here."""
     contents: dict[str, int] = {}
     """By balance key; without the keys of which nothing is there."""
+    as_of_ms: int = 0
+    """The newest moment that it was told of."""
+    due_ms: int = 0
+    """When what may lie there changes by itself; 0: never."""
+    record_id: str = ""
+    """The newest record that told of it."""
+    limited: list[tuple[str, str]] = []
+    """(code, category) of goods of which it was told last how much may lie there."""
 
 
 class Pending(msgspec.Struct, array_like=True):

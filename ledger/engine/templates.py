@@ -80,6 +80,8 @@ def _span(*words: str) -> Callable[[Any, Mapping[str, Any]], str]:
 _WORDS = {
     "highly_toxic": ("剧毒化学品", "highly toxic"),
     "explosive_precursor": ("易制爆危险化学品", "explosive precursor"),
+    "drug_precursor": ("易制毒化学品", "drug precursor"),
+    "hazardous": ("危险化学品", "hazardous chemical"),
     "purchase": ("购买", "purchase"),
     "sell": ("销售", "sale"),
     "produce": ("生产", "production"),
@@ -160,6 +162,12 @@ def _word(language: int) -> Callable[[Any, Mapping[str, Any]], str]:
     return show
 
 
+def _only(language: int, before: str, after: str) -> Callable[[Any, Mapping[str, Any]], str]:
+    """The goods that alone are meant, in a vocabulary's words; nothing where all are."""
+    word = _word(language)
+    return lambda value, row: f"{before}{word(value, row)}{after}" if value else ""
+
+
 def _pieces(before: str, after: str, one: str) -> Callable[[Any, Mapping[str, Any]], str]:
     """How many packages, in brackets, for goods that are counted; nothing for bulk, which has none."""
     return lambda value, row: f"{before}{value:,}{one if value in (1, -1) else after}" if row["sealed"] else ""
@@ -227,6 +235,10 @@ FORMATS: dict[str, Callable[[Any, Mapping[str, Any]], str]] = {
     "en": _word(1),
     "pair_zh": _pair(0),
     "pair_en": _pair(1),
+    "only_zh": _only(0, "（", "）"),
+    "only_en": _only(1, " (", ")"),
+    "share_zh": lambda value, row: f"（{_percent(value, row)}）" if value else "",
+    "share_en": lambda value, row: f" ({_percent(value, row)})" if value else "",
     "batch_zh": _said("（批号 ", "）", ""),
     "batch_en": _said(" (consignment ", ")", ""),
     "goods_zh": _said(" ", " ", "未列明的物品"),
@@ -238,7 +250,7 @@ FORMATS: dict[str, Callable[[Any, Mapping[str, Any]], str]] = {
 }
 """How a value may be shown; those that end in a language are for that language's sentence."""
 _OF_TEXT = ("", "short", "zh", "en", "path")
-_STARTS_OF_TEXT = ("seller_", "last_", "pair_", "batch_", "goods_", "unit_")
+_STARTS_OF_TEXT = ("seller_", "last_", "pair_", "batch_", "goods_", "only_", "unit_")
 _NEEDS = {
     "amount": ("dimension",),
     "about": ("dimension",),

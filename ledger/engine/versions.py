@@ -20,6 +20,7 @@ from ledger.engine.alerts import RULE_ERROR
 from ledger.engine.courses import Course, Episode
 from ledger.engine.effects import Effects, Moment
 from ledger.engine.lives import TIMER, Lives
+from ledger.engine.registry import TOPICS
 from ledger.engine.rules import Rule, RuleSet
 from ledger.engine.state import FoldState, Health, Pending, Timer
 
@@ -79,6 +80,9 @@ def take_effect(
     for rule in old.rules:
         if rule.id not in running and rule.id in to.touched_rules:
             to.touched_rules[rule.id] = rule.version  # its row is of the set under which it ran last
+    for topic in TOPICS:
+        if topic.timer:  # what topics remember is the filled state's, and so is when they are asked again
+            timers |= _timers_of(filled, topic.timer)
     for timer_id in sorted(state.timers.keys() | timers.keys()):
         if state.timers.get(timer_id) != timers.get(timer_id):
             to.timers[timer_id] = timers.get(timer_id)

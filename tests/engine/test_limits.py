@@ -7,6 +7,7 @@ from ledger.engine import limits
 from ledger.engine.alerts import RULE_ERROR
 from ledger.engine.fold import ENGINE
 from ledger.engine.lives import TIMER
+from ledger.engine.registry import TOPICS
 from ledger.engine.revocations import REVOKED
 from ledger.errors import RuleError
 from ledger.enginehealth import BESIDE
@@ -75,4 +76,5 @@ def test_limits__are_those_of_the_entries_that_name_rules():
     assert body["band"]["maximum"] == limits.MAX_BANDS - 1
     assert body["fingerprint"]["maxItems"] == limits.MAX_FINGERPRINT
     assert versions["maxItems"] == limits.MAX_RULES
-    assert {ENGINE, REVOKED, RULE_ERROR, TIMER, *BESIDE} == limits.RESERVED
+    topics = {topic.timer for topic in TOPICS if topic.timer}
+    assert {ENGINE, REVOKED, RULE_ERROR, TIMER, *topics, *BESIDE} == limits.RESERVED

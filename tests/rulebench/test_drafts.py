@@ -53,7 +53,7 @@ def test_lint__several_mistakes__all_with_their_lines():
 
 
 def test_lint__two_mistakes_in_one_band__both():
-    text = changed(GOOD, ("when: 'stock > capacity'", "when: 'stok > capacity'"), ("{capacity|amount} ({fill", "{capacity|kilo} ({fill"))
+    text = changed(GOOD, ("when: 'known && fill_ppm > warn_ppm'", "when: 'known && fil_ppm > warn_ppm'"), ("{capacity|amount} ({fill", "{capacity|kilo} ({fill"))
     assert len(lint({"x.yml": text})) == 2
 
 
@@ -87,7 +87,7 @@ def test_lint__no_yaml__the_line():
 
 
 def test_lint__unknown_subject__ends_there():
-    text = changed(GOOD, ("on: [store]", "on: [stoer]"))
+    text = changed(GOOD, ("on: [store, ", "on: [stoer, "))
     (problem,) = lint({"x.yml": text})
     assert problem.line == at(text, "on: [") and "stoer" in problem.what
 

@@ -85,7 +85,7 @@ MEMBERS_ZH = {
     "concentration_ppm": "浓度容差", "critical_after": "升级时限",
     # filings, flows, closures, incidents
     "limit_days": "备案期限（日）", "filed": "已备案", "filed_ms": "备案时间", "both_ends": "双方均已记录", "remind_ms": "提醒时间", "deadline_ms": "截止时间",
-    "filing_days": "备案期限：剧毒、易制爆（日）", "class_1_days": "备案期限：第一类易制毒（日）", "class_23_days": "备案期限：第二、三类易制毒（日）",
+    "stored": "库房及所限物品", "lapsed": "申报证明逾期未核验", "lapsed_capacity": "未核验的申报容量", "filing_days": "备案期限：剧毒、易制爆（日）", "class_1_days": "备案期限：第一类易制毒（日）", "class_23_days": "备案期限：第二、三类易制毒（日）",
     "event_day": "事件日期", "accept_both_ends": "以双方记录代备案", "user": "使用单位", "resale": "转售", "approval": "有转让批准", "came": "收到量", "left": "转出量", "share_ppm": "比例",
     "share": "比例线", "path": "流转路径", "length": "企业数", "span_ms": "时间跨度", "controlled": "管控物品", "reported": "已报告", "discovered_ms": "发现时间",
     "reported_ms": "报告时间", "delay_ms": "迟延", "withdrawn": "已撤回", "what": "事项", "since": "起始时间",

@@ -31,6 +31,11 @@ class Topic:
     """Kinds of papers (`ledger.engine.papers`) by which it judges movements: when one comes, it is asked again."""
     legal: ClassVar[tuple[str, ...]] = ()
     """Legal parameters, whole numbers, that its rows follow from. The rules that listen to it declare them too."""
+    asks: ClassVar[tuple[str, ...]] = ()
+    """Parameters of the rules that listen to it, by name, that its rows follow from; without them it has its own."""
+    timer: ClassVar[str] = ""
+    """Of a topic that tells rows by itself: the name under which its timers are kept, one of `limits.RESERVED`. Its `dues`
+    says of what they are due and when, and `wake` tells them."""
     gone: list[tuple[str, int]]
     """Of topics that take back what they said: (subject, index of the entry whose rows are no more); emptied by the fold."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -66,17 +66,8 @@ class Licence(msgspec.Struct, array_like=True):
     """Since when `status` holds, event time; a revocation is none of what happened before it."""
     was: str = ""
     """The status before; "" where nothing says so."""
-    limits: list[tuple[str, str, str, int]] = []
-    """The most of everything together that may lie in a store: site ("" for any), store, dimension, amount."""
-
-
-class Certified(NamedTuple):
-    """What a licence permits to lie in one store."""
-
-    dimension: str
-    amount: int
-    declared_ms: int
-    """When the enterprise declared it; -1 where an authority issued or confirmed it."""
+    limits: list[tuple[str, str, str, int, str, str]] = []
+    """The most that may lie in a store: site ("" for any), store, dimension, amount; of which code and category, "" for any."""
 
 
 class LicencesState(msgspec.Struct):
@@ -132,29 +123,6 @@ class Licences(Topic):
         """All licences of a holder that count, declared or confirmed, in force or not."""
         return self._state.held.get(holder, ())
 
-    def certified(self, holder: str, site: str, store: str, entry: Input) -> Certified | None:
-        """What a licence in force at the entry's event time permits in a store: what an authority confirmed before what is
-        only declared, of these the newest; None where none speaks of the store.
-        """
-        found = None
-        for licence in self.held(holder):
-            if not licence.limits or (found is not None and found.declared_ms < 0 and not licence.confirmed):
-                continue
-            if not _in_force(licence, entry) or (licence.sites and site not in licence.sites):
-                continue
-            declared_ms = -1 if licence.confirmed else licence.received_ms
-            of_store = [
-                (at, amount) for where, name, at, amount in licence.limits if name == store and where in ("", site)
-            ]
-            if of_store:
-                found = Certified(*min(of_store, key=lambda limit: limit[1]), declared_ms)
-        return found
-
-    def parties(self, paper: Input) -> Iterable[str]:
-        """The holder of the licence that an authority endorsed."""
-        holder = self.holder_of(paper.body["record_id"]) if paper.kind == "endorse" else ""
-        return (holder,) if holder else ()
-
     def holder_of(self, record_id: str) -> str:
         """Who holds the licence of this record; "" where it is not known."""
         holder = self._holders().get(record_id, "")
@@ -187,7 +155,7 @@ class Licences(Topic):
             codes=sorted(item["code"] for item in items),
             sites=sorted(body.get("sites", ())),
             allowed=sorted(_allowed(item) for item in items if "quantity" in item),
-            limits=sorted(_limit(limit) for limit in body.get("limits", ()) if not _of_some_goods(limit)),
+            limits=sorted(_limit(limit) for limit in body.get("limits", ())),
         )
         new.status_ms = plausible_ms(entry.event_ms, (entry.before or entry).received_ms)
         kept = []
@@ -291,11 +259,6 @@ class Licences(Topic):
         return best, age_ms
 
 
-def _in_force(licence: Licence, entry: Input) -> bool:
-    day = entry.event_time[:10]  # the signer's own local day
-    return status_at(licence, entry.event_ms) == "valid" and licence.valid_from <= day <= licence.valid_to
-
-
 def status_at(licence: Licence, at_ms: int) -> str:
     """A licence counts as revoked, suspended or ended from the day on which that was said; as valid by its own dates."""
     return licence.was if licence.was and licence.status != "valid" and at_ms < licence.status_ms else licence.status
@@ -321,13 +284,9 @@ def _allowed(item: dict[str, Any]) -> tuple[str, str, int, int, str, int]:
     return item["code"], item.get("form", ""), low or 0, 1_000_000 if high is None else high, dimension, amount
 
 
-def _of_some_goods(limit: dict[str, Any]) -> bool:
-    return "code" in limit or "category" in limit
-
-
-def _limit(limit: dict[str, Any]) -> tuple[str, str, str, int]:
+def _limit(limit: dict[str, Any]) -> tuple[str, str, str, int, str, str]:
     amount, dimension = base_amount(limit["quantity"]["value"], limit["quantity"]["unit"])
-    return limit.get("site", ""), limit["store"], dimension, amount
+    return limit.get("site", ""), limit["store"], dimension, amount, limit.get("code", ""), limit.get("category", "")
 
 
 def _says_the_same(old: Licence, new: Licence) -> bool:

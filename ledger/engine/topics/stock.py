@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ledger.engine.accounts import PPM, sigma_of
+from ledger.engine.accounts import sigma_of
 from ledger.engine.books import Books, Touched
 from ledger.engine.goods import Goods
-from ledger.engine.inputs import Input, key_parts
+from ledger.engine.inputs import Input, key_parts, plausible_ms
+from ledger.engine.parameters import Parameter
 from ledger.engine.register import Register
-from ledger.engine.state import Account
-from ledger.engine.statistics.fixed import LIMIT_PPM, clamp
+from ledger.engine.state import Account, Store
 from ledger.engine.subjects import COMMON, GOODS, Subject
+from ledger.engine.topics import capacities
 from ledger.engine.topics.base import Row, Topic, common
 from ledger.engine.topics.licences import Licences
 from ledger.errors import RuleError
 
 LICENCES = frozenset({"licence", "endorse"})
-LABORATORIES = ("lab_room", "lab_cabinet")
-"""Classes of stores in a `place` record."""
 TOLERANCE = 100_000
 """Bulk goods: 0.1 kg or 0.1 L (catalogue A01), or twice the scale's resolution where that is more."""
 
@@ -45,29 +44,7 @@ class Stock(Topic):
                 "tolerance": "int",
             },
         ),
-        # One store's stock against its capacity: what a licence permits there, else what the `place` record states. Beside it
-        # what is stated, for when a licence that is only declared counts no longer; and how much of a laboratory's stock is
-        # explosive precursors (mg), and how much of that is a volume by a density to assume.
-        Subject(
-            "store",
-            level=True,
-            fields=COMMON
-            | {
-                "store": "str",
-                "dimension": "str",
-                "known": "bool",
-                "capacity": "int",
-                "stock": "int",
-                "fill_ppm": "int",
-                "place_capacity": "int",
-                "place_ppm": "int",
-                "declared": "bool",
-                "declared_ms": "int",
-                "laboratory": "bool",
-                "precursors": "int",
-                "assumed_mg": "int",
-            },
-        ),
+        *capacities.SUBJECTS,
         # One balance key at the cut-off of a complete stock-take.
         Subject(
             "count",
@@ -91,10 +68,18 @@ class Stock(Topic):
         ),
     )
 
-    def __init__(self, books: Books, register: Register, licences: Licences) -> None:
+    timer = "STORES"
+    asks = ("check_due",)
+
+    def __init__(
+        self, books: Books, register: Register, licences: Licences, numbers: Mapping[str, Parameter] | None = None
+    ) -> None:
+        """`numbers`: the parameters in `asks`, as far as a rule that listens has them."""
         self._books = books
-        self._register = register
         self._licences = licences
+        self._capacities = capacities.Capacities(books, register, licences, (numbers or {}).get(capacities.CHECK_DUE))
+        self.dues: dict[str, int | None] = {}
+        """Stores (holder/site/store) -> when their rows are due again by themselves, None for no more; emptied by the fold."""
         self.changed: dict[tuple[str, str, str, str], int] = {}
         """(holder, site, book, balance key) -> index of the entry that changed it; taken and emptied by the fold."""
 
@@ -149,7 +134,7 @@ class Stock(Topic):
             # What the tables say of a balance has its store's capacity in it.
             self.changed.update(dict.fromkeys(self._books.only_in(touched.restated), entry.index))
         for at in touched.stores:
-            yield "store", self._store_row(base, at, entry)
+            yield from self._of_store(base, at, entry)
 
     def _of_licence(self, entry: Input, licence: Input) -> Iterator[Row]:
         """The rows of all stores of whom a licence, or its endorsement, speaks of."""
@@ -161,45 +146,28 @@ class Stock(Topic):
             return
         base = common(entry)
         for at in self._books.stores_of(holder):
-            yield "store", self._store_row(base, at, entry)
+            yield from self._of_store(base, at, entry)
 
-    def _store_row(self, base: dict[str, Any], at: str, entry: Input) -> dict[str, Any]:
-        holder, site, name = at.split("/")
+    def _of_store(self, base: dict[str, Any], at: str, entry: Input) -> Iterator[Row]:
+        """What a record tells of a store."""
         store = self._books.to_be_told(at)
-        dimension, stated = store.dimension, store.capacity or 0
-        stated_ppm = _fill_ppm(store.stock.get(dimension, 0), stated)
-        certified = self._licences.certified(holder, site, name, entry)
-        if certified is not None:
-            dimension, capacity = certified.dimension, certified.amount
-        else:
-            capacity = stated
-        stock = store.stock.get(dimension, 0)
-        declared_ms = certified.declared_ms if certified is not None else -1
-        return base | {
-            "holder": holder,
-            "site": site,
-            "book": store.book,
-            "store": name,
-            "dimension": dimension,
-            "known": capacity > 0,
-            "capacity": capacity,
-            "stock": stock,
-            "fill_ppm": _fill_ppm(stock, capacity),
-            "place_capacity": stated,
-            "place_ppm": stated_ppm,
-            "declared": declared_ms >= 0,
-            "declared_ms": max(declared_ms, 0),
-            **self._laboratory(at),
-        }
+        store.record_id = entry.record_id
+        return self._told(base, at, store, plausible_ms(entry.event_ms, entry.received_ms))
 
-    def _laboratory(self, at: str) -> dict[str, Any]:
-        """Whether a store is a laboratory's, and if so, how much of explosive precursors lies there."""
-        holder, site, name = at.split("/")
-        stated = self._register.site(holder, site).stores.get(name)
-        if stated is None or stated.kind not in LABORATORIES:
-            return {"laboratory": False, "precursors": 0, "assumed_mg": 0}
-        precursors, assumed_mg = self._books.mass_in(at, "explosive_precursor")
-        return {"laboratory": True, "precursors": precursors, "assumed_mg": assumed_mg}
+    def _told(self, base: dict[str, Any], at: str, store: Store, now_ms: int) -> Iterator[Row]:
+        due_ms = store.due_ms
+        yield from self._capacities.rows(base, at, store, now_ms)
+        if store.due_ms != due_ms:
+            self.dues[at] = store.due_ms or None
+
+    def wake(self, at: str, index: int, now_ms: int) -> Iterator[Row]:
+        """The rows of a store (holder/site/store) at a moment from which other certificates count."""
+        store = self._books.store(at)
+        if store is None:
+            return
+        store.due_ms = 0
+        base = {"record_id": store.record_id, "index": index, "received_ms": now_ms, "event_ms": now_ms}
+        yield from self._told(base, at, store, now_ms)
 
 
 def _goods(key: str, account: Account) -> dict[str, Any]:
@@ -241,7 +209,3 @@ def _count_row(base: dict[str, Any], key: str, account: Account) -> dict[str, An
         stocktake=last.record_id,
     )
     return row
-
-
-def _fill_ppm(stock: int, capacity: int) -> int:
-    return clamp(stock * PPM // capacity, LIMIT_PPM) if capacity > 0 else 0
