@@ -205,10 +205,11 @@ class Register:
 
     def site_at(self, holder: str, site: str, at_ms: int) -> Site:
         """The statement on a site that stood at a time; before the first one, that."""
-        newest, at = self.site(holder, site), f"{holder}/{site}"
-        if newest.said_ms <= at_ms or at not in self._state.past_sites:
+        newest = self.site(holder, site)
+        if newest.said_ms <= at_ms:
             return newest
-        return _at([*self._state.past_sites[at], newest], at_ms)
+        past = self._state.past_sites.get(f"{holder}/{site}")
+        return newest if past is None else _at([*past, newest], at_ms)
 
     def facts_of(self, holder: str, ref: str, at_ms: int) -> dict[str, Any]:
         """What is known of the person who bore a reference at a time; of the first one before anybody did."""
@@ -311,6 +312,7 @@ def _holds(window: dict[str, Any], now: LocalTime) -> bool:
     return (now.weekday in window["days"] and now.minute >= start) or (yesterday in window["days"] and now.minute < end)
 
 
+@lru_cache(maxsize=1440)
 def _minutes(clock: str) -> int:
     return int(clock[:2]) * 60 + int(clock[3:5])
 

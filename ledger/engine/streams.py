@@ -124,8 +124,9 @@ def _hold(stream: Stream, flow: Flow, sign: int) -> None:
 
 
 def _more(sums: list[int], flow: Flow, sign: int) -> list[int]:
-    more = [was + sign * part for was, part in zip(sums, flow[1:], strict=True)]
-    if max(map(abs, more)) > LIMIT:
+    came, went, lost, net_pieces = sums
+    more = [came + sign * flow[1], went + sign * flow[2], lost + sign * flow[3], net_pieces + sign * flow[4]]
+    if max(more) > LIMIT or min(more) < -LIMIT:
         raise OverflowError
     return more
 

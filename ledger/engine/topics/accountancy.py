@@ -86,7 +86,8 @@ class Accountancy(Topic):
         """Take in a movement or a complete stock-take."""
         touched: dict[str, set[int]] = {}
         self._take(entry, goods, touched)
-        yield from self._rows(entry, touched)
+        if touched:
+            yield from self._rows(entry, touched)
         if _is_loss(entry):
             yield from self._losses(entry, goods)
 

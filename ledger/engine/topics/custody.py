@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -71,10 +71,9 @@ class Custody(Topic):
         self._state = state
         self._register = register
 
-    def apply(self, entry: Input, goods: Sequence[Goods]) -> Iterator[Row]:
+    def apply(self, entry: Input, goods: Sequence[Goods]) -> Iterable[Row]:
         """The rows of one movement."""
-        yield from self._custody(entry, goods)
-        yield from self._signing(entry)
+        return [row for row in (self._custody(entry, goods), self._signing(entry)) if row is not None]
 
     def withdraw(self, before: Input, goods: Sequence[Goods], entry: Input) -> Iterable[Row]:
         """Its confirmations and its signatures count no more."""
@@ -99,18 +98,20 @@ class Custody(Topic):
             if not uses:
                 del self._state.uses[at]
 
-    def _custody(self, entry: Input, goods: Sequence[Goods]) -> Iterator[Row]:
+    def _custody(self, entry: Input, goods: Sequence[Goods]) -> Row | None:
         body = entry.body
         if body["reason"] in _NOT_HANDED_OVER:
-            return
-        toxic = next((item.line.code for item in goods if "highly_toxic" in item.categories), "")
-        code = toxic or next((item.line.code for item in goods if item.line.goods == "chemical"), "")
+            return None
+        toxic = next((line.code for line, listing in goods if "highly_toxic" in listing.categories), "")
+        code = toxic or next((line.code for line, _ in goods if line.goods == "chemical"), "")
+        if not code:
+            return None
         site = self._register.site_at(entry.holder, entry.site, entry.event_ms)
-        if not toxic and (not code or MAJOR_HAZARD not in site.categories):
-            return
+        if not toxic and MAJOR_HAZARD not in site.categories:
+            return None
         handlers = handlers_of(entry, self._register)
         keys = {*entry.signers, *(confirmation["keyid"] for confirmation in body.get("confirmed", ()))}
-        yield (
+        return (
             "custody",
             common(entry)
             | {
@@ -124,7 +125,7 @@ class Custody(Topic):
             },
         )
 
-    def _signing(self, entry: Input) -> Iterator[Row]:
+    def _signing(self, entry: Input) -> Row | None:
         at_ms = plausible_ms(entry.event_ms, entry.received_ms)
         per_minute, keyid = 0, ""
         for signer in entry.signers:
@@ -143,11 +144,12 @@ class Custody(Topic):
             values = [gap for ms, _, gap in trace if at_ms - HABIT_MS < ms <= at_ms]
             pairs = len(values)
             close_ppm = sum(gap < CLOSE_MS for gap in values) * 1_000_000 // pairs
-        if pairs > 1 or per_minute > FEW_A_MINUTE:
-            yield (
-                "signing",
-                common(entry) | {"keyid": keyid, "pairs": pairs, "close_ppm": close_ppm, "per_minute": per_minute},
-            )
+        if pairs <= 1 and per_minute <= FEW_A_MINUTE:
+            return None
+        return (
+            "signing",
+            common(entry) | {"keyid": keyid, "pairs": pairs, "close_ppm": close_ppm, "per_minute": per_minute},
+        )
 
 
 def _register(entry: Input) -> str:
@@ -156,5 +158,7 @@ def _register(entry: Input) -> str:
 
 def _gap(confirmed: Sequence[dict[str, Any]]) -> int | None:
     """Milliseconds between the two nearest confirmations; None where there are not two."""
+    if len(confirmed) < 2:
+        return None
     times = sorted(unix_ms(confirmation["at"]) for confirmation in confirmed)
     return min((later - earlier for earlier, later in pairwise(times)), default=None)

@@ -52,6 +52,7 @@ class Runs(Topic):
     """One row for each thing used and each thing made, of each run."""
 
     kinds = frozenset({"movement"})
+    reasons = frozenset({"consumption", "production"})
     subjects = (
         Subject(
             "run",

@@ -87,15 +87,14 @@ class Stocktaking(Topic):
         if said is None or entry.before is not None:
             return False
         toxic, precursor, holding, moved, counted_ms, moved_ms = said
-        book = self._accountancy.books[at]
-        if not holding or happened_ms(entry) <= counted_ms:
+        book, at_ms = self._accountancy.books[at], happened_ms(entry)
+        if not holding or at_ms <= counted_ms:
             return False
         for item in goods:
-            if "highly_toxic" in item.categories and not toxic:
+            categories = item.listing.categories
+            if "highly_toxic" in categories and not toxic:
                 return False
-            if "explosive_precursor" in item.categories and not (
-                precursor and moved and happened_ms(entry) >= moved_ms
-            ):
+            if "explosive_precursor" in categories and not (precursor and moved and at_ms >= moved_ms):
                 return False
             if book_amount(book.streams[stream_key(item)]) <= 0:
                 return False

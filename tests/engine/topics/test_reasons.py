@@ -38,6 +38,7 @@ def test_topic__movements_of_other_reasons__neither_rows_nor_memory(topic):
                 "counterparty": {"type": "enterprise", "uscc": "B"},
                 "consignment": "C-1",
                 "handlers": [{"ref": "H1"}],
+                "process": {"id": "P-1"},
             }
             entry = Run().entry("movement", body)
             before = encode_state(state)
