@@ -33,9 +33,15 @@ Beside the way of an entry:
 To change something:
 
 - a threshold: the rule's `parameters`, a new `version` of the rule; a number of law: `ledger/catalogue/SOURCES.md`
-- a rule on rows that there are: its file. `hazledger rules lint` names the subjects and fields that there are
+- a rule on rows that there are: its file (what it looks like: `rules`). `hazledger rules lint` names the subjects and fields
+  that there are. Beside it, as tests remind: what its law is called and what its order asks for (ledger/guidance.py), Chinese
+  words for what its alerts carry (webapp/portal/members.py), words of a new vocabulary in reasons (`templates`), README's list
+  of rules and that of tests/engine/test_pack.py, planted cases and near misses (tests/scenario/plants)
+- an aggregate that features can have: `features` (what may be declared) and `lanes` (how it is kept)
+- what can be done about an alert: README, "Where to change what"
 - a field of a row: the `Subject` of its topic and the row beside it (tests/engine/test_rows.py compares them), and its Chinese
-  word in webapp/portal/members.py. Fields may be added freely. One that is taken away or renamed makes every rule set that read
+  word in webapp/portal/members.py. Fields may be added freely, with the next release in tests/engine/data/subject_fields.json
+  too. One that is taken away or renamed makes every rule set that read
   it unreadable, and with it the replay of the time that it governed: leave it, and let new rules use another
   (tests/engine/test_kept_fields.py)
 - a topic: its module in `topics` (`topics.base` says what is asked of it), its part of `state.FoldState`, and in `registry` its

@@ -1,4 +1,35 @@
-"""Rule files (schema rule/1): strict, typed, every refusal with its file and line."""
+"""Rule files (schema rule/1): strict, typed, every refusal with its file and line.
+
+    schema: rule/1
+    id: X01
+    version: 1                      # one more whenever it says something else
+    status: live                    # or draft, shadow (runs and is counted, says nothing), retired
+    title: {zh: 出库激增, en: Outflow spike}
+    severity: high                  # of bands that name none
+    legal_basis: ['Decree 591 art. 23(1)']        # how people read it: ledger.guidance
+    on: [movement]                  # subjects: ledger.engine.topics; all that they share are the names in conditions
+    scope: 'direction == "out" && "explosive_precursor" in categories'        # CEL: ledger.engine.expressions
+    group_by: [holder, code, dimension]           # what features are computed by
+    features: {out_24h: {agg: sum, of: amount, window: 24h}}                  # all of them: ledger.engine.features
+    parameters:                     # each with the day from which it holds, the county's; a list where it changed
+      most: {value: 50000000, from: 2020-01-01, basis: engineering default}   # a number, or a duration such as 5d
+      ahead: {legal: cn591.filing.days, as: days}                             # or integer, hours, kilograms
+    bands:                          # from the top; the first that holds. Of how things stand also `for` (a duration, or a
+                                    # parameter) and `since` (a field ..._ms): it holds only when it has for so long
+      - {when: 'out_24h > 2 * most', severity: critical, reason: {zh: '{out_24h|amount}', en: '{out_24h|amount}'}}
+      - {when: 'out_24h > most || ahead_ms > ahead', reason: {zh: '{out_24h|amount}', en: '{out_24h|amount}'}}
+    not_evaluable: silent           # or info: says once that a feature lacks history
+    keep_for: 0s                    # as quiet; the longer of the two counts
+    episode: {fingerprint: [holder, code], quiet: 24h}    # one alert of each; a new one after so long without
+    inhibited_by: []                # rules whose alerts keep this one's down: ledger.engine.inhibition
+    exceptions: []                  # findings that are known and agreed: ledger.engine.restraints
+    sla: {ack: 4h, handle: 3d}      # without it as the severity asks: ledger.core.life
+    order_template: RECT-FLOW       # what an order asks for: ledger.guidance
+    budget: {max_per_day: 1}        # a back-test with more alerts a day fails
+    tests: []                       # fires, silent, boundary, restart: ledger.engine.ruletests, ledger.engine.rulescript
+
+How values are shown in a reason (`|amount`): `ledger.engine.templates`. `hazledger rules lint` names all that there is.
+"""
 
 from __future__ import annotations
 

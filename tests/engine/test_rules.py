@@ -1,7 +1,11 @@
 """Rule files are strict: each defect is refused with its file and line."""
 
+import re
+from textwrap import dedent
+
 import pytest
 
+from ledger.engine import rules as rules_module
 from ledger.engine.inputs import unix_ms
 from ledger.engine.parameters import read_legal_params
 from ledger.engine.rules import load_rules, parse_rule
@@ -54,6 +58,14 @@ def test_rule__yaml_that_is_a_trap__is_refused_before_it_is_composed(more, wrong
 def test_rule__number_of_five_thousand_digits__is_none(old, new):
     with pytest.raises(RuleError, match=r"^T01\.yml:\d+: .*expected here"):
         rule(GOOD.replace(old, new))
+
+
+def test_rule__as_the_module_describes_one__is_loaded():
+    described = dedent(re.search(r"\n\n(    schema: rule/1\n.*?)\n\n", rules_module.__doc__, re.S)[1])
+    keys = set(re.findall(r"^([a-z_]+):", described, re.M))
+    assert keys == {*rules_module._REQUIRED.split(), *rules_module._OPTIONAL.split()} - {"for"}
+    loaded = parse_rule(described, "X01.yml", {"cn591.filing.days": [("5", "2011-12-01")]})
+    assert (loaded.status, len(loaded.bands), set(loaded.features)) == ("live", 2, {"out_24h"})
 
 
 def test_rule__good__is_loaded():
