@@ -17,7 +17,15 @@ import yaml
 
 _FORMS = re.compile(r"\{([a-z_][a-z0-9_]*)\|([a-z_]+)\}")
 _TIMES = re.compile(r"(?m)^  ([a-z_][a-z0-9_]*): \{(?:value: [0-9]+[smhd]\b|legal: [^,}]+, as: (?:days|hours)\b)")
-_SAYS = {"amount": "amount", "about": "amount", "kg": "kg", "span": "span", "milli": "milli", "size": "milli"} | {
+_SAYS = {
+    "amount": "amount",
+    "about": "amount",
+    "kg": "kg",
+    "dense_en": "kg",
+    "span": "span",
+    "milli": "milli",
+    "size": "milli",
+} | {
     "percent": "percent",
     "fine": "percent",
     "ratio": "percent",

@@ -35,8 +35,12 @@ def test_rule_numbers__parameters_that_are_times_and_amounts_in_reasons__are_kno
         name: form for name, form in numbers["D05"].items() if name not in ("late", "late_much", "ahead")
     }
     assert numbers["B08"]["mean"] == numbers["B08"]["month"] == "amount" and "least" not in numbers["B08"]
-    assert numbers["B08"]["limit"] == "milli" and numbers["B09"]["twofold"] == "percent" and numbers["C04"]["match_floor"] == "permille"
-    assert numbers["A05"]["floor_other"] == "amount"
+    assert (
+        numbers["B08"]["limit"] == "milli"
+        and numbers["B09"]["twofold"] == "percent"
+        and numbers["C04"]["match_floor"] == "permille"
+    )
+    assert numbers["A05"]["floor_other"] == "amount" and numbers["A02"]["assumed_mg"] == "kg"
     for rule in shipped_rules().rules:
         text = next(text for name, text in shipped_sources().items() if name.startswith(rule.id + "-"))
         for name, given in (yaml.safe_load(text).get("parameters") or {}).items():
