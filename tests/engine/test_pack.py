@@ -85,6 +85,14 @@ def test_rule__has_tests_that_fire_that_do_not_at_the_boundary_and_across_a_rest
         assert len(test.value["events"].items()) >= 2, "nothing to split"
 
 
+@pytest.mark.parametrize("rule", RULES.values(), ids=lambda rule: rule.id)
+def test_rule__each_of_its_bands__is_expected_by_a_test_of_its_file(rule):
+    """That what a test expects comes is `test_shipped_rules`; a band that none expects could say anything, or never hold."""
+    expected = [item for test in rule.tests for item in test.plain()["expect"]]
+    reached = {item["band"] for item in expected if item.get("rule", rule.id) == rule.id and "band" in item}
+    assert reached == set(range(len(rule.bands)))
+
+
 @pytest.mark.parametrize("about", ABOUT)
 def test_run_tests__a_rule_without_one_kind_of_test__fails(about):
     text = SOURCES[FILES["A01"]]
