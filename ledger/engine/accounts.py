@@ -165,6 +165,7 @@ def sigma_of(last: Count) -> int:
     """Standard deviation of the balance's difference, same unit as its amounts; 0 where no error was stated.
 
     engine.md: sigma² = (I² + O² + C_t² + C_{t-1}²)(r² + s²) - 2 C_t C_{t-1} s², r and s relative, here in ppm.
+    `statistics.sigma` is that of streams: opening and closing inventory weighed with errors of their own, to the nearest.
     """
     r2, s2 = last.random_ppm**2, last.systematic_ppm**2
     squares = last.came**2 + last.went**2 + last.counted**2 + last.before**2

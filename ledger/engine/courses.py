@@ -2,8 +2,9 @@
 
 For rules about what happened. A *mark* is one row that a band held for, at the time that counts for it. Marks closer than
 the rule's quiet time belong to one *episode*, whose band is the worst of them. Episodes follow from the marks alone and
-the marks from the rows, so neither depends on the order in which rows came; only the alerts do, and what they said is never
-taken back: an alert whose marks are gone is told that it recovered, one that got worse is revised by another.
+the marks from the rows, so neither depends on the order in which rows came; only the alerts do. What they said stays in the
+log: an alert whose marks are gone, or are of a milder band now, is taken back, all or some of it, by a step of its life
+(`Lives.take_back`); one that got worse is revised by another.
 """
 
 from __future__ import annotations
@@ -108,7 +109,7 @@ def settle(course: Course, quiet_ms: int) -> tuple[list[Episode], list[Episode]]
     for start, end, band in _clusters(course.marks, quiet_ms):
         episode = Episode(start, end, band)
         for old in before:
-            if _near(old.start, old.end, start, end, quiet_ms) and old.alert_id:
+            if near(old.start, old.end, start, end, quiet_ms) and old.alert_id:
                 if not episode.alert_id:
                     episode.alert_id, episode.alert_record = old.alert_id, old.alert_record
                     episode.alerted_band = old.alerted_band
@@ -122,7 +123,7 @@ def settle(course: Course, quiet_ms: int) -> tuple[list[Episode], list[Episode]]
     gone = [
         old
         for old in before
-        if old.alert_id and not any(_near(old.start, old.end, new.start, new.end, quiet_ms) for new in now)
+        if old.alert_id and not any(near(old.start, old.end, new.start, new.end, quiet_ms) for new in now)
     ]
     lost = [old for old in gone if old.band >= 0]
     for old in gone:
@@ -141,7 +142,7 @@ def extends(course: Course, mark: Mark, quiet_ms: int) -> bool:
         and last.end == course.marks[-1].end
         and mark.band >= last.band
         and bool(last.alert_id)
-        and _near(last.start, last.end, mark.time, mark.time, quiet_ms)
+        and near(last.start, last.end, mark.time, mark.time, quiet_ms)
     )
 
 
@@ -177,7 +178,7 @@ def _clusters(marks: Iterable[Mark], quiet_ms: int) -> list[tuple[int, int, int]
     found: list[tuple[int, int, int]] = []
     start = end = band = 0
     begun = False
-    # Hundreds of marks may be gone through for each new one: what `_near` and `Mark.end` say, without calling them.
+    # Hundreds of marks may be gone through for each new one: what `near` and `Mark.end` say, without calling them.
     near_ms = max(quiet_ms, 1)
     for mark in marks:
         last = max(mark.time, mark.until)
@@ -192,7 +193,7 @@ def _clusters(marks: Iterable[Mark], quiet_ms: int) -> list[tuple[int, int, int]
     return found
 
 
-def _near(start: int, end: int, other_start: int, other_end: int, quiet_ms: int) -> bool:
+def near(start: int, end: int, other_start: int, other_end: int, quiet_ms: int) -> bool:
     """Whether two spans overlap, or lie closer together than the quiet time."""
     gap = max(other_start - end, start - other_end)
     return gap <= 0 or gap < quiet_ms

@@ -156,7 +156,7 @@ class Levels:
     def _hold(
         self, rule: Rule, band: int, pending: Pending, subject: str, row: dict[str, Any], moment: Moment, to: Effects
     ) -> None:
-        quiet_ms = max(rule.quiet_ms, rule.keep_for_ms)
+        quiet_ms = rule.apart_ms
         # Closed, it comes back as a new alert however soon; but not while what was closed merely goes on.
         closed = self._book.lives.is_closed(pending.alert_id)
         rested = not pending.active and (closed or moment.now_ms - pending.last_held_ms >= quiet_ms)
@@ -220,7 +220,7 @@ class Levels:
         """Forget episodes that are over: recovered, and quiet for longer than the rule asks."""
         for rule_id, pendings in self._state.pending.items():
             rule = self._rules.get(rule_id)
-            quiet_ms = max(rule.quiet_ms, rule.keep_for_ms) if rule else RULE_ERROR_QUIET_MS
+            quiet_ms = rule.apart_ms if rule else RULE_ERROR_QUIET_MS
             over = [
                 name
                 for name, pending in pendings.items()

@@ -7,12 +7,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from ledger.core.life import ESCALATED, IN_HAND, ORDER_ISSUED, OVERDUE, REPLY_RECEIVED, VERIFIED, possible
+from ledger.core.life import (
+    ESCALATED,
+    IN_HAND,
+    ORDER_ISSUED,
+    OVERDUE,
+    REPLY_RECEIVED,
+    SEVERITY_RANKS,
+    VERIFIED,
+    possible,
+)
 from ledger.engine.inputs import Input, unix_ms
 from ledger.engine.life import Cause, Life, LifeEffects, LifeState, Order, episode_of, later, note_step, touch
 from ledger.errors import TransitionError
-
-_RANK = {severity: rank for rank, severity in enumerate(("critical", "high", "medium", "low", "info"))}
 
 
 class Orders:
@@ -55,7 +62,7 @@ class Orders:
             book=body.get("book", ""),
             type=body["type"],
             number=body.get("number", ""),
-            severity=min(severities, key=_RANK.__getitem__, default="medium"),
+            severity=min(severities, key=SEVERITY_RANKS.__getitem__, default="medium"),
             alerts=list(dict.fromkeys(alerts)),
             index=entry.index,
             issued_ms=cause.now_ms,

@@ -38,6 +38,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from ledger.catalogue.restricted import RestrictedSets, example_sets
+from ledger.core import life
 from ledger.engine.conditiontree import TypeCheck
 from ledger.engine.expressions import Bindings, Condition, first_of, truths_of
 from ledger.engine.features import READY, WINDOW_END, Feature, feature_names, read_features
@@ -59,7 +60,7 @@ from ledger.errors import RuleError
 
 __all__ = ["SEVERITIES", "STATUSES", "Band", "Rule", "RuleSet", "Sla", "load_rules", "parse_rule", "read_rule"]
 
-SEVERITIES = "critical high medium low info"
+SEVERITIES = " ".join(life.SEVERITIES)
 STATUSES = "draft shadow live retired"
 _REQUIRED = "schema id version status title severity legal_basis on bands episode tests"
 _OPTIONAL = (

@@ -89,6 +89,11 @@ class Rule:
     first: Plain[int | None] | None = field(default=None, compare=False)
     """The first band that holds, waits left aside; of a rule with features, for a row that is in scope."""
 
+    @property
+    def apart_ms(self) -> int:
+        """What holds again within so long is the same episode: of `quiet` and `keep_for` the longer."""
+        return max(self.quiet_ms, self.keep_for_ms)
+
     def parameters_at(self, at: UnixMs) -> dict[str, int]:
         """Each parameter's value in force at `at`."""
         if self.constants is not None:

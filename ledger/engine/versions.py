@@ -17,7 +17,7 @@ from __future__ import annotations
 import msgspec
 
 from ledger.engine.alerts import RULE_ERROR
-from ledger.engine.courses import Course, Episode
+from ledger.engine.courses import Course, Episode, near
 from ledger.engine.effects import Effects, Moment
 from ledger.engine.lives import TIMER, Lives
 from ledger.engine.registry import TOPICS
@@ -67,7 +67,7 @@ def take_effect(
             courses[rule.id] = _courses(
                 filled.courses[rule.id],
                 state.courses.get(rule.id, {}) if said else {},
-                max(rule.quiet_ms, rule.keep_for_ms),
+                rule.apart_ms,
                 lives,
                 to,
             )
@@ -128,7 +128,9 @@ def _courses(
         for silent in course.episodes:
             if silent.band < 0:
                 continue  # its rows were taken back before anybody heard of it
-            alert = next((e for e in said if e.alert_id and _touches(silent, e, quiet_ms)), None)
+            alert = next(
+                (e for e in said if e.alert_id and near(silent.start, silent.end, e.start, e.end, quiet_ms)), None
+            )
             episodes.append(
                 Episode(
                     silent.start,
@@ -151,8 +153,3 @@ def _courses(
         if not course.marks and not course.episodes:
             del merged[name]
     return merged
-
-
-def _touches(one: Episode, other: Episode, quiet_ms: int) -> bool:
-    gap = max(other.start - one.end, one.start - other.end)
-    return gap <= 0 or gap < quiet_ms

@@ -406,7 +406,7 @@ class Windows:
 
 
 def _quiet_ms(rule: Rule) -> int:
-    return max(rule.quiet_ms, rule.keep_for_ms)
+    return rule.apart_ms
 
 
 def _touch(work: _Work, watch: Watch, group: str, time: int, new: Occurrence | None) -> None:

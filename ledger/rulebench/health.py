@@ -6,20 +6,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ledger.engine.days import DAY_MS
 from ledger.engine.rules import RuleSet
 from ledger.model import UnixMs
 from ledger.ports import EngineReader, LogReader
 from ledger.rulebench.outcome import REJECTED
 
 SPAN_DAYS = 30
-DAY_MS = 86_400_000
 LEAST_CLOSED = 5
 """engine.md: a share of false positives is shown from so many closed alerts on."""
 
 
 @dataclass(frozen=True, slots=True)
 class RuleState:
-    """One rule, or what stands beside the rules (OUTBOX, CLOCK, LAG, COST, ENGINE, RULE-ERROR)."""
+    """One rule, or what stands beside the rules (`engine.limits.RESERVED`)."""
 
     rule: str
     title: dict[str, str]

@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 
+from ledger.engine.days import DAY_MS
 from ledger.model import Alert
 from ledger.ports import EngineReader
 from ledger.rulebench.backtest import BackTest, Found
 
 EXAMPLES = 20
 PAGE = 500
-DAY_MS = 86_400_000
 CONFIRMED = ("violation_confirmed", "referred")
 REJECTED = ("false_positive", "no_violation", "data_error")
 
@@ -129,7 +129,7 @@ def _day(ms: int, zone: tzinfo) -> str:
 
 def _compare(test: BackTest, ours: list[Found], engine: EngineReader) -> list[Compared]:
     """Pair the alerts of both sides: of the same fingerprint, at the same entry, or else nearest within the quiet time."""
-    near_ms = max(test.rule.quiet_ms, test.rule.keep_for_ms, DAY_MS)
+    near_ms = max(test.rule.apart_ms, DAY_MS)
     theirs: dict[tuple[str, ...], list[Alert]] = {}
     for alert in _live(engine, test):
         theirs.setdefault(alert.fingerprint, []).append(alert)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
+from ledger.engine.days import DAY_MS
 from ledger.engine.goods import Goods
 from ledger.engine.inputs import Input, plausible_ms
 from ledger.engine.register import Profile, Register
@@ -17,7 +18,6 @@ from ledger.engine.topics.base import Row, Topic
 from ledger.engine.topics.cycles import LATEST_DAYS, REACH_DAYS, Anchor, Cycles, CyclesState, Sales
 from ledger.engine.topics.passing import HOUR_MS, Passing, PassingState, add, drop_before
 
-DAY_MS = 24 * HOUR_MS
 _DEALING = frozenset({"producer", "trader", "seller", "dealer", "shop"})
 
 
