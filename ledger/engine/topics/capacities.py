@@ -89,6 +89,9 @@ class Counting(NamedTuple):
     """When something else counts; 0 for never."""
 
 
+_NO_LIMITS = Counting({}, None, 0)
+
+
 class Capacities:
     """Makes the rows of stores."""
 
@@ -105,7 +108,7 @@ class Capacities:
         counting = self._counting(holder, site, name, store.as_of_ms)
         store.due_ms = counting.change_ms
         stated = base | {"holder": holder, "site": site, "book": store.book, "store": name}
-        yield "store", stated | self._of_everything(at, store, counting)
+        yield "store", stated | self._of_everything(at, name, store, counting)
         if not counting.limits and not store.limited:
             return
         limited = sorted(which for which in counting.limits if which != _EVERYTHING)
@@ -114,7 +117,7 @@ class Capacities:
             yield "store_goods", stated | self._of_goods(at, which, counting.limits.get(which))
         store.limited = limited
 
-    def _of_everything(self, at: str, store: Store, counting: Counting) -> dict[str, Any]:
+    def _of_everything(self, at: str, name: str, store: Store, counting: Counting) -> dict[str, Any]:
         dimension, stated = store.dimension, store.capacity or 0
         certified, lapsed = counting.limits.get(_EVERYTHING), counting.lapsed
         capacity = stated
@@ -124,7 +127,7 @@ class Capacities:
         is_lapsed = certified is None and lapsed is not None and lapsed.dimension == dimension
         declared_ms = certified.declared_ms if certified is not None else -1
         return {
-            "stored": at.rpartition("/")[2],
+            "stored": name,
             "goods": "",
             "dimension": dimension,
             "known": capacity > 0 or certified is not None,
@@ -177,11 +180,14 @@ class Capacities:
 
     def _counting(self, holder: str, site: str, store: str, at_ms: int) -> Counting:
         """Of each goods what an authority confirmed before what is only declared, of these the newest."""
+        limiting = self._licences.limiting(holder)
+        if not limiting:
+            return _NO_LIMITS
         found: dict[Which, Certified] = {}
         lapsed: Certified | None = None
         changes = []
-        for licence in self._licences.held(holder):
-            if not licence.limits or (licence.sites and site not in licence.sites):
+        for licence in limiting:
+            if licence.sites and site not in licence.sites:
                 continue
             mine = _of_store(licence, site, store)
             if not mine:

@@ -76,6 +76,37 @@ class LicencesState(msgspec.Struct):
     held: dict[str, list[Licence]] = {}
 
 
+class _Index:
+    """One holder's licences by what is asked of them: beside the state, made anew when the holder has others.
+
+    What it goes by never changes of a licence that is there; that it was confirmed or revoked, and its dates, are looked at.
+    """
+
+    __slots__ = ("_by_category", "_covering", "held", "limiting")
+
+    def __init__(self, held: Sequence[Licence]) -> None:
+        self.held = held
+        self.limiting = [one for one in held if one.limits]
+        """Those that limit what may lie in a store."""
+        self._by_category: dict[str, list[Licence]] = {}
+        self._covering: dict[tuple[str, str, str], tuple[list[Licence], bool]] = {}
+        for licence in held:
+            for category in licence.categories:
+                self._by_category.setdefault(category, []).append(licence)
+
+    def of_category(self, category: str) -> Sequence[Licence]:
+        return self._by_category.get(category, ())
+
+    def covering(self, act: str, need: str, code: str) -> tuple[list[Licence], bool]:
+        """Those that cover the act and the goods, the newest first; and whether others cover the act alone."""
+        found = self._covering.get((act, need, code))
+        if found is None:
+            acting = [one for one in reversed(self.held) if _covers_act(one, act, need)]
+            covering = [one for one in acting if _covers_goods(one, need, code)]
+            found = self._covering[act, need, code] = covering, len(covering) < len(acting)
+        return found
+
+
 class Licences(Topic):
     """What each party to a purchase, sale or production needs and has."""
 
@@ -93,6 +124,7 @@ class Licences(Topic):
         self._state = state
         self._register = register
         self._by_record: dict[str, str] | None = None
+        self._indexes: dict[str, _Index] = {}
 
     def apply(self, entry: Input, goods: Sequence[Goods]) -> Iterable[Row]:
         """Take in a licence or its endorsement; the rows of a movement."""
@@ -122,6 +154,20 @@ class Licences(Topic):
     def held(self, holder: str) -> Sequence[Licence]:
         """All licences of a holder that count, declared or confirmed, in force or not."""
         return self._state.held.get(holder, ())
+
+    def limiting(self, holder: str) -> Sequence[Licence]:
+        """Those of them that limit what may lie in a store."""
+        return self._index(holder).limiting
+
+    def of_category(self, holder: str, category: str) -> Sequence[Licence]:
+        """Those of them that name a category."""
+        return self._index(holder).of_category(category)
+
+    def _index(self, holder: str) -> _Index:
+        held, index = self.held(holder), self._indexes.get(holder)
+        if index is None or index.held is not held:
+            index = self._indexes[holder] = _Index(held)
+        return index
 
     def holder_of(self, record_id: str) -> str:
         """Who holds the licence of this record; "" where it is not known."""
@@ -185,6 +231,7 @@ class Licences(Topic):
     def prune(self, now_ms: int) -> None:
         """Forget what ran out so long ago that no movement is told of any more that it could have covered."""
         self._by_record = None
+        self._indexes.clear()
         oldest = format_utc(UnixMs(now_ms - KEPT_MS))[:10]
         for holder, held in list(self._state.held.items()):
             kept = [one for one in held if one.valid_to >= oldest]
@@ -237,11 +284,10 @@ class Licences(Topic):
         """(state, age of the declaration in ms): the best that any licence of the party gives."""
         day = entry.event_time[:10]  # the signer's own local day
         came_ms = (entry.before or entry).received_ms
-        best, age_ms = "missing", 0
-        for licence in self.held(party):
-            if not _covers_act(licence, act, need):
-                continue
-            if not _covers_goods(licence, need, code) or not _covers_site(licence, party, entry):
+        covering, others = self._index(party).covering(act, need, code)
+        best, age_ms = "scope" if others else "missing", 0
+        for licence in covering:
+            if not _covers_site(licence, party, entry):
                 state = "scope"
             elif (status := status_at(licence, entry.event_ms)) in ("revoked", "suspended"):
                 state = "revoked"
@@ -256,6 +302,8 @@ class Licences(Topic):
                 age_ms = max(came_ms - licence.received_ms, 0) if state == "declared" else 0
             elif state == best == "declared":
                 age_ms = min(age_ms, max(came_ms - licence.received_ms, 0))
+            if best == "valid":
+                break  # there is nothing better
         return best, age_ms
 
 

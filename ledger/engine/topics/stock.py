@@ -142,7 +142,7 @@ class Stock(Topic):
             holder = self._licences.holder_of(licence.body["record_id"])
         else:
             holder = licence.body.get("holder", licence.holder)
-        if not any(held.limits for held in self._licences.held(holder)) and not licence.body.get("limits"):
+        if not self._licences.limiting(holder) and not licence.body.get("limits"):
             return
         base = common(entry)
         for at in self._books.stores_of(holder):

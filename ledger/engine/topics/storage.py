@@ -213,10 +213,7 @@ class Storage(Topic):
 
     def _is_filed(self, holder: str) -> bool:
         """Whether a major hazard of the holder is filed."""
-        for licence in self._licences.held(holder):
-            if MAJOR_HAZARD in licence.categories and licence.status == "valid":
-                return True
-        return False
+        return any(licence.status == "valid" for licence in self._licences.of_category(holder, MAJOR_HAZARD))
 
     def _trait(self, listing: str) -> Traits:
         return self._state.traits.get(listing) or _UNKNOWN
