@@ -22,6 +22,7 @@ _SAYS = {
     "about": "amount",
     "kg": "kg",
     "dense_en": "kg",
+    "turned_en": "amount",
     "span": "span",
     "milli": "milli",
     "size": "milli",

@@ -4,9 +4,9 @@ Balance key: code, form, packaging, dimension within (holder, site, book); see `
 Not in it, though formats.md names them: the concentration band and the batch. Two concentrations of one code are one balance,
 whose categories are those of all its lines; the streams of material accountancy tell bands apart.
 
-A balance is kept in the unit that it was recorded in, and so are counts, streams, consignments and allowances: a litre is never
-posted, counted or balanced as kilograms. A mass is assumed of a volume (properties.csv, by the densest that a line of the
-balance was taken for) only to compare what lies somewhere with a limit that is set in mass, and is marked there.
+A balance is kept in the dimension that it was recorded in, and so are counts, material accountancy and both ends of a
+consignment: a litre is never posted, counted or balanced as kilograms. A mass is assumed of a volume (properties.csv; here by the
+densest that a line of the balance was taken for) only to compare with a limit that is set in mass, and is marked there.
 """
 
 from __future__ import annotations

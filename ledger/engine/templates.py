@@ -188,6 +188,11 @@ def _assumed(text: str) -> Callable[[Any, Mapping[str, Any]], str]:
     return lambda value, row: text.format(value, _ratio(row["assumed_ppm"], row)) if value else ""
 
 
+def _turned(text: str) -> Callable[[Any, Mapping[str, Any]], str]:
+    """How much of an amount was stated in another dimension; nothing where all was in this one."""
+    return lambda value, row: text.format(_amount(value, row)) if value else ""
+
+
 def _counted(text: str) -> Callable[[Any, Mapping[str, Any]], str]:
     """A text with a number in it, or nothing where that is 0."""
     return lambda value, _: text.format(value) if value else ""
@@ -213,6 +218,8 @@ FORMATS: dict[str, Callable[[Any, Mapping[str, Any]], str]] = {
     "assumed_en": _assumed("; {1} of S is volumes by assumed densities (substances: {0:,}; engineering defaults)"),
     "dense_zh": _dense("（其中 ", " 由体积按工程默认密度折算）"),
     "dense_en": _dense(" (", " of it volumes by assumed densities, an engineering default)"),
+    "turned_zh": _turned("（其中 {} 按工程默认密度换算）"),
+    "turned_en": _turned(" ({} of it by assumed densities, an engineering default)"),
     "unweighed_zh": _counted("；另有 {:,} 种物质只有体积或件数，未计入"),
     "unweighed_en": _counted("; not counted for want of a mass, substances: {:,}"),
     "age_zh": _counted("（未注明有效期，按易形成过氧化物物质自入库起 {:,} 个月的存放期限推定，工程默认值）"),
@@ -258,6 +265,7 @@ _NEEDS = {
     "last": ("by_seller",),
     "own": ("n", "dimension"),
     "assumed": ("assumed_ppm",),
+    "turned": ("dimension",),
     "pieces": ("sealed",),
 }
 """Fields of the row that a format, or both languages' formats, looks at beside its own value."""

@@ -153,6 +153,7 @@ def test_reasons__that_the_rules_own_tests_bring_about__hold_nothing_raw():
         ("assumed_en", 0, ""), ("assumed_en", 1, "; 0.35 of S is volumes by assumed densities (substances: 1; engineering defaults)"),
         ("assumed_zh", 2, "；S 中 0.35 由体积按默认密度折算（2 种物质，密度为工程默认值）"), ("unweighed_zh", 0, ""),
         ("unweighed_en", 3, "; not counted for want of a mass, substances: 3"), ("dense_en", 0, ""), ("dense_zh", 44_520_000, "（其中 44.52 kg 由体积按工程默认密度折算）"),
+        ("turned_en", 0, ""), ("turned_zh", 44_520_000, "（其中 44.52 kg 按工程默认密度换算）"),
         ("age_en", 12, " (no date stated; from the age limit of 12 months for peroxide formers, an engineering default)"), ("age_zh", 0, ""),
         ("goods_en", "", "goods that are not named"), ("unit_zh", "U1", "单元 U1"), ("path", "A>B", "A → B"),
     ],

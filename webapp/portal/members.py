@@ -92,7 +92,7 @@ MEMBERS_ZH = {
     # discipline
     "closed_day": "最近日结日", "expected_ms": "应报时间", "last_ms": "最近动态时间", "usual_ms": "通常间隔", "silent_from_ms": "视为沉寂时间", "in_stock": "有库存", "corrected": "被更正记录", "records_30d": "30 日记录数", "corrections_30d": "30 日更正数", "known_ms": "在册时长", "since_notice_ms": "距检查或指令", "noticed": "近期被检查", "lowering_run": "连续减短次数", "run": "连续次数线", "after_notice": "检查后时限", "fresh": "近期界限", "rate": "比率线", "enough": "最少记录数", "newcomer": "新用户期", "late_much": "严重迟报线", "ahead": "超前线",
     # storage
-    "clash": "存在禁忌", "severe": "特别危险", "pair": "禁忌组合", "first": "物质一", "second": "物质二", "others": "其他物质数", "sum_ppm": "S 值", "risk_milli": "R 值", "hazard_level": "重大危险源等级", "people_known": "周边人数已申报", "without_mass": "无质量的项数", "assumed_mass": "按默认密度折算的项数", "assumed_ppm": "按默认密度折算的 S 值", "assumed_mg": "按默认密度折算的质量", "age_months": "存放期限（月）", "expires_ms": "过期时间", "warn_ms": "预警时间", "reference": "参照", "since_ms": "起始时间", "limit": "限值",
+    "clash": "存在禁忌", "severe": "特别危险", "pair": "禁忌组合", "first": "物质一", "second": "物质二", "others": "其他物质数", "sum_ppm": "S 值", "risk_milli": "R 值", "hazard_level": "重大危险源等级", "people_known": "周边人数已申报", "without_mass": "无质量的项数", "assumed": "按默认密度换算的数量", "assumed_mass": "按默认密度折算的项数", "assumed_ppm": "按默认密度折算的 S 值", "assumed_mg": "按默认密度折算的质量", "age_months": "存放期限（月）", "expires_ms": "过期时间", "warn_ms": "预警时间", "reference": "参照", "since_ms": "起始时间", "limit": "限值",
     # windows
     "window_end_ms": "窗口截止时间", "uploaded": "上传条数", "first_time": "首次", "z_ready": "偏离可评估", "n_14d": "14 日次数", "n_30d": "30 日次数", "sellers_14d": "14 日卖方数", "sellers_30d": "30 日卖方数",
     "total_14d": "14 日合计", "total_30d": "30 日合计", "earliest_ms": "最早所载时间", "latest_ms": "最晚所载时间",

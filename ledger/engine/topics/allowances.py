@@ -4,8 +4,11 @@ A licence's items may state a quantity: the total over its validity (formats.md)
 their days, to the licence in force that ends first and has room; what finds none is over. Of a purchase on a day on which
 no licence with a quantity was in force nothing is said here: that is `topics.licences`'s.
 
-Not charged: sales (the buyer's own record is), and what is stated in another dimension than the item: mass and volume are
-never added.
+A purchase by the litre is charged to an item in kilograms, and the other way round, where the catalogue knows a density of it
+(properties.csv, an engineering default): else who buys by the litre would have no limit. Licences in the purchase's own
+dimension come first; the row says how much of what is told rests on a density.
+
+Not charged: sales (the buyer's own record is), and what is stated in another dimension than the item where no density is known.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from ledger.catalogue.properties import assumed_mass_mg
 from ledger.engine.goods import Goods, concentration_ppm
 from ledger.engine.inputs import Input
 from ledger.engine.statistics import ratio_ppm
@@ -46,6 +50,8 @@ class Purchase(msgspec.Struct, array_like=True, order=True):
     dimension: str
     amount: int
     received_ms: int
+    density_g_per_l: int = 0
+    """To be assumed; 0 where none is known."""
 
 
 class AllowancesState(msgspec.Struct):
@@ -72,6 +78,8 @@ class _Charged(NamedTuple):
     allowed: int
     used: int
     over: int
+    assumed: int
+    """Of `used`, what was bought by volume or by mass where the licences are of the other."""
     age_ms: int
     """Of the youngest declaration among them when that purchase came; 0 where all were confirmed."""
     licences: int
@@ -98,6 +106,7 @@ class Allowances(Topic):
                 "used_ppm": "int",
                 "over": "int",
                 "over_confirmed": "int",
+                "assumed": "int",
                 "age_ms": "int",
             },
         ),
@@ -207,6 +216,7 @@ class Allowances(Topic):
                         "used_ppm": ratio_ppm(everything.used, everything.allowed),
                         "over": everything.over,
                         "over_confirmed": of_confirmed.over if of_confirmed else 0,
+                        "assumed": everything.assumed,
                         "age_ms": everything.age_ms,
                     },
                 )
@@ -232,29 +242,42 @@ def _purchases(entry: Input, goods: Sequence[Goods]) -> Iterator[tuple[Purchase,
                 line.dimension,
                 line.amount,
                 (entry.before or entry).received_ms,
+                listing.density_g_per_l,
             ),
             line.code,
         )
 
 
 def _charge(purchases: Sequence[Purchase], allowances: Sequence[_Allowance]) -> _Charged | None:
-    """Charge all purchases; what is told is of the allowances that the newest one that had any could be charged to."""
+    """Charge all purchases; what is told is of the allowances that the newest one that had any could be charged to, in one
+    dimension: the purchase's own where there are any.
+    """
     ordered = sorted(allowances, key=lambda a: (a.licence.valid_to, a.licence.valid_from, a.licence.record_id))
     used = [0] * len(ordered)
     over = [0] * len(ordered)
+    assumed = [0] * len(ordered)
     newest: list[int] = []
     age_ms = 0
     for purchase in purchases:
         eligible = [at for at, allowance in enumerate(ordered) if _covers(allowance, purchase)]
         if not eligible:
             continue
+        eligible.sort(key=lambda at, own=purchase.dimension: ordered[at].dimension != own)  # type: ignore[misc]
+        newest = [at for at in eligible if ordered[at].dimension == ordered[eligible[0]].dimension]
         rest = purchase.amount
         for at in eligible:
-            part = min(rest, ordered[at].amount - used[at])
+            wanted = _turned(rest, purchase, ordered[at].dimension)
+            part = min(wanted, ordered[at].amount - used[at])
             used[at] += part
-            rest -= part
-        over[eligible[-1]] = min(over[eligible[-1]] + rest, LIMIT)
-        newest = eligible
+            if ordered[at].dimension == purchase.dimension:
+                rest -= part
+            else:
+                assumed[at] += part
+                rest = rest * (wanted - part) // wanted if wanted else rest
+        last, dimension = newest[-1], ordered[newest[-1]].dimension
+        beyond = _turned(rest, purchase, dimension)
+        over[last] = min(over[last] + beyond, LIMIT)
+        assumed[last] = min(assumed[last] + (beyond if dimension != purchase.dimension else 0), LIMIT)
         ages = [
             purchase.received_ms - ordered[at].licence.received_ms
             for at in eligible
@@ -268,16 +291,29 @@ def _charge(purchases: Sequence[Purchase], allowances: Sequence[_Allowance]) -> 
         sum(ordered[at].amount for at in newest),
         sum(used[at] + over[at] for at in newest),
         sum(over[at] for at in newest),
+        sum(assumed[at] for at in newest),
         age_ms,
         len(newest),
     )
+
+
+def _turned(amount: int, purchase: Purchase, dimension: str) -> int:
+    """An amount of a purchase in a dimension, rounded up."""
+    if dimension == purchase.dimension:
+        return amount
+    if dimension == "mass":
+        return assumed_mass_mg(amount, purchase.density_g_per_l)
+    return -(-amount * 1000 // purchase.density_g_per_l)
 
 
 def _covers(allowance: _Allowance, purchase: Purchase) -> bool:
     licence = allowance.licence
     return (
         licence.valid_from <= purchase.day <= licence.valid_to
-        and allowance.dimension == purchase.dimension
+        and (
+            allowance.dimension == purchase.dimension
+            or (purchase.density_g_per_l > 0 and "count" not in (allowance.dimension, purchase.dimension))
+        )
         and (not licence.sites or purchase.site in licence.sites)
         and allowance.form in ("", purchase.form)
         and (purchase.concentration_ppm < 0 or allowance.low_ppm <= purchase.concentration_ppm <= allowance.high_ppm)

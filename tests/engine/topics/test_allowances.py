@@ -1,5 +1,7 @@
 """Purchases charged to licences with quantities: which licence, which day, whatever the order in which they were told."""
 
+import dataclasses
+
 from msgspec.structs import replace
 
 import pytest
@@ -182,3 +184,55 @@ def test_allowance__purchases_in_any_order_and_corrected__give_the_same_account(
     mixed = list(bought)
     rng.shuffle(mixed)
     assert fold(sorted(bought), wrongly=False) == fold(mixed, wrongly=True)
+
+
+# --- litres against kilograms ------------------------------------------------------------------------------------------
+
+
+class Dense(Classifier):
+    """Nitric acid is of 1,500 g/L."""
+
+    @staticmethod
+    def classify(code, concentration_ppm, form):
+        return dataclasses.replace(Classifier.classify(code, concentration_ppm, form), density_g_per_l=1500)
+
+
+def bought(books, value, unit, day, classifier=Dense):
+    body = {
+        "direction": "in",
+        "reason": "purchase",
+        "lines": [line(value, quantity={"value": str(value), "unit": unit})],
+    }
+    entry = books.run.entry("movement", body, at=day * DAY)
+    books.rows = [row for _, row in books.topic.apply(entry, goods_of(body, classifier()))]
+    return [(row["dimension"], *said(row), row["assumed"] // KG) for row in books.rows]
+
+
+def test_purchase__by_the_litre__is_charged_to_kilograms_by_its_density_and_marked():
+    books = Books(licence("L", 100))
+    assert bought(books, 20, "LTR", 1) == [("mass", 100, 30, 0, 30)]
+    assert bought(books, 60, "KGM", 2) == [("mass", 100, 90, 0, 30)]
+    assert bought(books, 10, "LTR", 3) == [("mass", 100, 105, 5, 45)]
+    assert bought(books, "0.000001", "LTR", 4)[0][3] == 5
+    assert books.rows[0]["over"] == 5 * KG + 2  # a microlitre is 1.5 mg: two
+
+
+def test_purchase__by_the_kilogram__is_charged_to_litres_by_its_density():
+    books = Books(licence("L", 10, dimension="volume"))
+    assert bought(books, 12, "KGM", 1) == [("volume", 10, 8, 0, 8)]
+    assert bought(books, 6, "KGM", 2) == [("volume", 10, 12, 2, 12)]
+
+
+def test_purchase__with_licences_in_both__fills_its_own_first_and_is_told_in_that():
+    books = Books(licence("L-1", 30, days=(0, 100)), licence("L-2", 10, dimension="volume"))
+    assert bought(books, 8, "LTR", 1) == [("volume", 10, 8, 0, 0)]
+    assert bought(books, 12, "LTR", 2) == [("volume", 10, 10, 0, 0)]  # ten litres more are 15 kg of the other
+    assert bought(books, 10, "KGM", 3) == [("mass", 30, 25, 0, 15)]
+    assert bought(books, 4, "LTR", 4) == [("volume", 10, 10, 0, 0)]
+    assert books.rows[0]["over"] == 666_666  # 6 kg where 5 were left: the litres that one is are over
+
+
+def test_purchase__by_the_litre_or_piece_of_no_known_density__is_nobody_s_limit():
+    books = Books(licence("L", 100))
+    assert bought(books, 2000, "LTR", 1, Classifier) == []
+    assert bought(books, 2000, "H87", 1) == []
