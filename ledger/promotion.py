@@ -9,7 +9,7 @@ from ledger.engine.goods import Classifier
 from ledger.engine.rules import Rule, RuleSet
 from ledger.engine.ruletests import run_tests
 
-SPAN_DAYS = 30
+SPAN_MS = 30 * DAY_MS
 DEFAULT_PER_DAY = 5
 """Of a rule without a budget of its own: engine.md, one person's attention."""
 
@@ -30,7 +30,7 @@ def objections(
     old: RuleSet, new: RuleSet, days: Mapping[str, Mapping[str, int]], now_ms: int, classifier: Classifier
 ) -> list[str]:
     """Why rules may not become live, or go on with another text; `days`: alerts of each rule by local day, as the new set finds them in the log."""
-    since = date_of(now_ms - SPAN_DAYS * DAY_MS)
+    since = date_of(now_ms - SPAN_MS)
     found = []
     fresh = promoted(old, new)
     for rule in (*fresh, *altered(old, new)):

@@ -17,11 +17,10 @@ from typing import Any
 from ledger.catalogue.properties import assumed_mass_mg
 from ledger.engine import accounts
 from ledger.engine.goods import Goods
-from ledger.engine.inputs import Input, balance_key, base_amount, key_parts, plausible_ms, unix_ms
+from ledger.engine.inputs import Input, balance_key, base_amount, happened_ms, key_parts, plausible_ms, unix_ms
 from ledger.engine.ranges import check_counted, check_moves
 from ledger.engine.state import Account, Book, Count, FoldState, Store, book_key
 from ledger.errors import RuleError
-from ledger.model import UnixMs
 
 _NOTHING: tuple[int, int, dict[str, int]] = (0, 0, {})
 """Counted of a key that a stock-take does not list."""
@@ -170,7 +169,7 @@ class Books:
         except RuleError:
             book.unposted[entry.record_id] = entry.index
             raise
-        self._post(entry, book, _happened_ms(entry), deltas, touched)
+        self._post(entry, book, happened_ms(entry), deltas, touched)
 
     def correct(
         self, before: Input, before_goods: Sequence[Goods], entry: Input, goods: Sequence[Goods], touched: Touched
@@ -181,14 +180,14 @@ class Books:
         net = _net(_undone(book, before, before_goods) + _deltas(entry, goods))
         check_moves(self._state, entry, book, net)
         book.unposted.pop(before.record_id, None)
-        self._post(entry, book, _happened_ms(before), net, touched)
+        self._post(entry, book, happened_ms(before), net, touched)
 
     def undo(self, before: Input, goods: Sequence[Goods], touched: Touched, *, at: Input) -> None:
         """Take out what a movement did; `at` is the correction."""
         book = self.book_of(at)
         net = _net(_undone(book, before, goods))
         check_moves(self._state, at, book, net)
-        self._post(at, book, _happened_ms(before), net, touched)
+        self._post(at, book, happened_ms(before), net, touched)
 
     def _note_lines(self, entry: Input, book: Book, goods: Sequence[Goods]) -> None:
         """Make the accounts of these lines; keep their categories, density and the resolution they were measured with."""
@@ -393,10 +392,6 @@ class Books:
 def _taken_for(account: Account) -> tuple[str, int]:
     """The listing, and the density to assume in g/L (0: none is known)."""
     return account.listing, account.density_g_per_l
-
-
-def _happened_ms(entry: Input) -> UnixMs:
-    return plausible_ms(entry.event_ms, entry.received_ms)
 
 
 def _errors_ppm(entry: Input) -> tuple[int, int]:

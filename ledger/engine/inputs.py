@@ -76,6 +76,19 @@ def plausible_ms(claimed_ms: int, received_ms: int) -> UnixMs:
     return UnixMs(latest_ms)
 
 
+def happened_ms(entry: Input) -> UnixMs:
+    """When what a record tells of happened, as far as that can be believed. A correction leaves it where it was put at first:
+    a time claimed far ahead does not come true by waiting for it.
+    """
+    return plausible_ms(entry.event_ms, (entry.before or entry).received_ms)
+
+
+def counterparty_of(body: dict[str, Any]) -> str:
+    """Credit code of the other party of a movement; "" where none is stated, or it has none."""
+    code: str = body.get("counterparty", {}).get("uscc", "")
+    return code
+
+
 class _Dsse(msgspec.Struct):
     payload: bytes
     """Standard base64 with its padding, as the door demands (formats.md section 1)."""

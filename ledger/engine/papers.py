@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
-from ledger.engine.inputs import Input, plausible_ms
+from ledger.engine.inputs import Input, counterparty_of, happened_ms
 from ledger.engine.lanes import HORIZON_MS
 from ledger.engine.topics.base import Topic
 from ledger.engine.topics.linked import Linked
@@ -47,9 +47,9 @@ class Papers:
 
     def note(self, entry: Input) -> None:
         """A movement that papers may still come for."""
-        item = (int(plausible_ms(entry.event_ms, entry.received_ms)), entry.record_id)
+        item = (happened_ms(entry), entry.record_id)
         self._state.movements.setdefault(entry.holder, []).append(item)
-        other = entry.body.get("counterparty", {}).get("uscc", "")
+        other = counterparty_of(entry.body)
         if other not in ("", entry.holder):
             self._state.movements.setdefault(other, []).append(item)
 

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import holidays
 import msgspec
 
-from ledger.engine.inputs import Input, plausible_ms
+from ledger.engine.inputs import Input, happened_ms
 
 DEFAULT_ZONE = "Asia/Shanghai"
 _MACHINES_OWN = "localtime"
@@ -149,7 +149,7 @@ class Register:
                 body.get("scope", []),
                 body.get("status", "active"),
                 body.get("upload_windows", []),
-                _said_ms(entry),
+                happened_ms(entry),
                 entry.seq,
             )
             _state(self._state.profiles, self._state.past_profiles, entry.holder, stated, entry.received_ms)
@@ -250,12 +250,8 @@ class Register:
 def _faces(known: Handler | None, entry: Input) -> list[tuple[int, int, str, dict[str, Any]]]:
     faces = [face for face in known.faces if face[2] != entry.record_id] if known is not None else []
     if entry.facts:
-        insort(faces, (_said_ms(entry), entry.seq, entry.record_id, entry.facts), key=lambda face: face[:3])
+        insort(faces, (happened_ms(entry), entry.seq, entry.record_id, entry.facts), key=lambda face: face[:3])
     return faces[-MOST_PAST:]
-
-
-def _said_ms(entry: Input) -> int:
-    return plausible_ms(entry.event_ms, (entry.before or entry).received_ms)
 
 
 def _state(newest: dict[str, Stated], past: dict[str, list[Stated]], at: str, stated: Stated, now_ms: int) -> None:
@@ -299,7 +295,7 @@ def _site(entry: Input, site: dict[str, Any]) -> Site:
             )
             for store in site["stores"]
         },
-        _said_ms(entry),
+        happened_ms(entry),
         entry.seq,
     )
 

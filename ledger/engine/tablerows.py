@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from ledger.engine.effects import Effects
-from ledger.engine.inputs import GoodsLine, Input, key_parts
+from ledger.engine.inputs import GoodsLine, Input, counterparty_of, key_parts
 from ledger.engine.liferows import rows_of
 from ledger.engine.state import FoldState, book_key
 from ledger.model import LeafIndex, UnixMs
@@ -129,7 +129,7 @@ def _line_rows(entry: Input, lines: list[GoodsLine]) -> list[LineRow]:
             pieces=line.pieces if line.packaging == "sealed" else None,
             store=line.store,
             event_time_ms=entry.event_ms,
-            counterparty=body.get("counterparty", {}).get("uscc", ""),
+            counterparty=counterparty_of(body),
         )
         for at, line in enumerate(lines)
     ]

@@ -14,12 +14,10 @@ from ledger.cli.rules.common import Progress, folding, read_files
 from ledger.core.verification.verdict import EXIT_FAILED, EXIT_OK
 from ledger.errors import RuleError
 from ledger.model import UnixMs
-from ledger.promotion import SPAN_DAYS
+from ledger.promotion import SPAN_MS
 from ledger.rulebench.backtest import BackTest, stretch
 from ledger.rulebench.drafts import lint, load_all, load_running, rules_in
 from ledger.rulebench.promotion import judged, made_live
-
-_DAY_MS = 86_400_000
 
 
 @click.command("promote")
@@ -51,7 +49,7 @@ def promote_command(context: click.Context, file: Path, *, state: Path | None, c
         here = open_installation(state)
         log = here.stores.log
         end = int(log.size())
-        start = stretch(log, UnixMs(int(log.last_received()) - SPAN_DAYS * _DAY_MS), None)[0]
+        start = stretch(log, UnixMs(int(log.last_received()) - SPAN_MS), None)[0]
         rules = load_running(here.exceptions | drafts, here.restricted_sets)
         test = BackTest(log, rules, rule.id, Catalogue.load(), start=start, end=end)
         bar = Progress(f"backtest {rule.id}", end)

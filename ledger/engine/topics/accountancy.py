@@ -16,7 +16,7 @@ import msgspec
 
 from ledger.engine import streams
 from ledger.engine.goods import Goods
-from ledger.engine.inputs import Input, plausible_ms, unix_ms
+from ledger.engine.inputs import Input, happened_ms, plausible_ms, unix_ms
 from ledger.engine.lanes import HORIZON_MS
 from ledger.engine.register import Register
 from ledger.engine.statistics import clamp, quantity_z_milli, ratio_ppm
@@ -329,12 +329,6 @@ class Accountancy(Topic):
                     "z_milli": z_milli or 0,
                 },
             )
-
-
-def happened_ms(entry: Input) -> int:
-    """When a movement happened, as far as it is believed; a correction leaves it where it was."""
-    first = entry.before or entry
-    return plausible_ms(first.event_ms, first.received_ms)
 
 
 def _book_at(entry: Input) -> str:

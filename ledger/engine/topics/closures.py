@@ -8,7 +8,7 @@ import msgspec
 
 from ledger.engine.days import DAY_MS
 from ledger.engine.goods import Goods
-from ledger.engine.inputs import Input, plausible_ms
+from ledger.engine.inputs import Input, counterparty_of, happened_ms
 from ledger.engine.lanes import HORIZON_MS
 from ledger.engine.register import Register
 from ledger.engine.subjects import COMMON, Subject
@@ -105,8 +105,8 @@ class Closures(Topic):
                 entry.book,
                 goods[0].line.code,
                 body.get("consignment", ""),
-                body.get("counterparty", {}).get("uscc", ""),
-                plausible_ms(entry.event_ms, entry.received_ms),
+                counterparty_of(body),
+                happened_ms(entry),
                 # Inside, the receiver signs for itself; from outside nothing but papers can come.
                 bool(body.get("evidence")) and not self._register.is_inside(_other(entry)),
             )
@@ -151,7 +151,7 @@ class Closures(Topic):
 
 
 def _other(entry: Input) -> str:
-    return str(entry.body.get("counterparty", {}).get("uscc", ""))
+    return counterparty_of(entry.body)
 
 
 def _at(entry: Input) -> str:

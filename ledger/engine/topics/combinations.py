@@ -16,7 +16,7 @@ import msgspec
 from ledger.catalogue.restricted import RestrictedSets
 from ledger.engine.days import DAY_MS
 from ledger.engine.goods import Goods, concentration_ppm
-from ledger.engine.inputs import Input, plausible_ms
+from ledger.engine.inputs import Input, counterparty_of, happened_ms
 from ledger.engine.register import Register
 from ledger.engine.subjects import COMMON, Subject
 from ledger.engine.topics.base import Row, Topic, common
@@ -102,7 +102,7 @@ class Combinations(Topic):
         if not buyer:
             return []
         self._post(entry, goods, buyer, by)
-        day = int(plausible_ms(entry.event_ms, (entry.before or entry).received_ms)) // DAY_MS
+        day = happened_ms(entry) // DAY_MS
         sets = {
             at for line in items for at, _ in self._sets.groups_of(line.code, concentration_ppm(line.concentration))
         }
@@ -169,7 +169,7 @@ class Combinations(Topic):
         )
 
     def _post(self, entry: Input, goods: Sequence[Goods], buyer: str, by: int) -> None:
-        day = int(plausible_ms(entry.event_ms, entry.received_ms)) // DAY_MS
+        day = happened_ms(entry) // DAY_MS
         for line, _ in goods:
             if line.code not in self._codes:
                 continue
@@ -195,7 +195,7 @@ def _buyer(entry: Input) -> str:
     if (body["direction"], body["reason"]) == ("in", "purchase"):
         return entry.holder
     if (body["direction"], body["reason"]) == ("out", "sale"):
-        return str(body.get("counterparty", {}).get("uscc", ""))
+        return counterparty_of(body)
     return ""
 
 

@@ -10,7 +10,7 @@ import msgspec
 
 from ledger.engine import traces
 from ledger.engine.goods import Goods
-from ledger.engine.inputs import Input, plausible_ms, unix_ms
+from ledger.engine.inputs import Input, happened_ms, unix_ms
 from ledger.engine.people import handlers_of
 from ledger.engine.register import Register
 from ledger.engine.subjects import COMMON, Subject
@@ -79,7 +79,7 @@ class Custody(Topic):
         """Its confirmations and its signatures count no more."""
         del goods, entry
         traces.drop(self._state.pairs, _register(before), before.record_id)
-        minute = plausible_ms(before.event_ms, before.received_ms) // MINUTE_MS
+        minute = happened_ms(before) // MINUTE_MS
         for keyid in before.signers:
             uses = self._state.uses.get(f"{before.holder}/{keyid}", {})
             if minute in uses:
@@ -126,7 +126,7 @@ class Custody(Topic):
         )
 
     def _signing(self, entry: Input) -> Row | None:
-        at_ms = plausible_ms(entry.event_ms, entry.received_ms)
+        at_ms = happened_ms(entry)
         per_minute, keyid = 0, ""
         for signer in entry.signers:
             at = f"{entry.holder}/{signer}"

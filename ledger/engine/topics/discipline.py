@@ -12,7 +12,7 @@ import msgspec
 
 from ledger.engine.days import DAY_MS
 from ledger.engine.goods import Goods
-from ledger.engine.inputs import AHEAD_MS, Input, balance_key, goods_lines, plausible_ms
+from ledger.engine.inputs import AHEAD_MS, Input, balance_key, goods_lines, happened_ms
 from ledger.engine.register import Register
 from ledger.engine.statistics.robust import nearest_rank
 from ledger.engine.subjects import COMMON, Subject
@@ -167,7 +167,7 @@ class Discipline(Topic):
         pace = self._state.paces.get(at)
         if pace is None:
             pace = self._state.paces[at] = Pace()
-        at_ms = plausible_ms(entry.event_ms, entry.received_ms)
+        at_ms = happened_ms(entry)
         if pace.last_ms >= 0 and at_ms - pace.last_ms >= DAY_MS:
             rest = at_ms - pace.last_ms
             insort(pace.gaps, rest)

@@ -9,7 +9,7 @@ import msgspec
 
 from ledger.engine.days import DAY_MS
 from ledger.engine.goods import Goods
-from ledger.engine.inputs import Input, plausible_ms, unix_ms
+from ledger.engine.inputs import Input, counterparty_of, happened_ms, unix_ms
 from ledger.engine.parameters import Parameter
 from ledger.engine.register import Register
 from ledger.engine.subjects import COMMON, Subject
@@ -141,7 +141,7 @@ class Filings(Topic):
         pair = _pair(entry)
         if pair:
             add_newest(self._state.ends, pair, (str(entry.record_id), entry.holder))
-        event_ms = plausible_ms(entry.event_ms, entry.received_ms)
+        event_ms = happened_ms(entry)
         strictest = self._strictest(goods, event_ms)
         if strictest is not None:
             code, regime, days = strictest
@@ -270,7 +270,7 @@ def _meets(filing: Input) -> list[str]:
 
 def _pair(entry: Input) -> str:
     consignment = entry.body.get("consignment", "")
-    other = entry.body.get("counterparty", {}).get("uscc", "")
+    other = counterparty_of(entry.body)
     if not consignment or not other:
         return ""
     return f"{other if entry.body['direction'] == 'out' else entry.holder}/{consignment}"

@@ -11,7 +11,7 @@ import msgspec
 
 from ledger.engine.days import DAY_MS
 from ledger.engine.goods import Goods
-from ledger.engine.inputs import Input, plausible_ms
+from ledger.engine.inputs import Input, counterparty_of, happened_ms
 from ledger.engine.register import Profile, Register
 from ledger.engine.subjects import COMMON, Subject
 from ledger.engine.topics.base import Row, Topic
@@ -102,10 +102,10 @@ class Flows(Topic):
 
     def _sold(self, entry: Input, goods: Sequence[Goods]) -> list[tuple[Anchor, list[Anchor] | None]]:
         """What a record says was sold to another enterprise, and whose cycles that may be part of."""
-        other = entry.body.get("counterparty", {}).get("uscc", "")
+        other = counterparty_of(entry.body)
         if not _leaves(entry) or other in ("", entry.holder):
             return []
-        day = _at_ms(entry) // DAY_MS
+        day = happened_ms(entry) // DAY_MS
         sales = [Anchor(goods_key, entry.holder, other, day) for goods_key in _amounts(goods)]
         return [(anchor, self._cycles.near(anchor, entry.received_ms)) for anchor in sales]
 
@@ -119,8 +119,8 @@ class Flows(Topic):
         came, leaves = _is_receipt(entry), _leaves(entry)
         if not came and not leaves:
             return []
-        at_ms, changed = _at_ms(entry), []
-        other = entry.body.get("counterparty", {}).get("uscc", "")
+        at_ms, changed = happened_ms(entry), []
+        other = counterparty_of(entry.body)
         for goods_key, amount in _amounts(goods).items():
             place, hour = f"{entry.holder}|{goods_key}", at_ms // HOUR_MS
             if came:
@@ -159,11 +159,6 @@ class Flows(Topic):
 
 def _is_user(profile: Profile) -> bool:
     return "user" in profile.roles and _DEALING.isdisjoint(profile.roles)
-
-
-def _at_ms(entry: Input) -> int:
-    # A corrected record is where it was put at first.
-    return int(plausible_ms(entry.event_ms, (entry.before or entry).received_ms))
 
 
 def _is_receipt(entry: Input) -> bool:

@@ -15,7 +15,7 @@ import msgspec
 
 from ledger.engine.days import DAY_MS
 from ledger.engine.goods import Goods
-from ledger.engine.inputs import Input, plausible_ms
+from ledger.engine.inputs import Input, happened_ms
 from ledger.engine.lanes import HORIZON_MS
 from ledger.engine.register import Register
 from ledger.engine.statistics import MIN_SAMPLE, ln_micro, ratio_ppm, robust_z_milli
@@ -97,7 +97,7 @@ class Habits:
 
     def learn(self, entry: Input, goods: Sequence[Goods]) -> None:
         """Take in a buyer's own record of a purchase."""
-        state, at_ms = self._state, _happened_ms(entry)
+        state, at_ms = self._state, happened_ms(entry)
         industry = self._industry(entry)
         for line, listing in goods:
             if listing.categories.isdisjoint(CONTROLLED):
@@ -176,7 +176,7 @@ class Habits:
             return _NOTHING | {"party": buyer}
         profile = self._register.profile_at(buyer, entry.event_ms)
         statement, age_ms = self._statement(buyer, row["code"], categories, entry)
-        then_ms = _happened_ms(entry) - LAG_MS
+        then_ms = happened_ms(entry) - LAG_MS
         lift_ppm, known = self._lift(buyer, industry_of(profile.industry), row["code"], then_ms)
         n, z_milli = self._class(buyer, industry_of(profile.industry), row, then_ms)
         return {
@@ -242,10 +242,6 @@ class Habits:
         others = [size for _, _, size, _ in _newest(sizes[: bisect_left(sizes, (then_ms,))], buyer)]
         z_milli = robust_z_milli(ln_micro(row["amount"]), others, CLASS_LEAST)
         return (0, 0) if z_milli is None else (len(others), z_milli)
-
-
-def _happened_ms(entry: Input) -> int:
-    return int(plausible_ms(entry.event_ms, (entry.before or entry).received_ms))
 
 
 def _index(entry: Input) -> int:

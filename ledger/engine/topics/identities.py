@@ -9,7 +9,7 @@ import msgspec
 
 from ledger.engine import traces
 from ledger.engine.goods import Goods
-from ledger.engine.inputs import Input, plausible_ms
+from ledger.engine.inputs import Input, happened_ms
 from ledger.engine.people import NO_MATCH_STATED, RESIDENT_ID, Who, check_of, is_expired, who
 from ledger.engine.subjects import COMMON, Subject
 from ledger.engine.topics.base import Row, Topic, common
@@ -128,7 +128,7 @@ class Identities(Topic):
         """
         if not found.person or not found.name:
             return 1, []
-        at_ms = plausible_ms(entry.event_ms, entry.received_ms)
+        at_ms = happened_ms(entry)
         value = _SEPARATOR.join((found.name, entry.holder, entry.site, entry.book, _role(place), entry.record_id))
         names = self._state.names.setdefault(found.person, {})
         names[found.name] = names.get(found.name, 0) + 1

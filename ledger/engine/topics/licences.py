@@ -10,7 +10,7 @@ import msgspec
 from ledger.catalogue import Classification
 from ledger.core.times import format_utc
 from ledger.engine.goods import Goods, concentration_ppm
-from ledger.engine.inputs import Input, base_amount, plausible_ms
+from ledger.engine.inputs import Input, base_amount, counterparty_of, happened_ms
 from ledger.engine.register import Register
 from ledger.engine.subjects import COMMON, Subject
 from ledger.engine.topics.base import Row, Topic, common
@@ -203,7 +203,7 @@ class Licences(Topic):
             allowed=sorted(_allowed(item) for item in items if "quantity" in item),
             limits=sorted(_limit(limit) for limit in body.get("limits", ())),
         )
-        new.status_ms = plausible_ms(entry.event_ms, (entry.before or entry).received_ms)
+        new.status_ms = happened_ms(entry)
         kept = []
         for old in self._state.held.get(holder, ()):
             same = (replaces != "" and replaces in (old.record_id, old.corrects)) or (
@@ -252,7 +252,7 @@ class Licences(Topic):
         act = _ACTS.get(body["reason"])
         if act is None:
             return
-        other = body.get("counterparty", {}).get("uscc", "")
+        other = counterparty_of(body)
         parties = [(entry.holder, act)]
         if act == "sell" and self._register.is_inside(other):
             parties.append((other, "purchase"))

@@ -14,7 +14,7 @@ import msgspec
 
 from ledger.engine.ages import Ages
 from ledger.engine.goods import Goods
-from ledger.engine.inputs import Input, plausible_ms
+from ledger.engine.inputs import Input, counterparty_of, happened_ms
 from ledger.engine.lanes import HORIZON_MS
 from ledger.engine.people import handlers_of, who
 from ledger.engine.register import Register
@@ -105,7 +105,7 @@ class Links(Topic):
         seen = self._seen(entry, goods)
         yield from self._put_in(entry, goods, seen)
         if seen:
-            yield from self._told_again(seen, _happened_ms(entry))
+            yield from self._told_again(seen, happened_ms(entry))
 
     def _enrolled(self, person: str, at: str, body: Mapping[str, Any]) -> None:
         """An agent is whom any enterprise enrolled as one, whichever of them said so last."""
@@ -119,7 +119,7 @@ class Links(Topic):
     def withdraw(self, before: Input, goods: Sequence[Goods], entry: Input) -> Iterable[Row]:
         """Whom the record showed is as if never seen with it."""
         del entry
-        return self._told_again(self._take_out(before, goods), _happened_ms(before))
+        return self._told_again(self._take_out(before, goods), happened_ms(before))
 
     def correct(
         self, before: Input, before_goods: Sequence[Goods], entry: Input, goods: Sequence[Goods]
@@ -130,7 +130,7 @@ class Links(Topic):
             return
         taken_out, seen = self._take_out(before, before_goods), self._seen(entry, goods)
         yield from self._put_in(entry, goods, seen)
-        yield from self._told_again(taken_out | seen, _happened_ms(entry))
+        yield from self._told_again(taken_out | seen, happened_ms(entry))
 
     def parties(self, paper: Input) -> Iterable[str]:
         """For whom a person handled controlled purchases lately: whether it is an agent says its paper."""
@@ -154,7 +154,7 @@ class Links(Topic):
 
     def _put_in(self, entry: Input, goods: Sequence[Goods], seen: Mapping[str, str]) -> Iterator[Row]:
         """Take in whom a record shows (`_seen`); the rows of those who handled purchases."""
-        at_ms, index = _happened_ms(entry), (entry.before or entry).index
+        at_ms, index = happened_ms(entry), (entry.before or entry).index
         for person, buyer in dict(self._purchases(entry, goods)).items():
             insort(self._state.buyers.setdefault(person, []), (at_ms, index, buyer))
             is_agent, principal = person in self._state.agents, self._state.legal.get(buyer, buyer)
@@ -228,7 +228,7 @@ class Links(Topic):
             return
         agent = who(entry, "agent").person
         if body["reason"] == "sale" and body["direction"] == "out":
-            buyer = body.get("counterparty", {}).get("uscc", "")
+            buyer = counterparty_of(body)
             if agent and buyer:
                 yield agent, buyer
         elif body["reason"] == "purchase":
@@ -254,10 +254,6 @@ class Links(Topic):
             seen[who(entry, "counterparty").person] = "knife"
         seen.pop("", None)
         return seen
-
-
-def _happened_ms(entry: Input) -> int:
-    return int(plausible_ms(entry.event_ms, (entry.before or entry).received_ms))
 
 
 def _row(anchor: Anchor) -> dict[str, Any]:

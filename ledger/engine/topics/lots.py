@@ -22,7 +22,7 @@ from datetime import date, timedelta
 import msgspec
 
 from ledger.engine.goods import Goods
-from ledger.engine.inputs import GoodsLine, Input, balance_key, key_parts, plausible_ms, unix_ms
+from ledger.engine.inputs import GoodsLine, Input, balance_key, happened_ms, key_parts, plausible_ms, unix_ms
 from ledger.engine.register import Register
 from ledger.engine.subjects import COMMON, Subject
 from ledger.engine.topics.base import Row, common
@@ -139,7 +139,7 @@ class LotBook:
             if line.expires:
                 _add(lots, line.expires, amount if comes else -amount)
             elif comes and months:
-                _add(lots, self._limit(entry, _event_ms(entry), months), amount)
+                _add(lots, self._limit(entry, happened_ms(entry), months), amount)
             elif not comes and months:
                 lots.used += amount
             elif not comes:
@@ -271,10 +271,6 @@ def _add(lots: Lots, name: str, amount: int) -> None:
 
 def _place(entry: Input, key: str) -> str:
     return f"{entry.holder}/{entry.site}/{entry.book}|{key}"
-
-
-def _event_ms(entry: Input) -> int:
-    return plausible_ms(entry.event_ms, (entry.before or entry).received_ms)
 
 
 def _cut_off_ms(entry: Input) -> int:

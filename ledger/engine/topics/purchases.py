@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from ledger.engine.goods import Goods
-from ledger.engine.inputs import Input
+from ledger.engine.inputs import Input, counterparty_of
 from ledger.engine.register import Register
 from ledger.engine.subjects import COMMON, Subject
 from ledger.engine.topics.base import ORIGIN, Row, Topic, common
@@ -188,7 +188,7 @@ class Purchases(Topic):
 
 
 def _other(entry: Input) -> str:
-    return str(entry.body.get("counterparty", {}).get("uscc", ""))
+    return counterparty_of(entry.body)
 
 
 def _is_purchase(entry: Input) -> bool:

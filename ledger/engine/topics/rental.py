@@ -9,7 +9,7 @@ import msgspec
 
 from ledger.engine.ages import Ages
 from ledger.engine.goods import Goods
-from ledger.engine.inputs import Input, plausible_ms, unix_ms
+from ledger.engine.inputs import Input, happened_ms, unix_ms
 from ledger.engine.people import NO_MATCH_STATED, Who, check_of, is_expired, who
 from ledger.engine.subjects import COMMON, Subject
 from ledger.engine.topics.base import ORIGIN, Row, Topic, common
@@ -112,7 +112,7 @@ class Rental(Topic):
         del goods
         body = entry.body
         at = f"{entry.holder}/{body['contract']}"
-        at_ms = plausible_ms(entry.event_ms, entry.received_ms)
+        at_ms = happened_ms(entry)
         contract = self._state.contracts.setdefault(at, Contract())
         if body["action"] == "return":
             contract.returns.append((at_ms, entry.record_id))

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from ledger.engine.goods import Goods
-from ledger.engine.inputs import Input, plausible_ms
+from ledger.engine.inputs import Input, happened_ms
 from ledger.engine.lanes import HORIZON_MS
 from ledger.engine.subjects import COMMON, Subject
 from ledger.engine.topics.base import Row, Topic, common
@@ -85,7 +85,7 @@ class Roster(Topic):
         """Take in a handler's record; the rows of a movement, and of an act that this record explains."""
         if entry.kind == "person":
             standing = Standing(
-                plausible_ms(entry.event_ms, entry.received_ms),
+                happened_ms(entry),
                 entry.record_id,
                 entry.body["action"] != "leave",
                 entry.body.get("training_valid_to"),
@@ -150,7 +150,7 @@ class Roster(Topic):
         yield self._row(at, entry, last)
 
     def _act(self, entry: Input, ref: str, code: str) -> Act:
-        at, at_ms, day = f"{entry.holder}/{ref}", plausible_ms(entry.event_ms, entry.received_ms), entry.event_time[:10]
+        at, at_ms, day = f"{entry.holder}/{ref}", happened_ms(entry), entry.event_time[:10]
         came_ms = (entry.before or entry).received_ms
         row = common(entry) | {"ref": ref, "code": code} | self._standing(at, at_ms, day) | {"since_ms": came_ms}
         return Act(at_ms, entry.record_id, day, came_ms, row)

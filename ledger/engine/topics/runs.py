@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from ledger.engine.goods import Goods
-from ledger.engine.inputs import Input, plausible_ms
+from ledger.engine.inputs import Input, happened_ms
 from ledger.engine.statistics import ratio_ppm
 from ledger.engine.subjects import COMMON, Subject
 from ledger.engine.topics.base import ORIGIN, Row, Topic, common
@@ -144,7 +144,7 @@ def _step(entry: Input, goods: Sequence[Goods]) -> Step:
         amounts[at] = amounts.get(at, 0) + line.amount
         categories |= listing.categories
     return Step(
-        at_ms=int(plausible_ms(entry.event_ms, entry.received_ms)),
+        at_ms=happened_ms(entry),
         made=int(entry.body["reason"] == "production"),
         index=entry.before.index if entry.before is not None else entry.index,
         record_id=entry.record_id,

@@ -8,7 +8,7 @@ from typing import Any
 from ledger.engine.accounts import sigma_of
 from ledger.engine.books import Books, Touched
 from ledger.engine.goods import Goods
-from ledger.engine.inputs import Input, key_parts, plausible_ms
+from ledger.engine.inputs import Input, happened_ms, key_parts
 from ledger.engine.parameters import Parameter
 from ledger.engine.register import Register
 from ledger.engine.state import Account, Store
@@ -152,7 +152,7 @@ class Stock(Topic):
         """What a record tells of a store."""
         store = self._books.to_be_told(at)
         store.record_id = entry.record_id
-        return self._told(base, at, store, plausible_ms(entry.event_ms, entry.received_ms))
+        return self._told(base, at, store, happened_ms(entry))
 
     def _told(self, base: dict[str, Any], at: str, store: Store, now_ms: int) -> Iterator[Row]:
         due_ms = store.due_ms

@@ -15,11 +15,11 @@ from typing import Any
 import msgspec
 
 from ledger.engine.goods import Goods
-from ledger.engine.inputs import Input
+from ledger.engine.inputs import Input, happened_ms
 from ledger.engine.register import Register, is_workday
 from ledger.engine.streams import Stream, book_amount
 from ledger.engine.subjects import COMMON, Subject
-from ledger.engine.topics.accountancy import AccountancyState, happened_ms
+from ledger.engine.topics.accountancy import AccountancyState
 from ledger.engine.topics.balances import stream_key
 from ledger.engine.topics.base import Row, Topic, common
 

@@ -13,7 +13,7 @@ import msgspec
 
 from ledger.engine.days import DAY_MS
 from ledger.engine.goods import Goods, concentration_ppm
-from ledger.engine.inputs import Input, plausible_ms, unix_ms
+from ledger.engine.inputs import Input, counterparty_of, happened_ms, unix_ms
 from ledger.engine.register import Register
 from ledger.engine.subjects import COMMON, Subject
 from ledger.engine.topics.base import Row, Topic, common
@@ -189,7 +189,7 @@ class Transfers(Topic):
 
     def _transfer(self, entry: Input, goods: Sequence[Goods]) -> Transfer:
         arrival = entry.body.get("expected_arrival")
-        sale_ms = plausible_ms(entry.event_ms, entry.received_ms)
+        sale_ms = happened_ms(entry)
         buyer = _other(entry)
         return Transfer(
             record_id=entry.record_id,
@@ -216,7 +216,7 @@ class Transfers(Topic):
             buyer=entry.holder,
             site=entry.site,
             book=entry.book,
-            arrived_ms=plausible_ms(entry.event_ms, entry.received_ms),
+            arrived_ms=happened_ms(entry),
             received_ms=entry.received_ms,
             consignment=entry.body.get("consignment", ""),
             evidence=bool(entry.body.get("evidence")),
@@ -262,7 +262,7 @@ class Transfers(Topic):
 
 
 def _other(entry: Input) -> str:
-    return str(entry.body.get("counterparty", {}).get("uscc", ""))
+    return counterparty_of(entry.body)
 
 
 def _sends(entry: Input) -> bool:

@@ -21,7 +21,7 @@ COUNT_TO = 100
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One rule: its file, and how it does. `sheet` is None for what stands beside the rules (OUTBOX, CLOCK, LAG)."""
+    """One rule: its file, and how it does. `sheet` is None for what stands beside the rules (`ledger.enginehealth`)."""
 
     rule: str
     sheet: RuleSheet | None
