@@ -35,9 +35,12 @@ def _moment(text: str, zone: tzinfo) -> str:
         return text
 
 
-def span(ms: int) -> str:
-    """A length of time in its largest whole unit: 15 min, 5 d."""
-    for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1000)):
+_UNITS = (("d", "天", 86_400_000), ("h", "小时", 3_600_000), ("min", "分钟", 60_000), ("s", "秒", 1000))
+
+
+def span(ms: int, lang: str = "en") -> str:
+    """A length of time in its largest whole unit: 15 min, 5 d; 15 分钟, 5 天."""
+    for en, zh, size in _UNITS:
         if ms and ms % size == 0:
-            return f"{ms // size} {unit}"
-    return f"{ms} ms"
+            return f"{ms // size} {zh if lang == 'zh' else en}"
+    return f"{ms} {'毫秒' if lang == 'zh' else 'ms'}"

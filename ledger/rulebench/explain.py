@@ -29,6 +29,8 @@ from ledger.rulesets import announced
 
 MAX_LINKS = 50
 """Entries behind one feature that are shown, the newest."""
+TOO_LITTLE = ": too little history"
+"""Behind the name of a feature, among the reasons why there was no alert."""
 VERDICTS = {
     "no-rows": ("这条记录没有本规则要看的内容", "no alert: this record holds nothing that the rule looks at"),
     "out-of-scope": ("没有预警：不在规则的适用范围内", "no alert: the rule does not apply, its scope does not hold"),
@@ -350,5 +352,5 @@ def _because(scope: Valued | None, bands: list[BandShown]) -> list[str]:
     if scope is not None and scope.value is not True:
         return list(dict.fromkeys(part.source for part in failing(scope)))
     found = [part.source for band in bands for part in failing(band.condition)]
-    found += [f"{name}: too little history" for band in bands for name in band.unready]
+    found += [f"{name}{TOO_LITTLE}" for band in bands for name in band.unready]
     return list(dict.fromkeys(found))

@@ -75,6 +75,14 @@ def test_explain__for_a_person__numbers_have_their_units_and_times_are_local(her
     assert re.search(r"event_ms = \d{4}-\d\d-\d\d \d\d:\d\d:\d\d \+08:00", text) and not re.search(r"T\d\d:\d\d:\d\d", text)
 
 
+def test_explain__in_chinese__labels_units_and_verdict_too(here):
+    alert_id = here.stores.engine.alerts(rule="A01", limit=1)[0][1].alert_id
+    text = typed("rules", "explain", "--alert", alert_id[:12], "--lang", "zh")
+    assert "参数 grace = 900000 (15 分钟)（自 " in text and "适用范围" in text and "第 0 档（" in text
+    english = r"\b(version|entry|in force|row|parameter|from|scope|band|with|since|due|next|waits|min)\b"
+    assert not re.search(english, text.replace("with_", "")), re.search(english, text)
+
+
 @pytest.mark.parametrize("command", ["lint", "test", "backtest"])
 def test_rule_file__device_or_pipe__refused_at_once(here, tmp_path, command):
     os.mkfifo(tmp_path / "pipe")
@@ -99,7 +107,11 @@ def test_lint__one_file_one_problem__is_counted_as_people_count(tmp_path):
 def test_backtest__shipped_rule__is_what_was_raised(here):
     found = json.loads(typed("rules", "backtest", "A01", "--json"))
     assert found["alerts"] == found["same"] > 0 and found["new"] == found["lost"] == 0
-    assert "the same" in typed("rules", "backtest", "A01", "--lang", "zh")
+    english = typed("rules", "backtest", "A01")
+    assert "the same" in english and "), 1 day\n" in english and " days" not in english
+    chinese = typed("rules", "backtest", "A01", "--lang", "zh")
+    assert "），1 天\n" in chinese and f"相同 {found['same']}，新增 0，减少 0" in chinese
+    assert not re.search("entries|alerts|sites|average|beside|cost", chinese)
 
 
 def test_backtest__draft_that_misses_what_it_must_find__exit_1(here, tmp_path):

@@ -123,7 +123,8 @@ def test_lines__for_a_person__hold_the_values_in_both_languages(lang):
     at = world.put(A, 150).index
     world.run()
     text = "\n".join(lines(explained(world, "X-FULL", at), lang, ZoneInfo("Asia/Shanghai")))
-    assert "true   balance > 100000000   with balance = 151000000" in text
+    values = {"zh": "其中", "en": "with"}[lang]
+    assert f"true   balance > 100000000   {values} balance = 151000000" in text
     assert {"zh": "产生预警", "en": "an alert"}[lang] in text and {"zh": "满", "en": "Full"}[lang] in text
 
 

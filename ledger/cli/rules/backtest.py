@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -14,6 +15,7 @@ from ledger.catalogue import Catalogue
 from ledger.cli.common import json_option, print_json
 from ledger.cli.compose import Installation, open_installation, state_option
 from ledger.cli.rules.common import lang_option, read_files, read_work, run_or_keep
+from ledger.cli.rules.labels import counted, label
 from ledger.core.verification.verdict import EXIT_FAILED, EXIT_OK
 from ledger.errors import RuleError
 from ledger.model import UnixMs
@@ -131,19 +133,29 @@ def _day_ms(text: str | None, zone: ZoneInfo, more_days: int) -> UnixMs | None:
 
 
 def _show(done: Summary, title: str, lang: str) -> None:
-    click.echo(f"{done.rule} version {done.version}: {title}")
-    click.echo(f"entries {done.start:,} to {done.end:,} ({done.entries:,}), {len(done.days)} days")
-    kept = f", {done.suppressed} of them kept down" if done.suppressed else ""
-    click.echo(f"alerts  {done.alerts:,} at {done.sites:,} sites{kept}")
-    click.echo(f"a day   {done.mean_per_day} on average, {done.busiest[1]} on {done.busiest[0] or 'none'}")
-    click.echo(f"beside the live version: {done.same} the same, {done.new} new, {done.lost} lost")
-    words = {name: name.replace("_", " ") for name in done.confusion}
-    click.echo("by outcome: " + ", ".join(f"{count} {words[name]}" for name, count in done.confusion.items()))
-    click.echo(f"cost    {done.us_per_entry} us an entry, {done.entries_per_s:,} entries/s of processor time")
+    for line in lines(done, title, lang):
+        click.echo(line)
+
+
+def lines(done: Summary, title: str, lang: str) -> Iterator[str]:
+    """The back-test for a person."""
+
+    def say(name: str, **values: object) -> str:
+        return label(lang, name, **values)
+
+    yield say("version", rule=done.rule, version=done.version, status="", title=title)
+    days, sites = counted(lang, len(done.days), "day"), counted(lang, done.sites, "site")
+    yield say("stretch", start=f"{done.start:,}", end=f"{done.end:,}", entries=f"{done.entries:,}", days=days)
+    kept = say("kept", count=done.suppressed) if done.suppressed else ""
+    yield say("alerts", alerts=f"{done.alerts:,}", sites=sites, kept=kept)
+    yield say("a day", mean=done.mean_per_day, most=done.busiest[1], day=done.busiest[0] or say("no day"))
+    yield say("beside", same=done.same, new=done.new, lost=done.lost)
+    yield say("outcomes", outcomes=", ".join(f"{n} {name.replace('_', ' ')}" for name, n in done.confusion.items()))
+    yield say("cost", us=done.us_per_entry, rate=f"{done.entries_per_s:,}")
     for one in done.examples:
         outcome = f" [{one.outcome}]" if one.outcome else ""
-        click.echo(f"  {one.how:<4} entry {one.index} record {one.record_id} {one.severity}{outcome}")
-        click.echo(f"       {one.holder} {one.site}: {one.reason[lang]}")
-    for failure in done.failures:
-        click.echo(f"[FAIL]  {failure}")
-    click.echo("FAILED" if done.failures else "OK")
+        shown = {"index": one.index, "record_id": one.record_id, "severity": one.severity, "outcome": outcome}
+        yield f"  {say('example', how=say(one.how), **shown)}"
+        yield f"       {one.holder} {one.site}: {one.reason[lang]}"
+    yield from (f"[FAIL]  {failure}" for failure in done.failures)
+    yield "FAILED" if done.failures else "OK"

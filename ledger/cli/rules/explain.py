@@ -16,12 +16,13 @@ from ledger.cli.common import json_option, print_json
 from ledger.cli.compose import open_installation, state_option
 from ledger.cli.moments import local, span, told
 from ledger.cli.rules.common import Progress, lang_option, read_files
+from ledger.cli.rules.labels import label
 from ledger.core.quantity import format_mass, format_volume
 from ledger.errors import NotFoundError
 from ledger.follow import Sets
 from ledger.guidance import law, what_to_do
 from ledger.rulebench.drafts import load_running
-from ledger.rulebench.explain import VERDICTS, Explanation, RowShown, alert_of, explain
+from ledger.rulebench.explain import TOO_LITTLE, VERDICTS, Explanation, RowShown, alert_of, explain
 from ledger.ruletitles import rule_numbers
 
 _LANGUAGES = ("zh", "en")
@@ -114,14 +115,15 @@ def _index_of(log: Any, name: str) -> int:
 
 def lines(found: Explanation, lang: str, zone: tzinfo) -> Iterator[str]:
     """The explanation for a person."""
-    yield f"{found.rule} version {found.version} ({found.status}): {found.title[lang]}"
+    status = label(lang, "status", status=found.status)
+    yield label(lang, "version", rule=found.rule, version=found.version, status=status, title=found.title[lang])
     yield from _in_short(found, lang, zone)
-    yield f"entry {found.index}, {found.kind} {found.record_id} of {found.holder}"
-    yield f"in force: rule set {found.ruleset}"
+    yield label(lang, "entry", index=found.index, kind=found.kind, record_id=found.record_id, holder=found.holder)
+    yield label(lang, "in force", ruleset=found.ruleset)
     for note in found.notes:
-        yield f"[note]  {note}"
+        yield label(lang, "note", text=note)
     for error in found.errors:
-        yield f"[error]  {error}"
+        yield label(lang, "error", text=error)
     if not found.rows:
         yield f"=> {VERDICTS['no-rows'][_LANGUAGES.index(lang)]}"
     for row in found.rows:
@@ -143,57 +145,67 @@ def _in_short(found: Explanation, lang: str, zone: tzinfo) -> Iterator[str]:
         if title:
             yield f"   {title}: {do}"
         yield f"   {'; '.join(law(reference, lang) for reference in found.legal_basis)}"
-        yield f"   next: hazledger alerts show {row.alert_id[:12]}"
+        yield f"   {label(lang, 'next', alert=row.alert_id[:12])}"
     for part in row.because:
-        yield f"   false: {part}"
+        name = part.removesuffix(TOO_LITTLE)
+        yield f"   {label(lang, 'false', part=part if name == part else label(lang, 'little', name=name))}"
 
 
 def _row(row: RowShown, found: Explanation, lang: str, zone: tzinfo) -> Iterator[str]:
-    other = "" if row.row["record_id"] == found.record_id else f", of record {row.row['record_id']}"
-    yield f"row {row.subject}{other}"
+    own = row.row["record_id"] == found.record_id
+    other = "" if own else label(lang, "other", record_id=row.row["record_id"])
+    yield label(lang, "row", subject=row.subject, other=other)
     for name, value in row.row.items():
         if name not in ("record_id", "index") and value not in ("", []):
-            yield f"    {name} = {_value(name, value, zone)}{_unit(found.rule, row, name, value)}"
+            yield f"    {name} = {_value(name, value, zone)}{_unit(found.rule, row, name, value, lang)}"
     for name, parameter in row.parameters.items():
-        unit = _unit(found.rule, row, name, parameter["value"])
-        yield f"    parameter {name} = {parameter['value']}{unit} (from {parameter['from']}, {parameter['source']})"
-    for feature in row.features:
-        ready = "" if feature.ready else " (too little history)"
-        yield f"    feature {feature.name} = {feature.value}{ready}   {_declared(feature.declared)}"
-        for link in feature.entries[-_SHOWN_ENTRIES:]:
-            yield f"        entry {link['index']} {link['record_id']}"
-        more = feature.more + max(len(feature.entries) - _SHOWN_ENTRIES, 0)
-        if more:
-            yield f"        and {more} before"
+        value = f"{parameter['value']}{_unit(found.rule, row, name, parameter['value'], lang)}"
+        source = parameter["source"]
+        yield f"    {label(lang, 'parameter', name=name, value=value, since=parameter['from'], source=source)}"
+    yield from _features(row, lang)
     if row.scope is not None:
-        yield "  scope"
-        yield from _tree(row.scope, 4, found.rule, row)
+        yield f"  {label(lang, 'scope')}"
+        yield from _tree(row.scope, 4, found.rule, row, lang)
     for band in row.bands:
-        yield f"  band {band.band} ({band.severity})"
-        yield from _tree(band.condition, 4, found.rule, row)
+        yield f"  {label(lang, 'band', band=band.band, severity=band.severity)}"
+        yield from _tree(band.condition, 4, found.rule, row, lang)
         for name in band.unready:
-            yield f"    not ready: {name}"
+            yield f"    {label(lang, 'not ready', name=name)}"
         if band.due_ms is not None and band.since_ms is not None:
-            yield f"    since {local(band.since_ms, zone)}, due {local(band.due_ms, zone)}"
+            yield f"    {label(lang, 'due', since=local(band.since_ms, zone), due=local(band.due_ms, zone))}"
         if band.condition.value is True and band.reason:
             yield f"    {told(band.reason[lang], zone)}"
     if row.timer_ms is not None:
-        yield f"  a timer waits until {local(row.timer_ms, zone)}"
+        yield f"  {label(lang, 'timer', due=local(row.timer_ms, zone))}"
     yield f"=> {row.why[lang]}{' ' + row.alert_id if row.alert_id else ''}"
 
 
-def _tree(tree: Any, indent: int, rule: str, row: RowShown) -> Iterator[str]:
+def _features(row: RowShown, lang: str) -> Iterator[str]:
+    for feature in row.features:
+        ready = "" if feature.ready else label(lang, "unready")
+        declared = _declared(feature.declared)
+        shown = label(lang, "feature", name=feature.name, value=feature.value, ready=ready, declared=declared)
+        yield f"    {shown}"
+        for link in feature.entries[-_SHOWN_ENTRIES:]:
+            yield f"        {label(lang, 'behind', index=link['index'], record_id=link['record_id'])}"
+        more = feature.more + max(len(feature.entries) - _SHOWN_ENTRIES, 0)
+        if more:
+            yield f"        {label(lang, 'more', count=more)}"
+
+
+def _tree(tree: Any, indent: int, rule: str, row: RowShown, lang: str) -> Iterator[str]:
     value = f"error: {tree.error}" if tree.error else _plain(tree.value)
     sides = [part for part in tree.parts if not part.is_literal]
     values = ""
     if tree.operator not in ("||", "&&", "!", "?:", "") and sides:
-        values = "   with " + ", ".join(
-            f"{part.source} = {_plain(part.value)}{_unit(rule, row, part.source, part.value)}" for part in sides
+        said = ", ".join(
+            f"{part.source} = {_plain(part.value)}{_unit(rule, row, part.source, part.value, lang)}" for part in sides
         )
+        values = label(lang, "with", values=said)
     yield f"{' ' * indent}{value:<6} {tree.source}{values}"
     if tree.operator in ("||", "&&", "!", "?:"):
         for part in tree.parts:
-            yield from _tree(part, indent + 4, rule, row)
+            yield from _tree(part, indent + 4, rule, row, lang)
 
 
 def _plain(value: Any) -> str:
@@ -208,7 +220,7 @@ def _value(name: str, value: Any, zone: tzinfo) -> str:
     return _plain(value)
 
 
-def _unit(rule: str, row: RowShown, name: str, value: Any) -> str:
+def _unit(rule: str, row: RowShown, name: str, value: Any, lang: str) -> str:
     """A bare number in the unit of people, in brackets; nothing where it has none."""
     if isinstance(value, bool) or not isinstance(value, int):
         return ""
@@ -216,7 +228,7 @@ def _unit(rule: str, row: RowShown, name: str, value: Any) -> str:
     if form in _PARTS:
         return f" ({value / _PARTS[form]:,.4g}{'' if form == 'milli' else ' %'})"
     if form == "span":
-        return f" ({span(value)})"
+        return f" ({span(value, lang)})"
     show = {"mass": format_mass, "volume": format_volume}.get(row.row.get("dimension", ""))
     return f" ({show(value)})" if form == "amount" and show is not None else ""
 
