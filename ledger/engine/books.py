@@ -118,9 +118,9 @@ class Books:
         return {category for name, book in self._state.books.items() if name.startswith(prefix) and key in book.accounts
                 for category in book.accounts[key].categories}  # fmt: skip
 
-    def stores_at(self, holder: str, site: str) -> list[str]:
-        """Names of all stores that are known of a site."""
-        return [at.rpartition("/")[2] for at in self._of_site.get(f"{holder}/{site}", ())]
+    def stores_at(self, site: str) -> list[str]:
+        """Names of all stores that are known of a site (holder/site)."""
+        return [at.rpartition("/")[2] for at in self._of_site.get(site, ())]
 
     def stores_of(self, holder: str) -> list[str]:
         """All stores (holder/site/store) of a holder. Looks through all: for licences, not for every entry."""
@@ -129,7 +129,11 @@ class Books:
 
     def book_of(self, entry: Input) -> Book:
         """The entry's book, made when it is the first."""
-        return self._state.books.setdefault(book_key(entry.holder, entry.site, entry.book), Book())
+        at = book_key(entry.holder, entry.site, entry.book)
+        book = self._state.books.get(at)
+        if book is None:
+            book = self._state.books[at] = Book()
+        return book
 
     def in_stock(self, entry: Input) -> bool:
         """Whether any balance of the entry's book is above nothing."""

@@ -201,7 +201,11 @@ class Register:
 
     def site(self, holder: str, site: str) -> Site:
         """The newest statement on a site; an empty one where there is none (its record_id is "")."""
-        return self._state.sites.get(f"{holder}/{site}") or _NOT_STATED
+        return self.site_of(f"{holder}/{site}")
+
+    def site_of(self, at: str) -> Site:
+        """The same, of holder/site."""
+        return self._state.sites.get(at) or _NOT_STATED
 
     def site_at(self, holder: str, site: str, at_ms: int) -> Site:
         """The statement on a site that stood at a time; before the first one, that."""

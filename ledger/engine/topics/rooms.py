@@ -59,7 +59,7 @@ class Contents(Protocol):
     """What is asked of the books (`ledger.engine.books.Books`)."""
 
     def contents(self, holder: str, site: str, store: str) -> Iterable[tuple[str, str, int, int]]: ...
-    def stores_at(self, holder: str, site: str) -> list[str]: ...
+    def stores_at(self, site: str) -> list[str]: ...
 
 
 @dataclass(slots=True)
@@ -125,7 +125,6 @@ class _Room:
     """One site: its stores by compartment and unit, as far as they are stated."""
 
     stated: Site
-    places: dict[str, Place] = field(default_factory=dict)
     compartments: dict[str, list[str]] = field(default_factory=dict)
     units: dict[str, list[str]] = field(default_factory=dict)
     there: dict[str, _There] = field(default_factory=dict)
@@ -156,6 +155,7 @@ class Rooms:
         self._books = books
         self._trait = trait
         self._rooms: dict[str, _Room] = {}
+        self._places: dict[str, Place] = {}
         self._clashes: dict[Pairs, dict[str, Any]] = {}
         self._remembered = 0
         """Goods in all collections of `_clashes`."""
@@ -163,6 +163,7 @@ class Rooms:
     def forget(self) -> None:
         """A listing's traits have become known."""
         self._rooms.clear()
+        self._places.clear()
         self._clashes.clear()
         self._remembered = 0
 
@@ -198,13 +199,12 @@ class Rooms:
 
     def place(self, at: str) -> Place:
         """The place of a store (holder/site/store)."""
-        holder, site, store = at.split("/")
-        room = self._room(holder, site)
-        place = room.places.get(store)
-        if place is None:
-            stated = room.stated
-            compartment, unit = _compartment(stated, store), _unit(stated, store)
-            place = room.places[store] = Place(f"{holder}/{site}", holder, site, store, compartment, unit, room)
+        place = self._places.get(at)
+        if place is None or place.room is not self._room(place.at):
+            holder, site, store = at.split("/")
+            room = self._room(f"{holder}/{site}")
+            compartment, unit = _compartment(room.stated, store), _unit(room.stated, store)
+            place = self._places[at] = Place(f"{holder}/{site}", holder, site, store, compartment, unit, room)
         return place
 
     def toxic(self, place: Place) -> dict[str, Any]:
@@ -263,16 +263,16 @@ class Rooms:
             "first": min(shares)[1] if shares else "",
         }
 
-    def _room(self, holder: str, site: str) -> _Room:
-        at, stated = f"{holder}/{site}", self._register.site(holder, site)
-        room = self._rooms.get(at)
+    def _room(self, at: str) -> _Room:
+        """The room of a site (holder/site), as its newest `place` record has it."""
+        stated, room = self._register.site_of(at), self._rooms.get(at)
         if room is None or room.stated is not stated:
             room = self._rooms[at] = _Room(stated)
             for name in stated.stores:
                 room.compartments.setdefault(_compartment(stated, name), []).append(name)
                 room.units.setdefault(_unit(stated, name), []).append(name)
             # A store that the site does not state counts with those that it puts in no unit.
-            known = self._books.stores_at(holder, site)
+            known = self._books.stores_at(at)
             room.units.setdefault("*", []).extend(name for name in known if name not in stated.stores)
         return room
 

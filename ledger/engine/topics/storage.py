@@ -150,21 +150,22 @@ class Storage(Topic):
         places = self._rooms.changed(posted, relisted)
         for store in changed:
             place = places.get(store) or self._rooms.place(store)
+            toxic, found, sums = self._rooms.toxic(place), self._rooms.clash(place), self._rooms.unit(place)
+            is_unit = sums["sum_ppm"] > 0 or sums["without_mass"] > 0
+            if not (toxic["toxic"] or found["clash"] or is_unit or place.at in self._state.said):
+                continue  # as of nearly every store: nothing is to be said of it, and nothing was
             at = {"holder": place.holder, "site": place.site}
-            toxic = self._rooms.toxic(place)
             if self._is_told(place, f"toxicstore|{place.store}", stands=toxic["toxic"]):
                 yield "toxicstore", common(entry) | at | toxic
             compartment = f"compartment|{place.compartment}"
             if (place.site, compartment) not in seen:
                 seen.add((place.site, compartment))
-                found = self._rooms.clash(place)
                 if self._is_told(place, compartment, stands=found["clash"]):
                     yield "compartment", common(entry) | at | {"compartment": place.compartment} | found
             unit = f"unit|{place.unit}"
             if (place.site, unit) not in seen:
                 seen.add((place.site, unit))
-                sums = self._rooms.unit(place)
-                if self._is_told(place, unit, stands=sums["sum_ppm"] > 0 or sums["without_mass"] > 0):
+                if self._is_told(place, unit, stands=is_unit):
                     filed = self._is_filed(place.holder)
                     yield "unit", common(entry) | at | {"unit": place.unit} | sums | {"filed": filed}
         if entry.kind == "place":
