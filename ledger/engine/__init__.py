@@ -7,7 +7,8 @@ and recovery, which are the same fold):
 2. `fold`         `Fold.step`: whose turn it is. A tick fires timers; any other entry is taken in as follows
 3. `register`     what is known of enterprises, sites and persons, before anybody asks; `papers`: what came late for movements
 4. `topics`       one module a subject matter; each takes the record in (or out again) and yields rows of its subjects. What
-   several of them ask: `goods`, `people`, `books` (balances). `subjects` is what a row has to be; `registry` lists both
+   several of them ask: `goods`, `people`, `books` (balances) and `postings`. `subjects` is what a row has to be, `registry`
+   lists both; `topics.told` is for those that judge again what they said
 5. rules about how things stand (level subjects), and those that wait: `levels`: bands, waits (`timers`), one pending episode
    a fingerprint
    rules about what happened, and those with features: `windows`, on `watches` (which rows), `lanes` (the features' columns)

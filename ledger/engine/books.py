@@ -18,6 +18,7 @@ from ledger.catalogue.properties import assumed_mass_mg
 from ledger.engine import accounts
 from ledger.engine.goods import Goods
 from ledger.engine.inputs import Input, balance_key, base_amount, happened_ms, key_parts, plausible_ms, unix_ms
+from ledger.engine.postings import Delta, counted_in, errors_of, moved_by, netted
 from ledger.engine.ranges import check_counted, check_moves
 from ledger.engine.state import Account, Book, Count, FoldState, Store, book_key
 from ledger.errors import RuleError
@@ -59,7 +60,7 @@ class Books:
         self._changed_stores, self._posted, self._relisted = {}, {}, set()
         return taken
 
-    def contents(self, holder: str, site: str, store: str) -> list[tuple[str, str, int, int]]:
+    def contents(self, holder: str, site: str, store: str) -> list[Delta]:
         """What lies in a store: (balance key, the catalogue's listing, density to assume, amount), amounts above nothing only."""
         found = self._state.stores.get(book_key(holder, site, store))
         if found is None or not found.contents:
@@ -166,7 +167,7 @@ class Books:
     def move(self, entry: Input, goods: Sequence[Goods], touched: Touched) -> None:
         """Post a movement's lines."""
         book = self.book_of(entry)
-        deltas = _deltas(entry, goods)
+        deltas = moved_by(entry, goods)
         self._note_lines(entry, book, goods)
         try:
             check_moves(self._state, entry, book, deltas)
@@ -181,7 +182,7 @@ class Books:
         """Post the difference between what the corrected movement did and what it should have done."""
         book = self.book_of(entry)
         self._note_lines(entry, book, goods)
-        net = _net(_undone(book, before, before_goods) + _deltas(entry, goods))
+        net = netted(_undone(book, before, before_goods) + moved_by(entry, goods))
         check_moves(self._state, entry, book, net)
         book.unposted.pop(before.record_id, None)
         self._post(entry, book, happened_ms(before), net, touched)
@@ -189,7 +190,7 @@ class Books:
     def undo(self, before: Input, goods: Sequence[Goods], touched: Touched, *, at: Input) -> None:
         """Take out what a movement did; `at` is the correction."""
         book = self.book_of(at)
-        net = _net(_undone(book, before, goods))
+        net = netted(_undone(book, before, goods))
         check_moves(self._state, at, book, net)
         self._post(at, book, happened_ms(before), net, touched)
 
@@ -211,9 +212,7 @@ class Books:
             if resolution is not None:
                 account.resolution, _ = base_amount(resolution["value"], resolution["unit"])
 
-    def _post(
-        self, entry: Input, book: Book, event_ms: int, deltas: list[tuple[str, str, int, int]], touched: Touched
-    ) -> None:
+    def _post(self, entry: Input, book: Book, event_ms: int, deltas: list[Delta], touched: Touched) -> None:
         for key, store, amount, pieces in deltas:
             account = book.accounts[key]
             if event_ms <= book.previous_base_ms:
@@ -264,7 +263,7 @@ class Books:
         """Re-base the book on a complete stock-take; a partial one changes nothing."""
         if not entry.body["complete"]:
             return
-        counted = _sums(goods)
+        counted = counted_in(goods)
         check_counted(self._state, entry, counted)
         book = self.book_of(entry)
         # A cut-off before the last one would count over what is settled; it counts as the last one's.
@@ -273,7 +272,7 @@ class Books:
             self._take_over(entry, book)
         opening = book.base_ms < 0
         self._note_lines(entry, book, goods)
-        errors_ppm = _errors_ppm(entry)
+        errors_ppm = errors_of(entry)
         for key, account in book.accounts.items():
             amount, pieces, stores = counted.get(key, _NOTHING)
             before = account.stores
@@ -317,10 +316,10 @@ class Books:
         book = self.book_of(entry)
         if entry.record_id != book.base_record or not entry.body["complete"]:
             return
-        was, counted = _sums(before_goods), _sums(goods)
+        was, counted = counted_in(before_goods), counted_in(goods)
         check_counted(self._state, entry, counted)
         self._note_lines(entry, book, goods)
-        errors_ppm = _errors_ppm(entry)
+        errors_ppm = errors_of(entry)
         for key, account in book.accounts.items():
             if account.last is None:
                 if key not in counted:
@@ -398,38 +397,7 @@ def _taken_for(account: Account) -> tuple[str, int]:
     return account.listing, account.density_g_per_l
 
 
-def _errors_ppm(entry: Input) -> tuple[int, int]:
-    """Relative random and systematic error that a stock-take states."""
-    measurement = entry.body.get("measurement", {})
-    return measurement.get("random_ppm", 0), measurement.get("systematic_ppm", 0)
-
-
-def _deltas(entry: Input, goods: Sequence[Goods]) -> list[tuple[str, str, int, int]]:
-    """(balance key, store, amount, pieces), signed, of a movement's lines."""
-    sign = 1 if entry.body["direction"] == "in" else -1
-    return [(balance_key(line), line.store, sign * line.amount, sign * line.pieces) for line, _ in goods]
-
-
-def _undone(book: Book, before: Input, goods: Sequence[Goods]) -> list[tuple[str, str, int, int]]:
+def _undone(book: Book, before: Input, goods: Sequence[Goods]) -> list[Delta]:
     if before.record_id in book.unposted:
         return []
-    return [(key, store, -amount, -pieces) for key, store, amount, pieces in _deltas(before, goods)]
-
-
-def _sums(goods: Sequence[Goods]) -> dict[str, tuple[int, int, dict[str, int]]]:
-    """Amount, pieces and amounts by store of each balance key that was counted."""
-    sums: dict[str, tuple[int, int, dict[str, int]]] = {}
-    for line, _ in goods:
-        amount, pieces, stores = sums.get(balance_key(line), (0, 0, {}))
-        if line.store:
-            stores[line.store] = stores.get(line.store, 0) + line.amount
-        sums[balance_key(line)] = (amount + line.amount, pieces + line.pieces, stores)
-    return sums
-
-
-def _net(deltas: list[tuple[str, str, int, int]]) -> list[tuple[str, str, int, int]]:
-    net: dict[tuple[str, str], tuple[int, int]] = {}
-    for key, store, amount, pieces in deltas:
-        had = net.get((key, store), (0, 0))
-        net[key, store] = (had[0] + amount, had[1] + pieces)
-    return [(key, store, *change) for (key, store), change in net.items() if change != (0, 0)]
+    return [(key, store, -amount, -pieces) for key, store, amount, pieces in moved_by(before, goods)]

@@ -43,7 +43,7 @@ class Step(msgspec.Struct, array_like=True):
 
 
 class RunsState(msgspec.Struct):
-    """By holder/process."""
+    """By holder/site/process."""
 
     steps: dict[str, list[Step]] = {}
 
