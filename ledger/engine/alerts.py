@@ -60,7 +60,7 @@ class AlertBook:
     def hears(self, alert_id: str, holds: bool, moment: Moment, to: Effects, *, disproved: bool = False) -> None:
         """The condition that an alert is about ceased (was never there: `disproved`), or holds again."""
         self.lives.holds_again(alert_id, holds, to.life)
-        episode, cause = self.lives.episode_of(alert_id), Cause(moment.index, moment.record_id, moment.now_ms)
+        episode, cause = self.lives.episode_of(alert_id), moment.cause
         if disproved:
             self.lives.take_back(alert_id, cause, -1, "", to.life)
         if holds:
@@ -71,11 +71,10 @@ class AlertBook:
 
     def stands(self, rule: Rule, alert_id: str, band: int | None, moment: Moment, to: Effects) -> None:
         """Of an alert, late data leave this milder band; None: it stands as it was said."""
-        cause = Cause(moment.index, moment.record_id, moment.now_ms)
         if band is None:
-            self.lives.stand_by(alert_id, cause, to.life)
+            self.lives.stand_by(alert_id, moment.cause, to.life)
         else:
-            self.lives.take_back(alert_id, cause, band, rule.bands[band].severity, to.life)
+            self.lives.take_back(alert_id, moment.cause, band, rule.bands[band].severity, to.life)
 
     def say(
         self,
@@ -98,7 +97,7 @@ class AlertBook:
         fingerprint = tuple(row[part] for part in rule.fingerprint)
         chosen = rule.bands[band]
         extra: dict[str, Any] = {}
-        cause = Cause(moment.index, moment.record_id, moment.now_ms)
+        cause = moment.cause
         inputs = {name: json_value(row[name]) for name in rule.inputs}
         if revised is not None:
             extra = {"revises": revised[1], "first_alert": self.lives.episode_of(revised[0])}
@@ -141,20 +140,20 @@ class AlertBook:
     def settle(self, moment: Moment, to: Effects) -> None:
         """After an entry, when all rules have seen it."""
         if self.inhibition.unsettled:
-            self.inhibition.settle(Cause(moment.index, moment.record_id, moment.now_ms), to.life)
+            self.inhibition.settle(moment.cause, to.life)
         if self.lives.unsettled:
-            self.lives.settle(Cause(moment.index, moment.record_id, moment.now_ms), to.life)
+            self.lives.settle(moment.cause, to.life)
         if to.life.timers:
             self._set_life_timers(to)
 
     def take_over(self, moment: Moment, to: Effects) -> None:
         """These rules have taken effect behind others."""
-        self.inhibition.reconsider(Cause(moment.index, moment.record_id, moment.now_ms), to.life)
+        self.inhibition.reconsider(moment.cause, to.life)
         self._set_life_timers(to)
 
     def goes_on(self, rule: Rule, alert_id: str, row: dict[str, Any], moment: Moment, to: Effects) -> None:
         """The condition that an alert is about holds for another row too."""
-        cause = Cause(moment.index, moment.record_id, moment.now_ms)
+        cause = moment.cause
         self.inhibition.goes_on(rule.id, self.lives.episode_of(alert_id), row, cause, to.life)
         self._set_life_timers(to)
 
@@ -263,7 +262,7 @@ class AlertBook:
 
     def life_is_due(self, episode: str, moment: Moment, to: Effects) -> None:
         """The timer of a life is due."""
-        self.lives.fire(episode, Cause(moment.index, moment.record_id, moment.now_ms), to.life)
+        self.lives.fire(episode, moment.cause, to.life)
         self._set_life_timers(to)
 
     def prune(self, now_ms: int) -> None:

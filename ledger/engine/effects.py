@@ -12,7 +12,7 @@ from typing import Any
 from ledger.core.ids import check_credit_code, find_personal_data
 from ledger.core.times import format_utc
 from ledger.engine.inputs import GoodsLine, Input
-from ledger.engine.life import LifeEffects
+from ledger.engine.life import Cause, LifeEffects
 from ledger.engine.state import Timer
 from ledger.model import Alert, LeafIndex, RecordId, UnixMs
 
@@ -53,6 +53,11 @@ class Moment:
     now_ms: UnixMs
     event_ms: int = -1
     """When that happened which is now known; -1: now. Of a correction, when what it puts right did; of papers, always before."""
+
+    @property
+    def cause(self) -> Cause:
+        """What a life says brought a step about; nobody's own act."""
+        return Cause(self.index, self.record_id, self.now_ms)
 
 
 @dataclass(slots=True)
