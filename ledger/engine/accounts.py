@@ -7,9 +7,12 @@ dropped for being late.
 from __future__ import annotations
 
 from bisect import insort
+from collections.abc import Sequence
 from itertools import accumulate
 from math import isqrt
 from operator import itemgetter
+
+from msgspec.structs import replace
 
 from ledger.engine.state import Account, Count, Move
 
@@ -21,6 +24,48 @@ PPM = 1_000_000
 def new_account(categories: list[str]) -> Account:
     """An account of nothing."""
     return Account(0, 0, 0, 0, 0, 0, 0, 0, categories=categories)
+
+
+def join(parts: Sequence[Account]) -> Account:
+    """One account of several of the same goods and book. Of moments that are folded away the lowest is not known: it is what
+    all of them began with.
+    """
+    stores: dict[str, int] = {}
+    for part in parts:
+        for name, amount in part.stores.items():
+            stores[name] = stores.get(name, 0) + amount
+    start, start_pieces = sum(part.start for part in parts), sum(part.start_pieces for part in parts)
+    joined = replace(
+        parts[0],
+        start=start,
+        start_pieces=start_pieces,
+        total=sum(part.total for part in parts),
+        total_pieces=sum(part.total_pieces for part in parts),
+        start_lowest=start,
+        start_lowest_pieces=start_pieces,
+        came=sum(part.came for part in parts),
+        went=sum(part.went for part in parts),
+        resolution=max(part.resolution for part in parts),
+        as_of_ms=max(part.as_of_ms for part in parts),
+        moves=sorted(move for part in parts for move in part.moves),
+        stores=stores,
+        last=_join_counts([part.last for part in parts if part.last is not None]),
+        categories=sorted({category for part in parts for category in part.categories}),
+    )
+    _find_lowest(joined)
+    while len(joined.moves) > MAX_MOVES:
+        _fold_away(joined)
+    return joined
+
+
+def _join_counts(counts: Sequence[Count]) -> Count | None:
+    """A book's complete stock-take counts all its accounts at once; one that came later has no count, or one of zero."""
+    if not counts:
+        return None
+    newest = max(counts, key=lambda count: count.index)
+    counts = [count for count in counts if count.index == newest.index]
+    sums = ("book", "counted", "book_pieces", "counted_pieces", "before", "came", "went")
+    return replace(newest, **{name: sum(getattr(count, name) for count in counts) for name in sums})
 
 
 def post(account: Account, move: Move) -> None:

@@ -1,8 +1,9 @@
 """Stock books: movements, complete stock-takes, corrections → balances, counts, stores. Their rows: `topics.stock`.
 
-Balance key: code, form, packaging, dimension within (holder, site, book); see `inputs.balance_key`.
-Not in it, though formats.md names them: the concentration band and the batch. Two concentrations of one code are one balance,
-whose categories are those of all its lines; the streams of material accountancy tell bands apart.
+Within (holder, site, book) by balance key (`core.balancekey`). It has the batch "where every line has one" (formats.md): until a
+line of the same goods comes without a batch, each batch is a balance of its own; from then on all of them are one, in this
+book for good, because nobody can say any more of which batch it was. The streams of material accountancy
+(`topics.accountancy`) never tell batches apart: a scale's errors are those of the goods, and a batch has no series.
 
 A balance is kept in the dimension that it was recorded in, and so are counts, material accountancy and both ends of a
 consignment: a litre is never posted, counted or balanced as kilograms. A mass is assumed of a volume (properties.csv; here by the
@@ -15,11 +16,12 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from ledger.catalogue.properties import assumed_mass_mg
+from ledger.core.balancekey import key_parts
 from ledger.engine import accounts
-from ledger.engine.goods import Goods
-from ledger.engine.inputs import Input, balance_key, base_amount, happened_ms, key_parts, plausible_ms, unix_ms
-from ledger.engine.postings import Delta, counted_in, errors_of, moved_by, netted
-from ledger.engine.ranges import check_counted, check_moves
+from ledger.engine.goods import Goods, balance_key
+from ledger.engine.inputs import GoodsLine, Input, base_amount, happened_ms, plausible_ms, unix_ms
+from ledger.engine.postings import Delta, counted_in, errors_of, key_in, moved_by, netted
+from ledger.engine.ranges import check_counted, check_joined, check_moves
 from ledger.engine.state import Account, Book, Count, FoldState, Store, book_key
 from ledger.errors import RuleError
 
@@ -33,6 +35,8 @@ class Touched:
     def __init__(self) -> None:
         self.balances: dict[str, None] = {}
         self.counts: dict[str, None] = {}
+        self.gone: dict[str, None] = {}
+        """Keys of batches that are no balance of their own any more."""
         self.stores: dict[str, None] = {}
         self.restated: set[str] = set()
         """Stores (holder/site/store) that have another capacity now."""
@@ -104,8 +108,8 @@ class Books:
         return sum(
             amount
             for key, amount in self._state.stores[at].contents.items()
-            if (parts := key_parts(key))[3] == dimension
-            and code in ("", parts[0])
+            if (parts := key_parts(key)).dimension == dimension
+            and code in ("", parts.code)
             and (not category or category in self._categories(at, key))
         )
 
@@ -146,11 +150,17 @@ class Books:
         book = self._state.books.get(book_key(entry.holder, entry.site, entry.book))
         return book is not None and book.base_record == entry.record_id
 
-    def is_short(self, entry: Input, key: str) -> bool:
-        """Whether the last count of this balance key in the entry's book found less than the book says."""
+    def is_short(self, entry: Input, line: GoodsLine) -> bool:
+        """Whether the last count in the entry's book found less of these goods than the book says, at whatever concentration
+        and in whatever batch. Looks through the book: for corrections, not for every entry.
+        """
         book = self._state.books.get(book_key(entry.holder, entry.site, entry.book))
-        account = book.accounts.get(key) if book is not None else None
-        return account is not None and account.last is not None and account.last.counted < account.last.book
+        wanted = (line.code, line.form, line.packaging, line.dimension)
+        return book is not None and any(
+            account.last is not None and account.last.counted < account.last.book
+            for key, account in book.accounts.items()
+            if (parts := key_parts(key)) and (parts.code, parts.form, parts.packaging, parts.dimension) == wanted
+        )
 
     def has_stock(self, holder: str) -> bool:
         """Whether any balance of this enterprise is above nothing. Looks through all books: not for every entry."""
@@ -167,8 +177,8 @@ class Books:
     def move(self, entry: Input, goods: Sequence[Goods], touched: Touched) -> None:
         """Post a movement's lines."""
         book = self.book_of(entry)
-        deltas = moved_by(entry, goods)
-        self._note_lines(entry, book, goods)
+        self._note_lines(entry, book, goods, touched)
+        deltas = moved_by(book, entry, goods)
         try:
             check_moves(self._state, entry, book, deltas)
         except RuleError:
@@ -181,8 +191,8 @@ class Books:
     ) -> None:
         """Post the difference between what the corrected movement did and what it should have done."""
         book = self.book_of(entry)
-        self._note_lines(entry, book, goods)
-        net = netted(_undone(book, before, before_goods) + moved_by(entry, goods))
+        self._note_lines(entry, book, goods, touched)
+        net = netted(_undone(book, before, before_goods) + moved_by(book, entry, goods))
         check_moves(self._state, entry, book, net)
         book.unposted.pop(before.record_id, None)
         self._post(entry, book, happened_ms(before), net, touched)
@@ -194,11 +204,14 @@ class Books:
         check_moves(self._state, at, book, net)
         self._post(at, book, happened_ms(before), net, touched)
 
-    def _note_lines(self, entry: Input, book: Book, goods: Sequence[Goods]) -> None:
+    def _note_lines(self, entry: Input, book: Book, goods: Sequence[Goods], touched: Touched) -> None:
         """Make the accounts of these lines; keep their categories, density and the resolution they were measured with."""
+        for item in goods:
+            if not item.line.batch:
+                self._join_batches(entry, book, balance_key(item), touched)
         resolution = entry.body.get("measurement", {}).get("resolution")
-        for line, listing in goods:
-            key = balance_key(line)
+        for item in goods:
+            listing, key = item.listing, key_in(book, item)
             account = book.accounts.get(key)
             if account is None:
                 account = book.accounts[key] = accounts.new_account([])
@@ -211,6 +224,29 @@ class Books:
                 self._relisted.add(f"{entry.holder}/{entry.site}")
             if resolution is not None:
                 account.resolution, _ = base_amount(resolution["value"], resolution["unit"])
+
+    def _join_batches(self, entry: Input, book: Book, key: str, touched: Touched) -> None:
+        """Goods came without a batch: what the book has of them in batches becomes one balance."""
+        if key in book.accounts:
+            return
+        goods = key_parts(key)
+        batches = [held for held in book.accounts if key_parts(held)._replace(batch="") == goods]
+        if not batches:
+            return
+        check_joined(entry, key, [book.accounts[batch] for batch in batches])
+        parts = {batch: book.accounts.pop(batch) for batch in batches}
+        book.accounts[key] = accounts.join(list(parts.values()))
+        touched.gone.update(dict.fromkeys(batches))
+        touched.balances[key] = None
+        for batch, part in parts.items():
+            for name, amount in part.stores.items():
+                at = book_key(entry.holder, entry.site, name)
+                self._posted[at] = None
+                contents = self._state.stores[at].contents
+                for of, change in ((batch, -amount), (key, amount)):
+                    contents[of] = contents.get(of, 0) + change
+                    if not contents[of]:
+                        del contents[of]
 
     def _post(self, entry: Input, book: Book, event_ms: int, deltas: list[Delta], touched: Touched) -> None:
         for key, store, amount, pieces in deltas:
@@ -263,16 +299,19 @@ class Books:
         """Re-base the book on a complete stock-take; a partial one changes nothing."""
         if not entry.body["complete"]:
             return
-        counted = counted_in(goods)
-        check_counted(self._state, entry, counted)
         book = self.book_of(entry)
+        check_counted(self._state, entry, counted_in(book, goods))
         # A cut-off before the last one would count over what is settled; it counts as the last one's.
         cutoff_ms = max(plausible_ms(unix_ms(entry.body["cut_off"]), entry.received_ms), book.base_ms)
         if book.base_ms < 0:
             self._take_over(entry, book)
         opening = book.base_ms < 0
-        self._note_lines(entry, book, goods)
+        self._note_lines(entry, book, goods, touched)
+        counted = counted_in(book, goods)
         errors_ppm = errors_of(entry)
+        for key in [key for key, account in book.accounts.items() if key not in counted and _is_spent(key, account)]:
+            del book.accounts[key]
+            touched.gone[key] = None
         for key, account in book.accounts.items():
             amount, pieces, stores = counted.get(key, _NOTHING)
             before = account.stores
@@ -316,9 +355,9 @@ class Books:
         book = self.book_of(entry)
         if entry.record_id != book.base_record or not entry.body["complete"]:
             return
-        was, counted = counted_in(before_goods), counted_in(goods)
-        check_counted(self._state, entry, counted)
-        self._note_lines(entry, book, goods)
+        check_counted(self._state, entry, counted_in(book, goods))
+        self._note_lines(entry, book, goods, touched)
+        was, counted = counted_in(book, before_goods), counted_in(book, goods)
         errors_ppm = errors_of(entry)
         for key, account in book.accounts.items():
             if account.last is None:
@@ -397,7 +436,19 @@ def _taken_for(account: Account) -> tuple[str, int]:
     return account.listing, account.density_g_per_l
 
 
+def _is_spent(key: str, account: Account) -> bool:
+    """Whether a batch is used up, and was so at the last count already: it will hardly be heard of again."""
+    last = account.last
+    return (
+        bool(key_parts(key).batch)
+        and not account.moves
+        and account.start == account.start_pieces == 0
+        and last is not None
+        and last.counted == last.counted_pieces == last.book == last.book_pieces == 0
+    )
+
+
 def _undone(book: Book, before: Input, goods: Sequence[Goods]) -> list[Delta]:
     if before.record_id in book.unposted:
         return []
-    return [(key, store, -amount, -pieces) for key, store, amount, pieces in moved_by(before, goods)]
+    return [(key, store, -amount, -pieces) for key, store, amount, pieces in moved_by(book, before, goods)]

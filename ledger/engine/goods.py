@@ -35,6 +35,12 @@ def concentration_ppm(percent: str) -> int | None:
     return int(Decimal(percent) * 10_000) if percent else None
 
 
+def balance_key(item: Goods, batch: str = "") -> str:
+    """The line's balance key within its book, as text (`core.balancekey`); whether the batch is in it, the book says."""
+    line = item.line
+    return f"{line.code}|{item.listing.band}|{line.form}|{line.packaging}|{batch}|{line.dimension}"
+
+
 def goods_of(body: dict[str, Any], classifier: Classifier) -> list[Goods]:
     """The goods lines of a body, each with its listing; empty where it has none."""
     return [

@@ -182,14 +182,3 @@ def goods_lines(body: dict[str, Any]) -> list[GoodsLine]:
             )
         )
     return lines
-
-
-def balance_key(line: GoodsLine) -> str:
-    """The balance key within a book. Some look at its ends only: the code stands first, the dimension last."""
-    return f"{line.code}|{line.form}|{line.packaging}|{line.dimension}"
-
-
-def key_parts(key: str) -> tuple[str, str, str, str]:
-    """Code, form, packaging, dimension of a balance key."""
-    code, form, packaging, dimension = key.split("|")
-    return code, form, packaging, dimension

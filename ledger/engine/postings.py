@@ -1,14 +1,15 @@
 """What the goods lines of a record say of balances: what a movement moves, what a stock-take counted.
 
-Pure functions of the record; which of it is posted, and where, is `books`.
+Pure functions of the record and of which goods the book tells batches of; what is posted, and where, is `books`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ledger.engine.goods import Goods
-from ledger.engine.inputs import Input, balance_key
+from ledger.engine.goods import Goods, balance_key
+from ledger.engine.inputs import Input
+from ledger.engine.state import Book
 
 Delta = tuple[str, str, int, int]
 """(balance key, store, amount, pieces), signed."""
@@ -20,20 +21,27 @@ def errors_of(entry: Input) -> tuple[int, int]:
     return measurement.get("random_ppm", 0), measurement.get("systematic_ppm", 0)
 
 
-def moved_by(entry: Input, goods: Sequence[Goods]) -> list[Delta]:
+def key_in(book: Book, item: Goods) -> str:
+    """The balance key of a line in this book: with its batch, unless such goods are one balance there already."""
+    key = balance_key(item)
+    return key if not item.line.batch or key in book.accounts else balance_key(item, item.line.batch)
+
+
+def moved_by(book: Book, entry: Input, goods: Sequence[Goods]) -> list[Delta]:
     """What each line of a movement moves."""
     sign = 1 if entry.body["direction"] == "in" else -1
-    return [(balance_key(line), line.store, sign * line.amount, sign * line.pieces) for line, _ in goods]
+    return [(key_in(book, item), item.line.store, sign * item.line.amount, sign * item.line.pieces) for item in goods]
 
 
-def counted_in(goods: Sequence[Goods]) -> dict[str, tuple[int, int, dict[str, int]]]:
+def counted_in(book: Book, goods: Sequence[Goods]) -> dict[str, tuple[int, int, dict[str, int]]]:
     """Amount, pieces and amounts by store of each balance key that was counted."""
     sums: dict[str, tuple[int, int, dict[str, int]]] = {}
-    for line, _ in goods:
-        amount, pieces, stores = sums.get(balance_key(line), (0, 0, {}))
+    for item in goods:
+        line, key = item.line, key_in(book, item)
+        amount, pieces, stores = sums.get(key, (0, 0, {}))
         if line.store:
             stores[line.store] = stores.get(line.store, 0) + line.amount
-        sums[balance_key(line)] = (amount + line.amount, pieces + line.pieces, stores)
+        sums[key] = (amount + line.amount, pieces + line.pieces, stores)
     return sums
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ledger.engine.inputs import Input
-from ledger.engine.state import Book, FoldState, book_key
+from ledger.engine.state import Account, Book, FoldState, book_key
 from ledger.errors import RuleError
 
 LIMIT = 10**18
@@ -50,6 +50,17 @@ def check_counted(state: FoldState, entry: Input, sums: Mapping[str, tuple[int, 
         there = max((abs(_stored(state, entry, name, key)) for name in stores), default=0)
         if amount + there > LIMIT or pieces > LIMIT:
             raise _beyond(entry, key)
+
+
+def check_joined(entry: Input, key: str, parts: Sequence[Account]) -> None:
+    """`parts` are the accounts that would become one. Raises: RuleError; the record's goods are in none of them then."""
+    sums = ("total", "total_pieces", "start", "start_pieces", "came", "went")
+    counts = [part.last for part in parts if part.last is not None]
+    last = ("book", "book_pieces", "counted", "counted_pieces", "came", "went", "before")
+    if any(sum(abs(getattr(part, name)) for part in parts) > LIMIT for name in sums) or any(
+        sum(abs(getattr(count, name)) for count in counts) > LIMIT for name in last
+    ):
+        raise _beyond(entry, key)
 
 
 def _gross(deltas: Sequence[tuple[str, str, int, int]]) -> dict[tuple[str, str], tuple[int, int]]:

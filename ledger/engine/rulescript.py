@@ -316,10 +316,10 @@ class _Event:
 
 
 def _lines(located: Located) -> list[dict[str, Any]]:
-    """`{code, kg or l or n, store, pieces, form, concentration, attributes}`; with `pieces` the goods are sealed."""
+    """`{code, kg or l or n, store, pieces, form, concentration, batch, attributes}`; with `pieces` the goods are sealed."""
     lines = []
     for item in located.items():
-        top = item.mapping("code", "kg l n store pieces form concentration attributes")
+        top = item.mapping("code", "kg l n store pieces form concentration batch attributes")
         unit = next((u for name, u in (("kg", "KGM"), ("l", "LTR"), ("n", "H87")) if name in top), None)
         if unit is None:
             raise item.wrong("a line has kg, l, or n")
@@ -329,7 +329,7 @@ def _lines(located: Located) -> list[dict[str, Any]]:
             "code": top["code"].text(),
             "quantity": {"value": str(value), "unit": unit},
         }
-        for name in ("store", "form", "concentration", "pieces"):
+        for name in ("store", "form", "concentration", "batch", "pieces"):
             if name in top:
                 line[name] = top[name].value
         if "attributes" in top:

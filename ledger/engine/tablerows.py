@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from ledger.core.balancekey import key_parts
 from ledger.engine.effects import Effects
-from ledger.engine.inputs import GoodsLine, Input, counterparty_of, key_parts
+from ledger.engine.inputs import GoodsLine, Input, counterparty_of
 from ledger.engine.liferows import rows_of
-from ledger.engine.state import FoldState, book_key
+from ledger.engine.state import Account, FoldState, book_key
 from ledger.model import LeafIndex, UnixMs
 from ledger.ports import EngineBatch, LineRow, OutboxRow, RuleHealth, StockRow, StreamRow, TimerRow
 
@@ -37,7 +38,8 @@ def batch_of(
             if timer is not None
         ),
         timers_cleared=tuple(timer_id for timer_id, timer in to.timers.items() if timer is None),
-        stock=tuple(_stock_row(state, at, index) for at, index in to.stock.items()),
+        stock=tuple(row for at, index in to.stock.items() if (row := _stock_row(state, at, index)) is not None),
+        stock_gone=tuple(at for at in to.stock if _account(state, at) is None),
         streams=tuple(_stream_row(row) for row in to.streams.values()),
         lines=tuple(row for entry, lines in to.lines for row in _line_rows(entry, lines)),
         lives=lives,
@@ -65,24 +67,32 @@ def health_row(state: FoldState, rule: str, version: int) -> RuleHealth:
     )
 
 
-def _stock_row(state: FoldState, at: tuple[str, str, str, str], index: int) -> StockRow:
+def _account(state: FoldState, at: tuple[str, str, str, str]) -> Account | None:
+    """The account of a balance key; None for a batch that is no balance of its own any more."""
     holder, site, book, key = at
-    account = state.books[book_key(holder, site, book)].accounts[key]
-    code, _, packaging, dimension = key_parts(key)
+    return state.books[book_key(holder, site, book)].accounts.get(key)
+
+
+def _stock_row(state: FoldState, at: tuple[str, str, str, str], index: int) -> StockRow | None:
+    holder, site, book, key = at
+    account = _account(state, at)
+    if account is None:
+        return None
+    parts = key_parts(key)
     capacity = None
     if len(account.stores) == 1:
         store = state.stores.get(book_key(holder, site, next(iter(account.stores))))
-        if store is not None and store.dimension == dimension:
+        if store is not None and store.dimension == parts.dimension:
             capacity = store.capacity
     return StockRow(
         holder=holder,
         site=site,
         book=book,
         key=key,
-        code=code,
-        dimension=dimension,
+        code=parts.code,
+        dimension=parts.dimension,
         amount=account.total,
-        pieces=account.total_pieces if packaging == "sealed" else None,
+        pieces=account.total_pieces if parts.packaging == "sealed" else None,
         capacity=capacity,
         as_of_index=LeafIndex(index),
         event_time_ms=UnixMs(account.as_of_ms),

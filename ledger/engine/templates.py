@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from ledger.core.balancekey import key_parts
 from ledger.core.quantity import format_mass, format_volume
 from ledger.core.times import format_utc
 from ledger.errors import RuleError
@@ -203,11 +204,25 @@ def _dense(before: str, after: str) -> Callable[[Any, Mapping[str, Any]], str]:
     return lambda value, _: f"{before}{format_mass(value)}{after}" if value else ""
 
 
+def _kind(strength: str, batch: str, between: str, brackets: str) -> Callable[[Any, Mapping[str, Any]], str]:
+    """Of a balance key its concentrations and its batch, in brackets; nothing where it has neither."""
+
+    def show(value: Any, _: Mapping[str, Any]) -> str:
+        parts = key_parts(value)
+        said = [f"{strength}{parts.band.replace('<=', '≤')}"] if parts.band else []
+        said += [f"{batch}{parts.batch}"] if parts.batch else []
+        return brackets.format(between.join(said)) if said else ""
+
+    return show
+
+
 FORMATS: dict[str, Callable[[Any, Mapping[str, Any]], str]] = {
     "": lambda value, _: str(value),
     "int": lambda value, _: f"{value:,}",
     "pieces_zh": _pieces("（", " 件）", " 件）"),
     "pieces_en": _pieces(" (", " pieces)", " piece)"),
+    "kind_zh": _kind("浓度 ", "批号 ", "，", "（{}）"),
+    "kind_en": _kind("", "batch ", ", ", " ({})"),
     "seller_zh": _seller("（供方 ", "）", "，据供方记录"),
     "seller_en": _seller(" from ", "", " (by the seller's record)"),
     "last_zh": _seller("；最近一次供方 ", "", "（据供方记录）"),
@@ -257,7 +272,7 @@ FORMATS: dict[str, Callable[[Any, Mapping[str, Any]], str]] = {
 }
 """How a value may be shown; those that end in a language are for that language's sentence."""
 _OF_TEXT = ("", "short", "zh", "en", "path")
-_STARTS_OF_TEXT = ("seller_", "last_", "pair_", "batch_", "goods_", "only_", "unit_")
+_STARTS_OF_TEXT = ("kind_", "seller_", "last_", "pair_", "batch_", "goods_", "only_", "unit_")
 _NEEDS = {
     "amount": ("dimension",),
     "about": ("dimension",),
@@ -287,6 +302,8 @@ class Template:
                 raise RuleError(f"unknown name {name} in a reason")
             if form not in FORMATS:
                 raise RuleError(f"unknown format {form}; known are {', '.join(sorted(FORMATS)[1:])}")
+            if form.startswith("kind_") and name != "key":
+                raise RuleError(f"{form} shows what a balance key says, and {name} is none")
             if form not in _OF_TEXT and not form.startswith(_STARTS_OF_TEXT) and name not in numbers:
                 raise RuleError(f"{name} is no number, so {form} cannot show it")
             lacking = [field for field in _NEEDS.get(form.partition("_")[0], ()) if field not in fields]

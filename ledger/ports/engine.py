@@ -37,7 +37,7 @@ class StockRow(msgspec.Struct, frozen=True):
     site: str
     book: str
     key: str
-    """listing, form, band, batch joined by "|"; the engine's own balance key."""
+    """formats.md's balance key as text: code|band|form|packaging|batch|dimension."""
     code: str
     dimension: str
     amount: int
@@ -184,6 +184,8 @@ class EngineBatch:
     timers_set: tuple[TimerRow, ...] = ()
     timers_cleared: tuple[str, ...] = ()
     stock: tuple[StockRow, ...] = ()
+    stock_gone: tuple[tuple[str, str, str, str], ...] = ()
+    """(holder, site, book, key) of balances that there are no more."""
     streams: tuple[StreamRow, ...] = ()
     lines: tuple[LineRow, ...] = ()
     health: tuple[RuleHealth, ...] = ()

@@ -17,7 +17,7 @@ T0 = unix_ms("2026-03-02T00:00:00Z")
 HOUR = 3_600_000
 IDENTITY = Identity(log="log.test/x", issuer="platform.test", keyid="0" * 64, ruleset="0" * 64)
 NITRIC = "7697-37-2"
-KEY = f"{NITRIC}||bulk|mass"
+KEY = f"{NITRIC}|||bulk||mass"
 
 
 class Classifier:

@@ -84,7 +84,7 @@ def test_book__correction_of_the_code__moves_the_amount_to_the_other_key():
     wrong = run.move("out", line(10), at=HOUR)
     run.correct(wrong, line(10, code="64-17-5"), at=2 * HOUR)
     assert run.account().total == 100 * KG
-    assert run.account("64-17-5||bulk|mass").total == 90 * KG
+    assert run.account("64-17-5|||bulk||mass").total == 90 * KG
 
 
 def test_book__corrected_stocktake__everything_since_stands_on_it():
@@ -102,7 +102,7 @@ def test_book__corrected_stocktake_after_a_new_substance_came__counts_what_was_l
     counted = run.stocktake(line(10))
     run.move("in", line(5, code="64-17-5"), at=HOUR)
     run.correct(counted, line(100), at=2 * HOUR)
-    ethanol = run.account("64-17-5||bulk|mass")
+    ethanol = run.account("64-17-5|||bulk||mass")
     assert "ENGINE" not in run.state.health
     assert (run.account().total, ethanol.total, ethanol.last) == (100 * KG, 5 * KG, None)
 
@@ -112,10 +112,10 @@ def test_book__stocktake_corrected_by_a_forgotten_line__has_it():
     counted = run.stocktake(line(10))
     run.move("out", line(1, code="64-17-5"), at=HOUR)
     run.correct(counted, line(10), line(3, code="64-17-5"), at=2 * HOUR)
-    ethanol = run.account("64-17-5||bulk|mass")
+    ethanol = run.account("64-17-5|||bulk||mass")
     assert "ENGINE" not in run.state.health
     assert (ethanol.total, ethanol.last.counted, ethanol.last.opening) == (2 * KG, 3 * KG, True)
-    assert run.state.stores["A/S1/R1"].contents == {KEY: 10 * KG, "64-17-5||bulk|mass": 2 * KG}
+    assert run.state.stores["A/S1/R1"].contents == {KEY: 10 * KG, "64-17-5|||bulk||mass": 2 * KG}
 
 
 def test_book__stocktake_corrected_to_another_room__the_goods_lie_there():
@@ -193,7 +193,7 @@ def test_book__sealed_goods__count_pieces():
     run = Run()
     run.stocktake(line(50, packaging="sealed", pieces=10))
     run.move("out", line(10, packaging="sealed", pieces=2), at=HOUR)
-    account = run.account(f"{NITRIC}||sealed|mass")
+    account = run.account(f"{NITRIC}|||sealed||mass")
     assert (account.total, account.total_pieces) == (40 * KG, 8)
 
 

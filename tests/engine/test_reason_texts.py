@@ -13,6 +13,8 @@ from ledger.engine.inputs import unix_ms
 from ledger.engine.registry import SUBJECTS
 from ledger.engine.rulescript import read_script
 from ledger.engine.templates import FORMATS
+from ledger.engine.templates import Template
+from ledger.errors import RuleError
 from ledger.evaluate import shipped_rules
 from ledger.model import UnixMs
 
@@ -25,7 +27,7 @@ TEXTS = {
     "code": "7697-37-2", "first": "7697-37-2", "second": "67-64-1", "holder": HOLDER, "buyer": OTHER, "party": OTHER,
     "seller": OTHER, "path": f"{HOLDER}>{OTHER}", "site": "S1", "book": "acid", "store": "R1", "dimension": "mass",
     "consignment": "C-1", "pair": "FL+OX", "unit": "*", "kind": "movement", "direction": "out", "need": "explosive_precursor",
-    "act": "sell", "payment_method": "cash", "class": "dagger", "place": "agent", "missing": "identity, buyer_photo",
+    "key": "7722-84-1|20%<=c<60%||sealed|A1|mass", "act": "sell", "payment_method": "cash", "class": "dagger", "place": "agent", "missing": "identity, buyer_photo",
 }  # fmt: skip
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 RAW = {
@@ -160,3 +162,20 @@ def test_reasons__that_the_rules_own_tests_bring_about__hold_nothing_raw():
 )  # fmt: skip
 def test_format__value__is_said_as_people_do(form, value, said):
     assert FORMATS[form](value, {"dimension": "mass", "sealed": True, "assumed_ppm": 350_000}) == said
+
+
+@pytest.mark.parametrize(
+    ("key", "zh", "en"),
+    [
+        ("7697-37-2|||bulk||mass", "", ""),
+        ("7722-84-1|20%<=c<60%||bulk||mass", "（浓度 20%≤c<60%）", " (20%≤c<60%)"),
+        ("7697-37-2|||bulk|A|1|mass", "（批号 A|1）", " (batch A|1)"),
+        ("7722-84-1|20%<=c<60%||bulk|A1|mass", "（浓度 20%≤c<60%，批号 A1）", " (20%≤c<60%, batch A1)"),
+    ],
+)
+def test_format__of_a_balance_key__says_concentrations_and_batch_where_there_are_any(key, zh, en):
+    fields = {"key": "str", "site": "str"}
+    assert Template("{key|kind_zh}", fields, ()).render({"key": key}) == zh
+    assert Template("{key|kind_en}", fields, ()).render({"key": key}) == en
+    with pytest.raises(RuleError, match="balance key"):
+        Template("{site|kind_en}", fields, ())

@@ -149,7 +149,7 @@ def test_alert__its_page__reason_inputs_and_entries_behind(desk, browser):
 
 
 def test_alert__what_the_rule_saw__in_units_and_times_of_people(desk, browser):
-    inputs = {"code": "7697-37-2", "dimension": "mass", "balance": -3_000_000, "pieces": -2, "sealed": True, "due_ms": 1_790_000_000_000, "age_ms": 432_000_000, "categories": ["explosive_precursor"], "key": "7697-37-2||bulk|mass"}
+    inputs = {"code": "7697-37-2", "dimension": "mass", "balance": -3_000_000, "pieces": -2, "sealed": True, "due_ms": 1_790_000_000_000, "age_ms": 432_000_000, "categories": ["explosive_precursor"], "key": "7697-37-2|||bulk||mass"}
     alert = replace(desk.alert(), alert_id="ab" * 32, inputs=inputs)
     desk.stores.engine.commit(EngineBatch(cursor=desk.stores.log.size(), alerts=(alert,)))
     text = text_of(browser.get(f"/alerts/{alert.alert_id}"))

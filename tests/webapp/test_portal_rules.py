@@ -135,7 +135,7 @@ def test_enterprise__bulk_streams__show_sigma_stated_and_estimated(desk, browser
     desk.stock()
     record = desk.stores.log.record(LeafIndex(0))
     given = StreamRow(
-        holder=desk.acid.holder, site="S1", book="acid", key="7697-37-2|68||bulk|mass", code="7697-37-2", dimension="mass",
+        holder=desk.acid.holder, site="S1", book="acid", key="7697-37-2|68||bulk||mass", code="7697-37-2", dimension="mass",
         balances=4, sigma=5_624_482, sigma_estimated=1_234_567, stated=False, muf=121_109_163, z_milli=21_533,
         loss_protracted_milli=3_210, loss_abrupt_milli=0, stocktake=record.record_id, as_of_index=LeafIndex(0), event_time_ms=kit.T0,
     )  # fmt: skip

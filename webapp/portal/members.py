@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ledger.core.balancekey import BalanceKey, key_parts
 from ledger.core.quantity import format_mass, format_volume
 from webapp.context import services
 from webapp.i18n import gettext as _
@@ -189,7 +190,7 @@ def value(item: Any, name: str = "") -> str:
     if name in NAMED:
         named = pick(services().catalogue.names(text)) if name == "code" else name_of(text)
         return f"{named} ({text})" if named and named != text else text
-    if name == "key" and text.count("|") >= 3:
+    if name == "key" and text.count("|") >= len(BalanceKey._fields) - 1:
         return " · ".join(filter(None, (value(text.partition("|")[0], "code"), variety(text))))
     if language() == "zh":
         return VALUES_ZH.get(name, {}).get(text, text)
@@ -203,10 +204,11 @@ def value(item: Any, name: str = "") -> str:
 
 
 def variety(key: str) -> str:
-    """What a balance key says beside its substance: form, packaging, dimension, in words; of a stream its concentrations first."""
-    parts = key.split("|")[1:]
-    names = (*("band" for _ in parts[3:]), "form", "packaging", "dimension")
-    return " · ".join(value(part, name) for part, name in zip(parts, names, strict=False) if part)
+    """What a balance key says beside its substance, in words: concentrations, form, packaging, batch, dimension."""
+    said = {name: value(part, name) for name, part in key_parts(key)._asdict().items() if part and name != "code"}
+    if "batch" in said:
+        said["batch"] = f"{member('batch')} {said['batch']}"
+    return " · ".join(said.values())
 
 
 def readable(inputs: Mapping[str, Any], rule: str = "") -> dict[str, Any]:

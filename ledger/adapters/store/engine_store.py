@@ -40,6 +40,7 @@ _PARTY = Insert(party)
 _OUTBOX = Insert(outbox)
 _TIMER = Insert(timer, upsert=("id",))
 _STOCK = Insert(stock_table, upsert=("holder", "site", "book", "key"))
+_STOCK_KEY = tuple_(*(stock_table.c[name] for name in ("holder", "site", "book", "key")))
 _STREAM = Insert(stream_table, upsert=("holder", "site", "book", "key"))
 _LINE = Insert(line_table, conflict="ON CONFLICT DO NOTHING")
 _HEALTH = Insert(health_table, upsert=("rule",))
@@ -226,6 +227,8 @@ class EngineStore(EngineReadStore):
             for part in chunks(batch.timers_cleared):
                 connection.execute(delete(timer).where(timer.c.id.in_(part)))
             _TIMER.run(connection, [(t.id, t.due_ms, t.rule, _json(t.data)) for t in batch.timers_set])
+            for gone in chunks(batch.stock_gone):
+                connection.execute(delete(stock_table).where(_STOCK_KEY.in_(gone)))
             _STOCK.run(connection, [msgspec.structs.astuple(row) for row in batch.stock])
             _STREAM.run(connection, [msgspec.structs.astuple(row) for row in batch.streams])
             write_lives(connection, batch)

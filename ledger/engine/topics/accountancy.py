@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from ledger.engine import streams
-from ledger.engine.goods import Goods
+from ledger.engine.goods import Goods, balance_key
 from ledger.engine.inputs import Input, happened_ms, plausible_ms, unix_ms
 from ledger.engine.lanes import HORIZON_MS
 from ledger.engine.register import Register
@@ -29,7 +29,6 @@ from ledger.engine.topics.balances import (
     goods_fields,
     is_sealed,
     series_fields,
-    stream_key,
 )
 from ledger.engine.topics.base import ORIGIN, Row, Topic, common
 
@@ -131,7 +130,7 @@ class Accountancy(Topic):
     def _move(self, entry: Input, goods: Sequence[Goods], sign: int, touched: dict[str, set[int]]) -> None:
         book_at = _book_at(entry)
         for at, item in enumerate(goods):
-            key = stream_key(item)
+            key = balance_key(item)
             stream = self._stream(entry, key, item)
             flow = _flow(entry, item)
             name = f"{entry.record_id} {at} {key}"
@@ -195,7 +194,7 @@ class Accountancy(Topic):
         if book.last is None:
             self._take_over(entry, book)
         for item in goods:
-            self._stream(entry, stream_key(item), item)
+            self._stream(entry, balance_key(item), item)
         cutoff_ms = plausible_ms(unix_ms(entry.body["cut_off"]), entry.received_ms)
         taken = _taken(entry, cutoff_ms)
         exact = _exact(taken)
@@ -234,8 +233,8 @@ class Accountancy(Topic):
         counted = _counted(goods)
         taken = _taken(entry, 0)
         for item in goods:
-            if stream_key(item) not in book.streams and book.last is not None:
-                new = self._stream(entry, stream_key(item), item)
+            if balance_key(item) not in book.streams and book.last is not None:
+                new = self._stream(entry, balance_key(item), item)
                 if entry.record_id != book.last.record_id:
                     new.periods = []
         for key, stream in book.streams.items():
@@ -298,7 +297,7 @@ class Accountancy(Topic):
         is_again = entry.before is not None and entry.index == entry.before.index
         known = self._state.declared.get(entry.record_id, (0, {}))[1]
         for at, item in enumerate(goods):
-            key = stream_key(item)
+            key = balance_key(item)
             if is_sealed(key):
                 continue
             stream = book.streams[key]
@@ -369,8 +368,8 @@ def _exact(taken: Taken) -> Taken:
 def _counted(goods: Sequence[Goods]) -> dict[str, tuple[int, int]]:
     sums: dict[str, tuple[int, int]] = {}
     for item in goods:
-        amount, pieces = sums.get(stream_key(item), (0, 0))
-        sums[stream_key(item)] = (
+        amount, pieces = sums.get(balance_key(item), (0, 0))
+        sums[balance_key(item)] = (
             clamp(amount + item.line.amount, streams.LIMIT),
             clamp(pieces + item.line.pieces, streams.LIMIT),
         )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ledger.core.balancekey import key_parts
 from ledger.engine import streams
-from ledger.engine.goods import Goods
 from ledger.engine.statistics import LIMIT_MILLI, clamp, spread, too_good
 from ledger.engine.streams import Derived, Stream
 from ledger.engine.subjects import COMMON, GOODS, Subject
@@ -76,26 +76,20 @@ DECLARED_LOSS = Subject(
 )
 
 
-def stream_key(item: Goods) -> str:
-    """code|band|form|packaging|dimension: formats.md's balance key, with the catalogue's band."""
-    line = item.line
-    return f"{line.code}|{item.listing.band}|{line.form}|{line.packaging}|{line.dimension}"
-
-
 def is_sealed(key: str) -> bool:
     """Whether a stream's goods are counted, not weighed."""
-    _, _, _, packaging, dimension = key.split("|")
-    return packaging == "sealed" or dimension == "count"
+    parts = key_parts(key)
+    return parts.packaging == "sealed" or parts.dimension == "count"
 
 
 def goods_fields(key: str, stream: Stream) -> dict[str, Any]:
     """The fields of `GOODS` of a stream."""
-    code, _, form, packaging, dimension = key.split("|")
+    parts = key_parts(key)
     return {
-        "code": code,
-        "form": form,
-        "packaging": packaging,
-        "dimension": dimension,
+        "code": parts.code,
+        "form": parts.form,
+        "packaging": parts.packaging,
+        "dimension": parts.dimension,
         "categories": stream.categories,
     }
 
@@ -110,7 +104,7 @@ def balance_row(key: str, stream: Stream, at: int, known: Derived) -> dict[str, 
     return {
         "event_ms": period.taken.cutoff_ms,
         "key": key,
-        "band": key.split("|")[1],
+        "band": key_parts(key).band,
         "sealed": sealed,
         "stocktake": period.taken.record_id,
         "stated": period.taken.stated,

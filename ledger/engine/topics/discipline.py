@@ -12,7 +12,7 @@ import msgspec
 
 from ledger.engine.days import DAY_MS
 from ledger.engine.goods import Goods
-from ledger.engine.inputs import AHEAD_MS, Input, balance_key, goods_lines, happened_ms
+from ledger.engine.inputs import AHEAD_MS, GoodsLine, Input, goods_lines, happened_ms
 from ledger.engine.register import Register
 from ledger.engine.statistics.robust import nearest_rank
 from ledger.engine.subjects import COMMON, Subject
@@ -28,8 +28,8 @@ PPM = 1_000_000
 NOTICE_MS = 10 * DAY_MS
 """Notices are remembered so long; rules ask for less."""
 
-Shortage = Callable[[Input, str], bool]
-"""(entry, balance key) -> whether the last count of the key in the entry's book was short."""
+Shortage = Callable[[Input, GoodsLine], bool]
+"""Whether the last count in the entry's book found less of a line's goods than the book says."""
 
 
 class Pace(msgspec.Struct, array_like=True):
@@ -231,14 +231,15 @@ class Discipline(Topic):
         before = entry.before
         if before is None or before.kind != "movement" or entry.body["kind"] != "movement":
             return False
-        change: dict[str, int] = {}
+        change: dict[tuple[str, ...], tuple[int, GoodsLine]] = {}
         for body, factor in ((before.body, -1), (entry.body["body"], 1)):
             sign = factor if body["direction"] == "in" else -factor
             for line in goods_lines(body):
-                key = balance_key(line)
-                change[key] = change.get(key, 0) + sign * line.amount
-        moved = {key: amount for key, amount in change.items() if amount}
-        return bool(moved) and all(amount < 0 and self._is_short(entry, key) for key, amount in moved.items())
+                key = (line.code, line.form, line.packaging, line.dimension)
+                amount, _ = change.get(key, (0, line))
+                change[key] = (amount + sign * line.amount, line)
+        moved = [(amount, line) for amount, line in change.values() if amount]
+        return bool(moved) and all(amount < 0 and self._is_short(entry, line) for amount, line in moved)
 
     # --- attachments -------------------------------------------------------------------------------------------------
 

@@ -21,8 +21,9 @@ from datetime import date, timedelta
 
 import msgspec
 
-from ledger.engine.goods import Goods
-from ledger.engine.inputs import GoodsLine, Input, balance_key, happened_ms, key_parts, plausible_ms, unix_ms
+from ledger.core.balancekey import key_parts
+from ledger.engine.goods import Goods, balance_key
+from ledger.engine.inputs import GoodsLine, Input, happened_ms, plausible_ms, unix_ms
 from ledger.engine.register import Register
 from ledger.engine.subjects import COMMON, Subject
 from ledger.engine.topics.base import Row, common
@@ -125,11 +126,11 @@ class LotBook:
 
     def _post(self, entry: Input, goods: Sequence[Goods], sign: int, touched: Touched) -> None:
         comes = entry.body["direction"] == "in"
-        for line, listing in goods:
-            months = listing.peroxide_months
+        for item in goods:
+            line, months = item.line, item.listing.peroxide_months
             if not months and not line.expires and not self._lots:
                 continue
-            place = _place(entry, balance_key(line))
+            place = _place(entry, balance_key(item))
             if place not in self._lots and not months and not line.expires:
                 continue
             if months and not line.expires and self._is_in_tank(entry, line):
@@ -211,8 +212,9 @@ class LotBook:
         """Of a count, by place: amounts by stated date; amount without one, and months, of peroxide formers."""
         dated: dict[str, dict[str, int]] = {}
         undated: dict[str, tuple[int, int]] = {}
-        for line, listing in goods:
-            place = _place(entry, balance_key(line))
+        for item in goods:
+            line, listing = item
+            place = _place(entry, balance_key(item))
             if line.expires:
                 lots = dated.setdefault(place, {})
                 lots[line.expires] = lots.get(line.expires, 0) + line.amount
@@ -243,15 +245,15 @@ class LotBook:
                     yield self._row(entry, place.removeprefix(prefix), day, amount, months)
 
     def _row(self, entry: Input, key: str, expires: str, amount: int, months: int) -> Row:
-        code, _, _, dimension = key_parts(key)
+        parts = key_parts(key)
         warned = (date.fromisoformat(expires) - timedelta(days=WARN_DAYS)).isoformat()
         return (
             "lot",
             common(entry)
             | {
                 "key": key,
-                "code": code,
-                "dimension": dimension,
+                "code": parts.code,
+                "dimension": parts.dimension,
                 "expires": expires,
                 "expires_ms": self._register.day_end_ms(entry.holder, entry.site, expires),
                 "warn_ms": self._register.day_end_ms(entry.holder, entry.site, warned),

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ledger.engine.accounts import sigma_of
+from ledger.core.balancekey import key_parts
+from ledger.engine.accounts import new_account, sigma_of
 from ledger.engine.books import Books, Touched
 from ledger.engine.goods import Goods
-from ledger.engine.inputs import Input, happened_ms, key_parts
+from ledger.engine.inputs import Input, happened_ms
 from ledger.engine.parameters import Parameter
 from ledger.engine.register import Register
 from ledger.engine.state import Account, Store
@@ -36,6 +37,8 @@ class Stock(Topic):
             | GOODS
             | {
                 "key": "str",
+                "band": "str",
+                "batch": "str",
                 "sealed": "bool",
                 "balance": "int",
                 "lowest": "int",
@@ -53,6 +56,8 @@ class Stock(Topic):
             | GOODS
             | {
                 "key": "str",
+                "band": "str",
+                "batch": "str",
                 "sealed": "bool",
                 "opening": "bool",
                 "book_amount": "int",
@@ -123,8 +128,11 @@ class Stock(Topic):
     def _rows(self, entry: Input, touched: Touched) -> Iterator[Row]:
         """The rows of everything the entry touched: counts, balances, stores."""
         base = common(entry)
-        if touched.counts or touched.balances:
+        if touched.counts or touched.balances or touched.gone:
             accounts = self._books.book_of(entry).accounts
+            for key in touched.gone:
+                self.changed[entry.holder, entry.site, entry.book, key] = entry.index
+                yield "balance", _balance_row(base, key, new_account([]))
             for key in touched.counts:
                 yield "count", _count_row(base, key, accounts[key])
             for key in touched.balances:
@@ -171,15 +179,17 @@ class Stock(Topic):
 
 
 def _goods(key: str, account: Account) -> dict[str, Any]:
-    code, form, packaging, dimension = key_parts(key)
+    parts = key_parts(key)
     return {
         "key": key,
-        "code": code,
-        "form": form,
-        "packaging": packaging,
-        "dimension": dimension,
+        "code": parts.code,
+        "band": parts.band,
+        "form": parts.form,
+        "packaging": parts.packaging,
+        "batch": parts.batch,
+        "dimension": parts.dimension,
         "categories": account.categories,
-        "sealed": packaging == "sealed" or dimension == "count",
+        "sealed": parts.packaging == "sealed" or parts.dimension == "count",
     }
 
 

@@ -14,7 +14,7 @@ def engine(stores):
 
 def stream(book, **members):
     given = {
-        "holder": HOLDER, "site": "S1", "book": book, "key": "7697-37-2|68|bulk|mass", "code": "7697-37-2", "dimension": "mass",
+        "holder": HOLDER, "site": "S1", "book": book, "key": "7697-37-2|68||bulk||mass", "code": "7697-37-2", "dimension": "mass",
         "balances": 1, "sigma": 5_000_000, "sigma_estimated": 0, "stated": False, "muf": -1, "z_milli": -20,
         "loss_protracted_milli": 3, "loss_abrupt_milli": 4, "stocktake": "a" * 64, "as_of_index": 8, "event_time_ms": 9,
     }  # fmt: skip

@@ -16,7 +16,7 @@ from tests.engine.helpers import HOUR, NITRIC, T0, Classifier, Run
 KG = 1_000_000
 DAY = 24 * HOUR
 ERRORS = {"method": "scale", "random_ppm": 1_000, "systematic_ppm": 0}
-KEY = f"{NITRIC}|||bulk|mass"
+KEY = f"{NITRIC}|||bulk||mass"
 
 
 @dataclass

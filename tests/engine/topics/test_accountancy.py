@@ -64,8 +64,8 @@ def test_balance__bands_and_forms__are_streams_of_their_own():
     books.stocktake(line(100), line(40, form="powder"), line(10, code="64-17-5"), at=DAY)
     assert {row["key"]: row["muf"] // KG for row in books.named("material_balance")} == {
         KEY: 0,
-        f"{NITRIC}||powder|bulk|mass": 10,
-        "64-17-5|||bulk|mass": 0,
+        f"{NITRIC}||powder|bulk||mass": 10,
+        "64-17-5|||bulk||mass": 0,
     }
 
 
@@ -77,7 +77,7 @@ def test_balance__unlisted_at_a_complete_count__is_zero_and_partial_counts_chang
     books.stocktake(line(50, code="64-17-5"), at=DAY)
     assert {row["key"]: row["muf"] // KG for row in books.named("material_balance")} == {
         KEY: 100,
-        "64-17-5|||bulk|mass": 0,
+        "64-17-5|||bulk||mass": 0,
     }
     books.stocktake(line(50, code="64-17-5"), at=2 * DAY)
     assert [row["code"] for row in books.named("material_balance")] == ["64-17-5"]

@@ -316,7 +316,7 @@ def test_volume__that_no_mass_was_weighed_of__is_never_posted_as_a_mass():
     site = Site()
     site.move("in", 100, "LTR", METHANOL)
     account = site.fold.state.books["A/S1/B1"].accounts
-    assert {key: one.total for key, one in account.items()} == {f"{METHANOL}||bulk|volume": 100_000_000}
+    assert {key: one.total for key, one in account.items()} == {f"{METHANOL}|||bulk||volume": 100_000_000}
     assert site.fold.state.stores["A/S1/R1"].stock == {"volume": 100_000_000}
     assert all(
         not name.endswith("mass") for book in site.fold.state.accountancy.books.values() for name in book.streams
