@@ -177,7 +177,7 @@ class Desk:
 
     def balance(self, amount=25_500_000, capacity=20_000_000, code="7697-37-2"):
         row = StockRow(
-            self.acid.holder, "S1", "acid", f"{code}|liquid|68", code, "mass", amount, None, capacity, 0, self.clock()
+            self.acid.holder, "S1", "acid", f"{code}|68%<=c|liquid|bulk||mass", code, "mass", amount, None, capacity, 0, self.clock()
         )
         self.stores.engine.commit(EngineBatch(cursor=self.stores.log.size(), stock=(row,)))
 
