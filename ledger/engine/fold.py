@@ -172,7 +172,8 @@ class Fold:
         for subject, row in rows:
             if subject in self._heard:
                 self._evaluate(subject, row, moment, to)
-        self._windows.fold(rows, original, moment, to, corrects=entry.before is not None, gone=gone)
+        came_ms = entry.before.received_ms if entry.before is not None else None
+        self._windows.fold(rows, original, moment, to, came_ms=came_ms, gone=gone)
 
     def _take_gone(self) -> list[tuple[str, int]]:
         """What topics take back, and what papers have told again; nothing of it outlives its entry."""

@@ -157,9 +157,9 @@ class Watch:
             _index(self._groups, occurrence.entry, group)
         return group
 
-    def time_of(self, row: Mapping[str, Any]) -> int:
-        """The time that counts: claimed (but not ahead of receipt), or of receipt."""
-        return row["received_ms"] if self._received else plausible_ms(row["event_ms"], row["received_ms"])
+    def time_of(self, row: Mapping[str, Any], received_ms: int) -> int:
+        """The time that counts: claimed, but not ahead of when the record first came (`received_ms`); or the row's receipt."""
+        return row["received_ms"] if self._received else plausible_ms(row["event_ms"], received_ms)
 
     def _remember(self, group: str, occurrence: Occurrence) -> None:
         entry, time, subject, row = occurrence

@@ -118,15 +118,16 @@ class Windows:
         moment: Moment,
         to: Effects,
         *,
-        corrects: bool = False,
+        came_ms: int | None = None,
         gone: Sequence[tuple[str, int]] = (),
     ) -> None:
-        """Take the rows of one entry in. Of a correction, `entry` is the original's index, and its rows leave first.
+        """Take the rows of one entry in. Of a correction, `entry` is the original's index, whose rows leave first, and
+        `came_ms` when that was received: ahead of that it claimed, and claims still.
 
         `gone`: rows of a subject that an entry brought and that this one does away with (`Topic.gone`).
         """
         work = _Work(entry, moment, to)
-        if corrects:
+        if came_ms is not None:
             self._withdraw(entry, "", work)
         for subject, origin in gone:
             self._withdraw(origin, subject, work)
@@ -136,12 +137,13 @@ class Windows:
                 continue
             plain, watches = listening
             origin = row.pop(ORIGIN, entry)
+            received_ms = row["received_ms"] if came_ms is None or origin != entry else came_ms
             if plain:
-                occurrence = Occurrence(origin, plausible_ms(row["event_ms"], row["received_ms"]), subject, row)
+                occurrence = Occurrence(origin, plausible_ms(row["event_ms"], received_ms), subject, row)
                 for rule in plain:
                     self._judge(rule, "", occurrence, None, work)
             for watch in watches:
-                self._take(watch, Occurrence(origin, watch.time_of(row), subject, row), work)
+                self._take(watch, Occurrence(origin, watch.time_of(row, received_ms), subject, row), work)
         for (_, group), (watch, time, new) in work.touched.items():
             # Nearly always the new row is the last, and all that is to be judged.
             if len(new) == 1 and watch.is_last(group, time):

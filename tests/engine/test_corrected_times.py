@@ -50,3 +50,14 @@ def test_withdraw__signed_record_claimed_ahead_and_corrected__the_key_was_used_i
     topic.apply(corrected, [])
     topic.withdraw(first, [], corrected)
     assert not any(state.uses.values())
+
+
+def test_correct__deal_and_first_purchase_claimed_ahead__windows_and_marks_are_where_they_were():
+    run = Run()
+    cash = {"direction": "in", "reason": "purchase", "lines": [line(5)], "payment_method": "cash"}
+    first = run.put("movement", cash, at=0, event=3 * DAY)
+    assert {name for name, _ in run.alerts} >= {"B12", "C03"}
+    run.correct(first, line(6), at=5 * DAY)
+    for rule in ("B12", "C03"):
+        ((mark,),) = (course.marks for course in run.state.courses[rule].values())
+        assert mark.time == T0 + AHEAD_MS, rule
