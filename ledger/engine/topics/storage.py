@@ -146,6 +146,7 @@ class Storage(Topic):
 
     def _places(self, entry: Input) -> Iterator[Row]:
         seen: set[tuple[str, str]] = set()
+        # A licence has stores told again, of whomever it speaks: they may wait here for another holder's entry.
         changed, posted, relisted = self._books.take_changed()
         places = self._rooms.changed(posted, relisted)
         for store in changed:
@@ -158,13 +159,13 @@ class Storage(Topic):
             if self._is_told(place, f"toxicstore|{place.store}", stands=toxic["toxic"]):
                 yield "toxicstore", common(entry) | at | toxic
             compartment = f"compartment|{place.compartment}"
-            if (place.site, compartment) not in seen:
-                seen.add((place.site, compartment))
+            if (place.at, compartment) not in seen:
+                seen.add((place.at, compartment))
                 if self._is_told(place, compartment, stands=found["clash"]):
                     yield "compartment", common(entry) | at | {"compartment": place.compartment} | found
             unit = f"unit|{place.unit}"
-            if (place.site, unit) not in seen:
-                seen.add((place.site, unit))
+            if (place.at, unit) not in seen:
+                seen.add((place.at, unit))
                 if self._is_told(place, unit, stands=is_unit):
                     filed = self._is_filed(place.holder)
                     yield "unit", common(entry) | at | {"unit": place.unit} | sums | {"filed": filed}

@@ -146,6 +146,28 @@ def test_rows_of_places__as_goods_come_and_go__are_told_while_they_say_something
     assert rows[3][0][1]["sum_ppm"] == 2 * rows[0][0][1]["sum_ppm"] > 0
 
 
+def test_rows_of_places__that_another_holders_licence_had_told_again__hide_nobody_elses():
+    """Both have a site S1 with a store R1; the one's rows came with the other's entry, and that one's own did not."""
+    run, fold, by_id = Run(), Fold(FoldState(), RULES, CATALOGUE, IDENTITY), {}
+
+    def feed(kind, body, holder):
+        run.state.next_index = len(by_id)
+        entry = run.entry(kind, body, at=len(by_id) * HOUR, holder=holder)
+        by_id[entry.record_id] = entry
+        return told(fold, entry, by_id.get)
+
+    def found(*codes):
+        return {"direction": "in", "reason": "found", "lines": [line(5, code) for code in codes]}
+
+    limits = [{"store": "R1", "quantity": {"value": "900", "unit": "KGM"}}]
+    certificate = {"type": "capacity_certificate", "issuer": "x", "status": "valid", "limits": limits}
+    feed("movement", found("7697-37-2", "64-17-5"), "B")
+    feed("licence", certificate | {"valid_from": "2020-01-01", "valid_to": "9999-12-31"}, "B")
+    rows = feed("movement", found("7697-37-2", "64-17-5"), "A")
+    assert [row["clash"] for subject, row in rows if subject == "compartment" and row["holder"] == "A"] == [True]
+    assert [row["sum_ppm"] > 0 for subject, row in rows if subject == "unit" and row["holder"] == "A"] == [True]
+
+
 GROUPS = ("OX", "FL", "AC", "CN", "EXP", "OA", "ACID", "BASE", "WR", "TOX")
 
 
