@@ -16,8 +16,9 @@ class Timers:
 
     def __init__(self, timers: dict[str, Timer]) -> None:
         self._timers = timers
-        self._heap = [(timer.due_ms, timer_id) for timer_id, timer in timers.items()]
-        """With entries of timers that were cleared or put off since."""
+        self._queued = {timer_id: timer.due_ms for timer_id, timer in timers.items()}
+        """When each timer is looked at: when it is due, or before. What is put off by every movement is queued once all the same."""
+        self._heap = [(due_ms, timer_id) for timer_id, due_ms in self._queued.items()]
         heapify(self._heap)
 
     def put(self, rule: str, name: str, due_ms: int | None, to: dict[str, Timer | None]) -> None:
@@ -30,6 +31,12 @@ class Timers:
                 to[timer_id] = None
         elif before is None or before.due_ms != due_ms:
             self._timers[timer_id] = to[timer_id] = Timer(due_ms, rule, name)
+            self._queue(due_ms, timer_id)
+
+    def _queue(self, due_ms: int, timer_id: str) -> None:
+        queued_ms = self._queued.get(timer_id)
+        if queued_ms is None or due_ms < queued_ms:
+            self._queued[timer_id] = due_ms
             heappush(self._heap, (due_ms, timer_id))
 
     def next_due(self) -> UnixMs | None:
@@ -40,6 +47,10 @@ class Timers:
             if timer is not None and timer.due_ms == due_ms:
                 return UnixMs(due_ms)
             heappop(self._heap)
+            if self._queued.get(timer_id) == due_ms:
+                del self._queued[timer_id]
+                if timer is not None:
+                    self._queue(timer.due_ms, timer_id)
         return None
 
     def take_due(self, now_ms: int, to: dict[str, Timer | None]) -> Timer | None:
@@ -48,5 +59,6 @@ class Timers:
         if due_ms is None or due_ms > now_ms:
             return None
         _, timer_id = heappop(self._heap)
+        self._queued.pop(timer_id, None)
         to[timer_id] = None
         return self._timers.pop(timer_id)

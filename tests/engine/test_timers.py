@@ -38,6 +38,20 @@ def test_timers__put_off_drawn_in_or_cleared__only_the_last_word_counts():
     assert timers.next_due() is None
 
 
+def test_timers__cleared_set_and_put_off_again_and_again__fire_once_when_due():
+    state = {}
+    timers = Timers(state)
+    for due_ms in range(5, 500, 7):
+        timers.put("A01", "x", due_ms, {})
+        assert timers.next_due() == due_ms
+        timers.put("A01", "x", None, {})
+        timers.put("A01", "x", due_ms + 3, {})
+        timers.put("A01", "x", due_ms + 30, {})
+        assert taken(timers, due_ms + 29, {}) == []
+    assert taken(timers, 10_000, {}) == [(due_ms + 30, "A01", "x")]
+    assert timers.next_due() is None and state == {}
+
+
 def test_timers__set_to_what_they_are__are_no_change():
     state, to = {}, {}
     timers = Timers(state)
