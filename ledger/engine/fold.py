@@ -74,7 +74,8 @@ class Fold:
         """(subject, index of the entry) of rows that a paper has told again."""
         self._faulty: list[tuple[Topic, Exception]] = []
         """Topics that could not take in the present entry."""
-        self._notes_movements = any(topic.papers for topic in self._topics)
+        self._notes_movements = any(topic.papers & PAPERS for topic in self._topics)
+        self._resting = [topic for topic in self._topics if topic.judged]
         self._taking_back = [topic for topic in self._topics if hasattr(topic, "gone")]
         self._by_kind: dict[str, list[Topic]] = {}
         for topic in self._topics:
@@ -268,6 +269,7 @@ class Fold:
             self.state.ruleset = entry.body["digest"]
         elif entry.kind == "correction":
             rows.extend(self._correction(entry, to))
+            self._judge_soon()
         else:
             self._record(entry, to, rows)
         if kind in PAPERS:
@@ -300,8 +302,15 @@ class Fold:
             except Exception as error:  # noqa: BLE001 - what one topic cannot take in is not hidden from the others
                 self._faulty.append((topic, error))
 
+    def _judge_soon(self) -> None:
+        """What rested on a record as it stood before its correction is judged again by the next tick."""
+        for topic in self._resting:
+            if topic.again:
+                self._papers.rested_on(topic.judged, topic.again, self.state.now_ms)
+                topic.again = {}
+
     def _judge_again(self, moment: Moment, to: Effects, find: Find) -> None:
-        """Tell the rows of the movements again that papers came late for."""
+        """Tell the rows of the records again that papers came late for, or that rested on one that was corrected."""
         rows: list[Row] = []
         moment = with_fields(moment, event_ms=0)
         # A movement of which two parties got papers is told again once, by all topics that judge by either.
@@ -321,12 +330,12 @@ class Fold:
     def _told_again(self, record_id: RecordId, topics: Sequence[Topic], find: Find) -> Iterator[Row]:
         original = find(record_id)
         stands = self._corrections.as_it_stands(original, find) if original is not None else None
-        if stands is None or stands.kind != "movement":
+        if stands is None:
             return
         goods = goods_of(stands.body, self._classifier)
         again = replace(stands, before=stands)
         for topic in topics:
-            if topic.reasons is None or stands.body["reason"] in topic.reasons:
+            if _is_judged_by(topic, stands):
                 self._gone += [(subject.name, stands.index) for subject in topic.subjects if not subject.level]
                 for subject, row in topic.correct(stands, goods, again, goods):
                     yield subject, {ORIGIN: stands.index} | row
@@ -366,3 +375,10 @@ class Fold:
         for topic in self._by_kind.get("correction", ()):
             for subject, row in topic.apply(entry, goods):
                 yield subject, row | {ORIGIN: entry.index}
+
+
+def _is_judged_by(topic: Topic, stands: Input) -> bool:
+    """Papers are about movements; a topic whose findings rest on other records says so itself."""
+    if stands.kind != "movement":
+        return bool(topic.judged) and stands.kind in topic.kinds
+    return topic.reasons is None or stands.body["reason"] in topic.reasons

@@ -7,11 +7,13 @@ by papers of this kind. The records themselves are not kept; they are read from 
 
 It is done by the next tick, a minute later at most, for all papers of a party at once: who sends a thousand papers among a
 thousand movements has them judged again once, not a thousand times.
+
+In the same way single records are judged again whose finding rested on another record that was corrected (`Topic.again`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -35,6 +37,8 @@ class PapersState(msgspec.Struct):
     due: dict[str, list[str]] = {}
     """Party -> kinds of the papers by which its movements are to be judged again."""
     due_ms: int = 0
+    again: dict[str, tuple[int, str]] = {}
+    """record_id -> (event ms, the kind of topics' `papers` by which it is to be judged again)."""
 
 
 class Papers:
@@ -68,25 +72,36 @@ class Papers:
         for party in sorted(parties):
             if party not in self._state.movements:
                 continue
-            if not self._state.due:
-                self._state.due_ms = now_ms + AFTER_MS
+            self._wait(now_ms)
             kinds = self._state.due.setdefault(party, [])
             if kind not in kinds:
                 kinds.append(kind)
                 kinds.sort()
 
+    def rested_on(self, kind: str, records: Mapping[str, int], now_ms: int) -> None:
+        """Records (record_id -> event ms) that are to be judged again by the topics whose `papers` hold this kind."""
+        self._wait(now_ms)
+        self._state.again.update({record_id: (at_ms, kind) for record_id, at_ms in records.items()})
+
+    def _wait(self, now_ms: int) -> None:
+        if self.next_due() is None:
+            self._state.due_ms = now_ms + AFTER_MS
+
     def next_due(self) -> int | None:
-        """When movements are to be judged again; None when none are."""
-        return self._state.due_ms if self._state.due else None
+        """When records are to be judged again; None when none are."""
+        return self._state.due_ms if self._state.due or self._state.again else None
 
     def take_due(self, now_ms: int) -> Iterator[tuple[str, set[str]]]:
-        """(record_id, kinds of papers) of the movements that are to be judged again, each once, in the order of event time."""
+        """(record_id, kinds of papers) of the records that are to be judged again, each once, in the order of event time."""
         found: dict[tuple[int, str], set[str]] = {}
         for party, kinds in self._state.due.items():
             lately = [item for item in self._state.movements.get(party, ()) if item[0] > now_ms - HORIZON_MS]
             for item in sorted(dict.fromkeys(lately))[-MOST_AGAIN:]:
                 found.setdefault(item, set()).update(kinds)
-        self._state.due = {}
+        for record_id, (at_ms, kind) in self._state.again.items():
+            if at_ms > now_ms - HORIZON_MS:
+                found.setdefault((at_ms, record_id), set()).add(kind)
+        self._state.due, self._state.again = {}, {}
         return ((record_id, found[at_ms, record_id]) for at_ms, record_id in sorted(found))
 
     def prune(self, now_ms: int) -> None:

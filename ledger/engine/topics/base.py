@@ -36,6 +36,10 @@ class Topic:
     timer: ClassVar[str] = ""
     """Of a topic that tells rows by itself: the name under which its timers are kept, one of `limits.RESERVED`. Its `dues`
     says of what they are due and when, and `wake` tells them."""
+    again: dict[str, int]
+    """Of topics whose finding about one record rests on another one: record_id -> event ms of those of which something else
+    may be so now; emptied by the fold, which has them judged again by the topics whose `papers` hold `judged`."""
+    judged: ClassVar[str] = ""
     gone: list[tuple[str, int]]
     """Of topics that take back what they said: (subject, index of the entry whose rows are no more); emptied by the fold."""
 

@@ -44,6 +44,8 @@ class Identities(Topic):
     """One row a place of a record in which a person must be, or is, identified."""
 
     kinds = frozenset({"movement", "person"})
+    judged = "identity"
+    papers = frozenset({judged})
     subjects = (
         # A person's papers. `who` is the surrogate, or "" where no number was disclosed in time.
         Subject(
@@ -66,6 +68,7 @@ class Identities(Topic):
 
     def __init__(self, state: IdentitiesState) -> None:
         self._state = state
+        self.again: dict[str, int] = {}
 
     def apply(self, entry: Input, goods: Sequence[Goods]) -> Iterator[Row]:
         """The rows of one movement of listed goods, or of a handler's own record."""
@@ -94,14 +97,33 @@ class Identities(Topic):
                 yield "identity", row | _UNTOLD | other
 
     def withdraw(self, before: Input, goods: Sequence[Goods], entry: Input) -> Iterable[Row]:
-        """What it called the persons counts no more."""
+        """What it called the persons counts no more; what was said of other records since it did is looked at again."""
         del entry
         for person in {who(before, place).person: None for place, _ in _places(before, goods)}:
-            for _, record_id, value in self._state.sightings.get(person, ()):
+            for at_ms, record_id, value in self._state.sightings.get(person, ()):
                 if record_id == before.record_id[: traces.ID_SIGNS]:
+                    self._rested_on(person, (at_ms, record_id), value.partition(_SEPARATOR)[0])
                     self._forget(person, value)
             traces.drop(self._state.sightings, person, before.record_id)
         return ()
+
+    def correct(
+        self, before: Input, before_goods: Sequence[Goods], entry: Input, goods: Sequence[Goods]
+    ) -> Iterator[Row]:
+        """A correction that calls the same persons the same changes nothing for other records."""
+        known = dict(self.again)
+        yield from super().correct(before, before_goods, entry, goods)
+        if _called(before, before_goods) == _called(entry, goods):
+            self.again = known
+
+    def _rested_on(self, person: str, here: tuple[int, str], called: str) -> None:
+        """Sightings of a person under another name than it was called here, the nearest: of later ones something was said
+        since this one came before them, and under earlier ones that came late something was said of this one.
+        """
+        others = [item for item in self._state.sightings[person] if item[2].partition(_SEPARATOR)[0] != called]
+        earlier = [item for item in others if item[:2] < here]
+        for at_ms, _, value in (*earlier[-MOST_RENAMED:], *others[len(earlier) :][:MOST_RENAMED]):
+            self.again[value.rpartition(_SEPARATOR)[2]] = at_ms
 
     def prune(self, now_ms: int) -> None:
         """Of what lies long back, the first and the last time that somebody gave a name at a place are enough."""
@@ -154,6 +176,10 @@ class Identities(Topic):
             del names[name]
         if not names:
             del self._state.names[person]
+
+
+def _called(entry: Input, goods: Sequence[Goods]) -> set[tuple[str, str]]:
+    return {(found.person, found.name) for place, _ in _places(entry, goods) if (found := who(entry, place)).person}
 
 
 def _giver(value: str) -> str:
