@@ -18,7 +18,6 @@ from ledger.engine.alerts import Effects, Raised
 from ledger.engine.days import date_of
 from ledger.engine.fold import Fold
 from ledger.engine.goods import Classifier
-from ledger.engine.life import LifeEffects
 from ledger.engine.register import load_calendar
 from ledger.engine.rules import RuleSet
 from ledger.engine.state import FoldState, decode_state, encode_state
@@ -139,17 +138,19 @@ class Evaluator:
         state = (decode_state(snapshot) if snapshot else None) or FoldState()
         if state.next_index > cursor:
             raise StoreError(f"the engine's snapshot is at {state.next_index}, beyond its cursor {cursor}")
-        # A snapshot that this program cannot read: the tables may be of a program that did not keep lives.
+        # A snapshot that this program cannot read: what tables say of stock, streams and lives is an earlier program's.
         upgraded = snapshot is not None and state.next_index == 0
         log.info("folding entries %d to %d again, from the last snapshot to the cursor", state.next_index, cursor)
         self._snapshot_index = state.next_index
         follower = Follower(self._log, self._sets, self._classifier, self._platform, state)
-        lived = LifeEffects()
+        to = Effects(whole=upgraded)
         for thrown_away in follower.batches(cursor):
             if upgraded:
-                lived.lives |= thrown_away.life.lives
-                lived.orders |= thrown_away.life.orders
-                lived.steps += thrown_away.life.steps
+                to.stock |= thrown_away.stock
+                to.streams |= thrown_away.streams
+                to.life.lives |= thrown_away.life.lives
+                to.life.orders |= thrown_away.life.orders
+                to.life.steps += thrown_away.life.steps
         state = follower.state
         if (state.own_seq, state.own_prev) != (own_seq, own_prev):
             log.warning(
@@ -161,9 +162,9 @@ class Evaluator:
         self._other_engine = self._newest == self._rules.digest and engines(self._log)[-1][1] != present_engine()
         for digest, why in self._sets.problems.items():
             log.warning("%s; folded by the present rules in its stead (%s…)", why, digest[:16])
-        self._to = Effects(life=lived)
+        self._to = to
         self._keep(follower.rules)
-        self._uncommitted = self._reconcile_timers(state) or bool(self._to.life.lives) or bool(self._extra)
+        self._uncommitted = self._reconcile_timers(state) or upgraded or bool(self._extra)
         follower.meter = self._meter
         self._follower = follower
         return follower

@@ -113,6 +113,7 @@ class FakeStore:
         self.outbox: dict[str, list] = {}
         self.timer_rows: dict[str, object] = {}
         self.stock_rows: dict[tuple, object] = {}
+        self.stream_rows: dict[tuple, object] = {}
         self.line_rows: dict[tuple, object] = {}
         self.health_rows: dict[str, object] = {}
         self.life_rows: dict[str, object] = {}
@@ -158,6 +159,13 @@ class FakeStore:
             self.timer_rows.pop(timer_id, None)
         for timer in batch.timers_set:
             self.timer_rows[timer.id] = timer
+        if batch.whole:
+            self.stock_rows.clear()
+            self.stream_rows.clear()
+        for at in batch.stock_gone:
+            self.stock_rows.pop(at, None)
+        for row in batch.streams:
+            self.stream_rows[row.holder, row.site, row.book, row.key] = row
         for row in batch.stock:
             self.stock_rows[row.holder, row.site, row.book, row.key] = row
         for row in batch.lines:
@@ -192,6 +200,7 @@ class FakeStore:
             "outbox": {k: row for k, (row, _) in self.outbox.items()},
             "timers": self.timer_rows,
             "stock": self.stock_rows,
+            "streams": self.stream_rows,
             "lines": self.line_rows,
             "health": self.health_rows,
             "lives": self.life_rows,

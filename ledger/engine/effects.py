@@ -75,6 +75,8 @@ class Effects:
     touched_rules: dict[str, int | None] = field(default_factory=dict)
     """Rules of whose health something changed; with the version of one that another set has ended since."""
     life: LifeEffects = field(default_factory=LifeEffects)
+    whole: bool = False
+    """`stock` and `streams` are all that there are, since entry 0."""
 
 
 def alert_id_of(rule: str, fingerprint: tuple[str, ...], first_index: int) -> str:

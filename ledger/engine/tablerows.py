@@ -41,6 +41,7 @@ def batch_of(
         stock=tuple(row for at, index in to.stock.items() if (row := _stock_row(state, at, index)) is not None),
         stock_gone=tuple(at for at in to.stock if _account(state, at) is None),
         streams=tuple(_stream_row(row) for row in to.streams.values()),
+        whole=to.whole,
         lines=tuple(row for entry, lines in to.lines for row in _line_rows(entry, lines)),
         lives=lives,
         steps=steps,

@@ -187,6 +187,8 @@ class EngineBatch:
     stock_gone: tuple[tuple[str, str, str, str], ...] = ()
     """(holder, site, book, key) of balances that there are no more."""
     streams: tuple[StreamRow, ...] = ()
+    whole: bool = False
+    """`stock` and `streams` are all that there are: what stands in their tables before is of an earlier program, and goes."""
     lines: tuple[LineRow, ...] = ()
     health: tuple[RuleHealth, ...] = ()
     lives: tuple[LifeRow, ...] = ()

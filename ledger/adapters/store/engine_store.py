@@ -227,6 +227,9 @@ class EngineStore(EngineReadStore):
             for part in chunks(batch.timers_cleared):
                 connection.execute(delete(timer).where(timer.c.id.in_(part)))
             _TIMER.run(connection, [(t.id, t.due_ms, t.rule, _json(t.data)) for t in batch.timers_set])
+            if batch.whole:
+                connection.execute(delete(stock_table))
+                connection.execute(delete(stream_table))
             for gone in chunks(batch.stock_gone):
                 connection.execute(delete(stock_table).where(_STOCK_KEY.in_(gone)))
             _STOCK.run(connection, [msgspec.structs.astuple(row) for row in batch.stock])

@@ -252,3 +252,19 @@ def test_stock__by_holder_and_code__is_narrowed(engine):
     assert engine.stock(holder=OTHER) == [rows[2]]
     assert engine.stock(code="x") == [rows[1]]
     assert engine.stock(holder=HOLDER, code="7697-37-2") == [rows[0]]
+
+
+def test_commit__balances_that_are_gone__are_taken_out_and_no_others(engine):
+    keys = [f"7697-37-2|||bulk|{batch}|mass" for batch in ("A", "B|1", "")]
+    engine.commit(EngineBatch(cursor=1, stock=tuple(stock(key=key) for key in keys)))
+    one = stock()
+    gone = tuple((one.holder, one.site, one.book, key) for key in keys[:2])
+    engine.commit(EngineBatch(cursor=2, stock_gone=(*gone, (one.holder, one.site, "another", keys[2]))))
+    assert [row.key for row in engine.stock()] == keys[2:]
+
+
+def test_commit__whole__nothing_else_stays_in_the_tables_of_stock_and_streams(engine):
+    engine.commit(EngineBatch(cursor=1, stock=(stock(key="a"), stock(key="b")), streams=(stream("x"), stream("y"))))
+    engine.commit(EngineBatch(cursor=1, stock=(stock(key="c"),), streams=(stream("y", muf=7),), whole=True))
+    assert [row.key for row in engine.stock()] == ["c"]
+    assert [(row.book, row.muf) for row in engine.streams()] == [("y", 7)]
