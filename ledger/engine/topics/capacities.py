@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from ledger.engine.books import Books
 from ledger.engine.days import DAY_MS
 from ledger.engine.parameters import Parameter
-from ledger.engine.register import Register
+from ledger.engine.register import Register, Site
 from ledger.engine.state import Store
 from ledger.engine.statistics.fixed import LIMIT_PPM, clamp
 from ledger.engine.subjects import COMMON, Subject
@@ -100,12 +100,14 @@ class Capacities:
         self._register = register
         self._licences = licences
         self._check_due = check_due or _CHECK_DUE
+        self._known: dict[str, tuple[object, Site, int, Counting]] = {}
+        """Store (holder/site/store) -> what counts, of which licences, by which statement on its site, and since when."""
 
     def rows(self, base: dict[str, Any], at: str, store: Store, now_ms: int) -> Iterator[Row]:
         """The rows of a store (holder/site/store) that something is known of up to `now_ms`; `store.due_ms` is set."""
         holder, site, name = at.split("/")
         store.as_of_ms = max(store.as_of_ms, now_ms)
-        counting = self._counting(holder, site, name, store.as_of_ms)
+        counting = self._counting_now(at, holder, site, name, store.as_of_ms)
         store.due_ms = counting.change_ms
         stated = base | {"holder": holder, "site": site, "book": store.book, "store": name}
         yield "store", stated | self._of_everything(at, name, store, counting)
@@ -177,6 +179,18 @@ class Capacities:
             return {"laboratory": False, "precursors": 0, "assumed_mg": 0}
         precursors, assumed_mg = self._books.mass_in(at, "explosive_precursor")
         return {"laboratory": True, "precursors": precursors, "assumed_mg": assumed_mg}
+
+    def _counting_now(self, at: str, holder: str, site: str, store: str, at_ms: int) -> Counting:
+        """`_counting`, made anew when there is another licence, another statement on the site, or something else counts."""
+        licences, stated = self._licences.unchanged(holder), self._register.site(holder, site)
+        known = self._known.get(at)
+        if known is not None:
+            of, by, since_ms, counting = known
+            if of is licences and by is stated and since_ms <= at_ms and not 0 < counting.change_ms <= at_ms:
+                return counting
+        counting = self._counting(holder, site, store, at_ms)
+        self._known[at] = licences, stated, at_ms, counting
+        return counting
 
     def _counting(self, holder: str, site: str, store: str, at_ms: int) -> Counting:
         """Of each goods what an authority confirmed before what is only declared, of these the newest."""

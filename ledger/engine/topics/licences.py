@@ -163,6 +163,10 @@ class Licences(Topic):
         """Those of them that name a category."""
         return self._index(holder).of_category(category)
 
+    def unchanged(self, holder: str) -> object:
+        """The same object as long as nothing about the holder's licences is another than it was."""
+        return self._index(holder)
+
     def _index(self, holder: str) -> _Index:
         held, index = self.held(holder), self._indexes.get(holder)
         if index is None or index.held is not held:
@@ -211,6 +215,7 @@ class Licences(Topic):
             )
             if same and old.confirmed and not new.confirmed:
                 old.was = old.was or new.status
+                self._indexes.pop(holder, None)
                 return
             if same and (old.status != new.status or old.was):
                 new.was = old.status if old.status != new.status else old.was
@@ -242,7 +247,9 @@ class Licences(Topic):
 
     def _endorse(self, record_id: str) -> None:
         """An authority confirmed a declared licence."""
-        for licence in self.held(self.holder_of(record_id)):
+        holder = self.holder_of(record_id)
+        self._indexes.pop(holder, None)
+        for licence in self.held(holder):
             if licence.record_id == record_id:
                 licence.confirmed = True
 

@@ -99,6 +99,8 @@ class Storage(Topic):
         self._books = books
         self._licences = licences
         self._rooms = Rooms(register, books, self._trait)
+        self._unknown: set[str] = set()
+        """Listings that were asked for before anything was known of them: what was made of that is forgotten when it is."""
         self._lots = LotBook(state.lots, register)
 
     def apply(self, entry: Input, goods: Sequence[Goods]) -> Iterator[Row]:
@@ -130,7 +132,9 @@ class Storage(Topic):
         for line, listing in goods:
             if listing.listing in self._state.traits:
                 continue
-            self._rooms.forget()
+            if listing.listing in self._unknown:
+                self._unknown.discard(listing.listing)
+                self._rooms.forget()
             substance = listing.substance
             threshold = substance.gb18218 if substance is not None else None
             self._state.traits[listing.listing] = Traits(
@@ -218,4 +222,8 @@ class Storage(Topic):
         return any(licence.status == "valid" for licence in self._licences.of_category(holder, MAJOR_HAZARD))
 
     def _trait(self, listing: str) -> Traits:
-        return self._state.traits.get(listing) or _UNKNOWN
+        traits = self._state.traits.get(listing)
+        if traits is None:
+            self._unknown.add(listing)
+            return _UNKNOWN
+        return traits
