@@ -51,6 +51,7 @@ def join(parts: Sequence[Account]) -> Account:
         stores=stores,
         last=_join_counts([part.last for part in parts if part.last is not None]),
         categories=sorted({category for part in parts for category in part.categories}),
+        density_g_per_l=max(part.density_g_per_l for part in parts),
     )
     _find_lowest(joined)
     while len(joined.moves) > MAX_MOVES:

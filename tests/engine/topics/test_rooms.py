@@ -1,5 +1,6 @@
 """Rows about stores, compartments and units are the same whether rooms were remembered or are looked into anew."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -283,6 +284,17 @@ def test_volume__is_that_of_its_concentration__and_of_the_densest_of_a_balance()
     # Bulk nitric acid is one balance at any strength: all of it is taken for the densest.
     densest = site.unit["sum_ppm"] - 100_000 * 1113 * 10**9 // Q_PEROXIDE_30
     assert before < site.unit["sum_ppm"] and densest == 100_001 * 1507 * 10**9 // Q_NITRIC
+
+
+@pytest.mark.parametrize("order", [("65", "98"), ("98", "65")])
+def test_volume__whose_batches_become_one_balance__is_that_of_the_densest(order):
+    site = Site()
+    for percent in order:
+        site.move("in", 1000, "LTR", NITRIC, concentration=percent, batch=f"N-{percent}")
+    apart = site.unit["sum_ppm"]
+    assert apart == 1000 * (1391 + 1507) * 10**9 // Q_NITRIC
+    site.move("in", 1, "LTR", NITRIC, concentration="65")
+    assert site.unit["sum_ppm"] == 2001 * 1507 * 10**9 // Q_NITRIC
 
 
 def test_volume_or_pieces__of_no_known_density__have_no_mass():
