@@ -8,7 +8,9 @@ and recovery, which are the same fold):
 3. `register`     what is known of enterprises, sites and persons, before anybody asks; `papers`: what came late for movements
 4. `topics`       one module a subject matter; each takes the record in (or out again) and yields rows of its subjects. What
    several of them ask: `goods`, `people`, `books` (balances) and `postings`. `subjects` is what a row has to be, `registry`
-   lists both; `topics.told` is for those that judge again what they said
+   lists both; `topics.told` is for those that judge again what they said. A topic may have timers of its own (`Topic.timer`:
+   what may lie in a store changes by itself), have records judged again that rest on one that was corrected (`Topic.again`),
+   and read numbers of the rule set (`Topic.legal`: of the law, each with its history; `Topic.asks`: of the rules that listen)
 5. rules about how things stand (level subjects), and those that wait: `levels`: bands, waits (`timers`), one pending episode
    a fingerprint
    rules about what happened, and those with features: `windows`, on `watches` (which rows), `lanes` (the features' columns)
