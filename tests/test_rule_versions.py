@@ -8,6 +8,7 @@ from ledger.engine.state import state_digest
 from ledger.evaluate import Evaluator
 from ledger.follow import Follower, Platform, Sets
 from ledger.model import UnixMs
+from ledger.rulesets import shipped_legal, shipped_sources
 from tests.engine.helpers import Classifier
 from tests.fakes_engine import ISSUER, KEYID, T0, Crash, FakeAppender, FakeLog, FakeStore, admit
 
@@ -432,4 +433,28 @@ def test_entries_that_come_while_the_new_set_is_prepared__are_found_by_the_old_o
     assert world.said("X-FULL") == [(B, found.index, 0)]
     position = [e.index for e in world.log.entries if e.kind == "ruleset"][-1]
     assert found.index < position
+    world.check_replay()
+
+
+def test_change__while_a_certificate_runs__its_end_is_still_told_of_by_itself():
+    """The timers of topics are of what topics remember: the filled state's, whatever rules were there before."""
+    a02 = next(text for name, text in shipped_sources().items() if name.startswith("A02"))
+    world = World(present=load_rules({"0.yml": level(), "1.yml": a02}, shipped_legal()))
+    store = {"id": "R1", "book": "B1", "class": "room", "capacity": {"value": "100", "unit": "KGM"}}
+    place = {"sites": [{"site": "S1", "zone": "Asia/Shanghai", "stores": [store]}]}
+    world.log.write(A, "place", place, at=world.now, book="office")
+    limits = [{"store": "R1", "quantity": {"value": "500", "unit": "KGM"}}]
+    dates = {"valid_from": "2020-01-01", "valid_to": "2026-03-04"}
+    body = {"type": "capacity_certificate", "issuer": "x", "status": "valid", "limits": limits} | dates
+    world.log.write(A, "licence", body, at=world.now, book="office")
+    world.put(A, 150)
+    world.run()
+    world.start(load_rules({"0.yml": level(90, version=2), "1.yml": a02}, shipped_legal()))
+    world.run()
+    assert [entry.kind for entry in world.log.entries].count("ruleset") == 2
+    assert [row.rule for row in world.store.timers() if row.rule == "STORES"] == ["STORES"]
+    world.now, world.seconds = T0 + 65 * HOUR, 65 * 3600.0
+    world.put(B, 1)
+    world.run()
+    assert [(alert.holder, alert.band) for alert in world.store.alert_rows.values() if alert.rule == "A02"] == [(A, 0)]
     world.check_replay()
