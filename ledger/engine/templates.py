@@ -163,10 +163,10 @@ def _word(language: int) -> Callable[[Any, Mapping[str, Any]], str]:
     return show
 
 
-def _only(language: int, before: str, after: str) -> Callable[[Any, Mapping[str, Any]], str]:
-    """The goods that alone are meant, in a vocabulary's words; nothing where all are."""
+def _only(language: int, before: str, after: str, nothing: str) -> Callable[[Any, Mapping[str, Any]], str]:
+    """The goods that alone are meant, in a vocabulary's words, or what stands there where all are."""
     word = _word(language)
-    return lambda value, row: f"{before}{word(value, row)}{after}" if value else ""
+    return lambda value, row: f"{before}{word(value, row)}{after}" if value else nothing
 
 
 def _pieces(before: str, after: str, one: str) -> Callable[[Any, Mapping[str, Any]], str]:
@@ -257,8 +257,8 @@ FORMATS: dict[str, Callable[[Any, Mapping[str, Any]], str]] = {
     "en": _word(1),
     "pair_zh": _pair(0),
     "pair_en": _pair(1),
-    "only_zh": _only(0, "（", "）"),
-    "only_en": _only(1, " (", ")"),
+    "only_zh": _only(0, "（", "）", " "),
+    "only_en": _only(1, " (", ")", ""),
     "share_zh": lambda value, row: f"（{_percent(value, row)}）" if value else "",
     "share_en": lambda value, row: f" ({_percent(value, row)})" if value else "",
     "batch_zh": _said("（批号 ", "）", ""),

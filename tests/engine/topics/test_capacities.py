@@ -242,6 +242,10 @@ def test_backlog__told_after_the_certificate_ended__by_its_own_time_until_the_ti
     assert run.bands == [] and run.due == {"A/S1/R1": 64 * HOUR}
     run.tick(70 * HOUR + 1)
     assert run.bands == [("R1", 2)]
+    assert run.to.raised[-1].alert.reason == {
+        "zh": "S1 的 R1 存量 1.1 t，超过核定容量 1 t（110.0 %）",
+        "en": "R1 at S1 holds 1.1 t, above its capacity of 1 t (110.0 %)",
+    }
 
 
 def test_state__of_before__is_folded_again():
