@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from ledger.core.ids import check_credit_code, find_personal_data
 from ledger.core.times import format_utc
 from ledger.engine.inputs import GoodsLine, Input
@@ -44,9 +46,8 @@ class Raised:
     record_id: RecordId
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """The input that is being folded: its index, its record, and the time it stands for."""
+class Moment(msgspec.Struct, frozen=True):
+    """The input that is being folded: its index, its record, and the time it stands for. A struct, as `Input` is."""
 
     index: LeafIndex
     record_id: RecordId

@@ -6,7 +6,6 @@ Nothing is read but the inputs: no clock, no randomness, no IO. What the fold re
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping, Sequence
-from dataclasses import replace as with_fields
 from typing import Any
 
 from msgspec.structs import replace
@@ -312,7 +311,7 @@ class Fold:
     def _judge_again(self, moment: Moment, to: Effects, find: Find) -> None:
         """Tell the rows of the records again that papers came late for, or that rested on one that was corrected."""
         rows: list[Row] = []
-        moment = with_fields(moment, event_ms=0)
+        moment = replace(moment, event_ms=0)
         # A movement of which two parties got papers is told again once, by all topics that judge by either.
         for record_id, kinds in self._papers.take_due(moment.now_ms):
             topics = [topic for topic in self._topics if not kinds.isdisjoint(topic.papers)]

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from ledger.engine.books import Books
 from ledger.engine.days import DAY_MS
 from ledger.engine.parameters import Parameter
-from ledger.engine.register import Register, Site
+from ledger.engine.register import Register, Site, SiteStore
 from ledger.engine.state import Store
 from ledger.engine.statistics.fixed import LIMIT_PPM, clamp
 from ledger.engine.subjects import COMMON, Subject
@@ -90,6 +90,7 @@ class Counting(NamedTuple):
 
 
 _NO_LIMITS = Counting({}, None, 0)
+_NO_LABORATORY = {"laboratory": False, "precursors": 0, "assumed_mg": 0}
 
 
 class Capacities:
@@ -107,10 +108,14 @@ class Capacities:
         """The rows of a store (holder/site/store) that something is known of up to `now_ms`; `store.due_ms` is set."""
         holder, site, name = at.split("/")
         store.as_of_ms = max(store.as_of_ms, now_ms)
-        counting = self._counting_now(at, holder, site, name, store.as_of_ms)
+        place = self._register.site(holder, site)
+        counting = self._counting_now(at, place, holder, site, name, store.as_of_ms)
         store.due_ms = counting.change_ms
         stated = base | {"holder": holder, "site": site, "book": store.book, "store": name}
-        yield "store", stated | self._of_everything(at, name, store, counting)
+        yield (
+            "store",
+            stated | self._of_everything(name, store, counting) | self._laboratory(at, place.stores.get(name)),
+        )
         if not counting.limits and not store.limited:
             return
         limited = sorted(which for which in counting.limits if which != _EVERYTHING)
@@ -119,7 +124,7 @@ class Capacities:
             yield "store_goods", stated | self._of_goods(at, which, counting.limits.get(which))
         store.limited = limited
 
-    def _of_everything(self, at: str, name: str, store: Store, counting: Counting) -> dict[str, Any]:
+    def _of_everything(self, name: str, store: Store, counting: Counting) -> dict[str, Any]:
         dimension, stated = store.dimension, store.capacity or 0
         certified, lapsed = counting.limits.get(_EVERYTHING), counting.lapsed
         capacity = stated
@@ -142,7 +147,6 @@ class Capacities:
             "declared_ms": max(declared_ms, 0),
             "lapsed": is_lapsed,
             "lapsed_capacity": lapsed.amount if lapsed is not None and is_lapsed else 0,
-            **self._laboratory(at),
         }
 
     def _of_goods(self, at: str, which: Which, certified: Certified | None) -> dict[str, Any]:
@@ -171,25 +175,23 @@ class Capacities:
             "assumed_mg": 0,
         }
 
-    def _laboratory(self, at: str) -> dict[str, Any]:
+    def _laboratory(self, at: str, stated: SiteStore | None) -> dict[str, Any]:
         """Whether a store is a laboratory's, and if so, how much of explosive precursors lies there."""
-        holder, site, name = at.split("/")
-        stated = self._register.site(holder, site).stores.get(name)
         if stated is None or stated.kind not in LABORATORIES:
-            return {"laboratory": False, "precursors": 0, "assumed_mg": 0}
+            return _NO_LABORATORY
         precursors, assumed_mg = self._books.mass_in(at, "explosive_precursor")
         return {"laboratory": True, "precursors": precursors, "assumed_mg": assumed_mg}
 
-    def _counting_now(self, at: str, holder: str, site: str, store: str, at_ms: int) -> Counting:
+    def _counting_now(self, at: str, place: Site, holder: str, site: str, store: str, at_ms: int) -> Counting:
         """`_counting`, made anew when there is another licence, another statement on the site, or something else counts."""
-        licences, stated = self._licences.unchanged(holder), self._register.site(holder, site)
+        licences = self._licences.unchanged(holder)
         known = self._known.get(at)
         if known is not None:
             of, by, since_ms, counting = known
-            if of is licences and by is stated and since_ms <= at_ms and not 0 < counting.change_ms <= at_ms:
+            if of is licences and by is place and since_ms <= at_ms and not 0 < counting.change_ms <= at_ms:
                 return counting
         counting = self._counting(holder, site, store, at_ms)
-        self._known[at] = licences, stated, at_ms, counting
+        self._known[at] = licences, place, at_ms, counting
         return counting
 
     def _counting(self, holder: str, site: str, store: str, at_ms: int) -> Counting:
