@@ -236,14 +236,16 @@ class Licences(Topic):
     def prune(self, now_ms: int) -> None:
         """Forget what ran out so long ago that no movement is told of any more that it could have covered."""
         self._by_record = None
-        self._indexes.clear()
         oldest = format_utc(UnixMs(now_ms - KEPT_MS))[:10]
         for holder, held in list(self._state.held.items()):
             kept = [one for one in held if one.valid_to >= oldest]
+            if len(kept) == len(held):
+                continue  # nothing about them is another than it was
             if kept:
                 self._state.held[holder] = kept
             else:
                 del self._state.held[holder]
+                self._indexes.pop(holder, None)
 
     def _endorse(self, record_id: str) -> None:
         """An authority confirmed a declared licence."""
