@@ -74,6 +74,11 @@ def check_log(raw: Raw) -> int:
     return len(rows)
 
 
+def kinds_from(raw: Raw, index: int) -> set[str]:
+    """Kinds of the entries from this index on."""
+    return {kind for (kind,) in raw.query("log", f'SELECT DISTINCT kind FROM entry WHERE "index" >= {index:d}')}
+
+
 def check_checkpoints(raw: Raw, trust_path: Path) -> int:
     """Every note ever stored is signed, and has the root of the entries that are there now; how many."""
     trust = parse_trust(trust_path.read_bytes())

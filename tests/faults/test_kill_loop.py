@@ -62,12 +62,14 @@ def _run(kind, request, tmp_path, seed, count) -> None:
         assert killer.killed.total() == count - killer.missed.total()
         assert killer.missed.total() <= killer.missed["tick.after-append"] + count // 20
         assert load.unheard > 0
-        size = quiesce(served)
+        before = quiesce(served)
         again = send_again(served.url, load.acknowledged)
+        size = quiesce(served)  # a timer may have come due meanwhile: a tick, and what follows from it
         stop_processes(served)
         raw = Raw(database, state)
         inspection.check_acknowledged(raw, load.acknowledged, again)
         assert inspection.check_log(raw) == size
+        assert inspection.kinds_from(raw, before) <= {"tick", "alert", "alert_transition"}
         checkpoints = inspection.check_checkpoints(raw, served.config.trust_path)
         here = served.installation()
         anchors = inspection.check_anchors(here, raw)
