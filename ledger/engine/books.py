@@ -2,7 +2,7 @@
 
 Within (holder, site, book) by balance key (`core.balancekey`). It has the batch "where every line has one" (formats.md): until a
 line of the same goods comes without a batch, each batch is a balance of its own; from then on all of them are one, in this
-book for good, because nobody can say any more of which batch it was. The streams of material accountancy
+book for good, because nobody can say any more of which batch it was. So they are when there are more than MOST_BATCHES. The streams of material accountancy
 (`topics.accountancy`) never tell batches apart: a scale's errors are those of the goods, and a batch has no series.
 
 A balance is kept in the dimension that it was recorded in, and so are counts, material accountancy and both ends of a
@@ -18,13 +18,15 @@ from typing import Any
 from ledger.catalogue.properties import assumed_mass_mg
 from ledger.core.balancekey import key_parts
 from ledger.engine import accounts
-from ledger.engine.goods import Goods, balance_key
+from ledger.engine.goods import Goods
 from ledger.engine.inputs import GoodsLine, Input, base_amount, happened_ms, plausible_ms, unix_ms
 from ledger.engine.postings import Delta, counted_in, errors_of, key_in, moved_by, netted
 from ledger.engine.ranges import check_counted, check_joined, check_moves
 from ledger.engine.state import Account, Book, Count, FoldState, Store, book_key
 from ledger.errors import RuleError
 
+MOST_BATCHES = 128
+"""Batches of the same goods that a book keeps apart. A new one looks through them; who has more has one balance of all."""
 _NOTHING: tuple[int, int, dict[str, int]] = (0, 0, {})
 """Counted of a key that a stock-take does not list."""
 
@@ -206,15 +208,11 @@ class Books:
 
     def _note_lines(self, entry: Input, book: Book, goods: Sequence[Goods], touched: Touched) -> None:
         """Make the accounts of these lines; keep their categories, density and the resolution they were measured with."""
-        for item in goods:
-            if not item.line.batch:
-                self._join_batches(entry, book, balance_key(item), touched)
         resolution = entry.body.get("measurement", {}).get("resolution")
-        for item in goods:
-            listing, key = item.listing, key_in(book, item)
-            account = book.accounts.get(key)
-            if account is None:
-                account = book.accounts[key] = accounts.new_account([])
+        # Lines without a batch first: the others of such goods come to the same account then.
+        for item in goods if len(goods) == 1 else sorted(goods, key=lambda item: item.line.batch != ""):
+            listing = item.listing
+            account = book.accounts.get(key_in(book, item)) or self._open(entry, book, item, touched)
             found = listing.categories
             if not found.issubset(account.categories):
                 account.categories = sorted(found.union(account.categories))
@@ -225,17 +223,26 @@ class Books:
             if resolution is not None:
                 account.resolution, _ = base_amount(resolution["value"], resolution["unit"])
 
-    def _join_batches(self, entry: Input, book: Book, key: str, touched: Touched) -> None:
-        """Goods came without a batch: what the book has of them in batches becomes one balance."""
-        if key in book.accounts:
-            return
-        goods = key_parts(key)
+    def _open(self, entry: Input, book: Book, item: Goods, touched: Touched) -> Account:
+        """The account of a line whose balance key is new in the book: perhaps one that all batches of such goods become."""
+        new = accounts.new_account([])
+        goods = key_parts(item.key)
         batches = [held for held in book.accounts if key_parts(held)._replace(batch="") == goods]
         if not batches:
-            return
+            book.accounts[key_in(book, item)] = new
+            return new
+        if item.line.batch and len(batches) < MOST_BATCHES:
+            alike = book.accounts[batches[0]]
+            new.listing, new.categories = alike.listing, alike.categories
+            book.accounts[key_in(book, item)] = new
+            return new
+        return self._join(entry, book, item.key, batches, touched)
+
+    def _join(self, entry: Input, book: Book, key: str, batches: Sequence[str], touched: Touched) -> Account:
+        """What the book has of goods in batches becomes one balance."""
         check_joined(entry, key, [book.accounts[batch] for batch in batches])
         parts = {batch: book.accounts.pop(batch) for batch in batches}
-        book.accounts[key] = accounts.join(list(parts.values()))
+        joined = book.accounts[key] = accounts.join(list(parts.values()))
         touched.gone.update(dict.fromkeys(batches))
         touched.balances[key] = None
         for batch, part in parts.items():
@@ -247,6 +254,7 @@ class Books:
                     contents[of] = contents.get(of, 0) + change
                     if not contents[of]:
                         del contents[of]
+        return joined
 
     def _post(self, entry: Input, book: Book, event_ms: int, deltas: list[Delta], touched: Touched) -> None:
         for key, store, amount, pieces in deltas:

@@ -22,6 +22,8 @@ class Goods(NamedTuple):
 
     line: GoodsLine
     listing: Classification
+    key: str
+    """The balance key within its book (`core.balancekey`), without the batch: whether that is in it, the book says."""
 
     @property
     def categories(self) -> frozenset[str]:
@@ -35,15 +37,17 @@ def concentration_ppm(percent: str) -> int | None:
     return int(Decimal(percent) * 10_000) if percent else None
 
 
-def balance_key(item: Goods, batch: str = "") -> str:
-    """The line's balance key within its book, as text (`core.balancekey`); whether the batch is in it, the book says."""
-    line = item.line
-    return f"{line.code}|{item.listing.band}|{line.form}|{line.packaging}|{batch}|{line.dimension}"
+def key_of_batch(item: Goods) -> str:
+    """The balance key with the line's batch."""
+    head, _, dimension = item.key.rpartition("||")
+    return f"{head}|{item.line.batch}|{dimension}"
 
 
 def goods_of(body: dict[str, Any], classifier: Classifier) -> list[Goods]:
     """The goods lines of a body, each with its listing; empty where it has none."""
-    return [
-        Goods(line, classifier.classify(line.code, concentration_ppm(line.concentration), line.form or None))
-        for line in goods_lines(body)
-    ]
+    return [_classified(line, classifier) for line in goods_lines(body)]
+
+
+def _classified(line: GoodsLine, classifier: Classifier) -> Goods:
+    listing = classifier.classify(line.code, concentration_ppm(line.concentration), line.form or None)
+    return Goods(line, listing, f"{line.code}|{listing.band}|{line.form}|{line.packaging}||{line.dimension}")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ledger.engine.goods import Goods, balance_key
+from ledger.engine.goods import Goods, key_of_batch
 from ledger.engine.inputs import Input
 from ledger.engine.state import Book
 
@@ -23,8 +23,7 @@ def errors_of(entry: Input) -> tuple[int, int]:
 
 def key_in(book: Book, item: Goods) -> str:
     """The balance key of a line in this book: with its batch, unless such goods are one balance there already."""
-    key = balance_key(item)
-    return key if not item.line.batch or key in book.accounts else balance_key(item, item.line.batch)
+    return item.key if not item.line.batch or item.key in book.accounts else key_of_batch(item)
 
 
 def moved_by(book: Book, entry: Input, goods: Sequence[Goods]) -> list[Delta]:

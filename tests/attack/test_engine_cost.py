@@ -27,6 +27,9 @@ RULES, CATALOGUE = shipped_rules(), Catalogue.load()
 T0 = unix_ms("2026-03-02T02:00:00Z")
 SECOND, MINUTE, DAY = 1000, 60_000, 86_400_000
 EARLY, LATE = range(50, 70), range(300, 320)
+AT_THE_BOUND = {"statements among purchases": range(140, 160)}
+"""Where early is late enough: the licences that an enterprise declares for itself count up to `licences.MOST_DECLARED`, and
+each of them is looked through up to there."""
 MOST = 1.25
 THIRD = credit_code_for("91320100MA1P0002X")
 PERSON = {"valid": True, "minor": False, "age_from": 18, "person": "ab" * 16}
@@ -238,13 +241,13 @@ class Lines:
         return line
 
 
-def costs(stream: Callable[[int], Said]) -> tuple[Lines, Lines]:
+def costs(stream: Callable[[int], Said], when_early: range) -> tuple[Lines, Lines]:
     fold = Fold(FoldState(), RULES, CATALOGUE, Identity("log.test/x", "platform", "0" * 64, RULES.digest))
     by_id: dict[str, Input] = {}
     early, late = Lines(), Lines()
     for entry in entries(stream):
         by_id[entry.record_id] = entry
-        counter = early if entry.index in EARLY else late if entry.index in LATE else None
+        counter = early if entry.index in when_early else late if entry.index in LATE else None
         read = fold.with_before(entry, by_id.get)
         if counter is None:
             fold.step(read, Effects())
@@ -264,7 +267,7 @@ def dearer(early: Lines, late: Lines) -> str:
 
 @pytest.mark.parametrize("name", STREAMS)
 def test_entry__after_thousands_that_repeat_one_thing__costs_no_more(name):
-    early, late = costs(STREAMS[name])
+    early, late = costs(STREAMS[name], AT_THE_BOUND.get(name, EARLY))
     assert late.count <= MOST * early.count, f"{late.count / early.count:.1f} times: {dearer(early, late)}"
 
 

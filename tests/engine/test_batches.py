@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from ledger.catalogue import Catalogue
 from ledger.core.balancekey import key_parts
+from ledger.engine.books import MOST_BATCHES
 from ledger.engine.fold import Fold
 from ledger.engine.tablerows import batch_of
 from tests.engine.helpers import HOUR, IDENTITY, KEY, NITRIC, RULES, Run, line
@@ -166,3 +167,21 @@ def test_batches__any_life_that_ends_in_a_line_without_one__is_the_same_as_witho
         runs.append((account.total, stores, account.moves, last and (last.book, last.counted, last.came, last.went)))
         assert list(totals(run)) == [KEY]
     assert runs[0] == runs[1]
+
+
+def test_batches__more_than_a_book_keeps_apart__are_one_balance():
+    run = Run()
+    run.stocktake(line(1, batch="first"))
+    for n in range(MOST_BATCHES - 1):
+        run.move("in", line(1, batch=f"B-{n}"), at=(n + 1) * HOUR)
+    assert len(totals(run)) == MOST_BATCHES
+    run.move("in", line(1, batch="one too many"), at=1000 * HOUR)
+    assert totals(run) == {KEY: (MOST_BATCHES + 1) * KG}
+    assert run.state.stores["A/S1/R1"].contents == totals(run)
+
+
+@pytest.mark.parametrize("lines", [("A", ""), ("", "A")])
+def test_batches__one_record_with_and_without__one_balance_in_whatever_order(lines):
+    run = Run()
+    run.stocktake(*(line(10, **({"batch": batch} if batch else {})) for batch in lines))
+    assert totals(run) == {KEY: 20 * KG}

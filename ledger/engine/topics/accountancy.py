@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from ledger.engine import streams
-from ledger.engine.goods import Goods, balance_key
+from ledger.engine.goods import Goods
 from ledger.engine.inputs import Input, happened_ms, plausible_ms, unix_ms
 from ledger.engine.lanes import HORIZON_MS
 from ledger.engine.register import Register
@@ -130,7 +130,7 @@ class Accountancy(Topic):
     def _move(self, entry: Input, goods: Sequence[Goods], sign: int, touched: dict[str, set[int]]) -> None:
         book_at = _book_at(entry)
         for at, item in enumerate(goods):
-            key = balance_key(item)
+            key = item.key
             stream = self._stream(entry, key, item)
             flow = _flow(entry, item)
             name = f"{entry.record_id} {at} {key}"
@@ -194,7 +194,7 @@ class Accountancy(Topic):
         if book.last is None:
             self._take_over(entry, book)
         for item in goods:
-            self._stream(entry, balance_key(item), item)
+            self._stream(entry, item.key, item)
         cutoff_ms = plausible_ms(unix_ms(entry.body["cut_off"]), entry.received_ms)
         taken = _taken(entry, cutoff_ms)
         exact = _exact(taken)
@@ -233,8 +233,8 @@ class Accountancy(Topic):
         counted = _counted(goods)
         taken = _taken(entry, 0)
         for item in goods:
-            if balance_key(item) not in book.streams and book.last is not None:
-                new = self._stream(entry, balance_key(item), item)
+            if item.key not in book.streams and book.last is not None:
+                new = self._stream(entry, item.key, item)
                 if entry.record_id != book.last.record_id:
                     new.periods = []
         for key, stream in book.streams.items():
@@ -297,7 +297,7 @@ class Accountancy(Topic):
         is_again = entry.before is not None and entry.index == entry.before.index
         known = self._state.declared.get(entry.record_id, (0, {}))[1]
         for at, item in enumerate(goods):
-            key = balance_key(item)
+            key = item.key
             if is_sealed(key):
                 continue
             stream = book.streams[key]
@@ -368,8 +368,8 @@ def _exact(taken: Taken) -> Taken:
 def _counted(goods: Sequence[Goods]) -> dict[str, tuple[int, int]]:
     sums: dict[str, tuple[int, int]] = {}
     for item in goods:
-        amount, pieces = sums.get(balance_key(item), (0, 0))
-        sums[balance_key(item)] = (
+        amount, pieces = sums.get(item.key, (0, 0))
+        sums[item.key] = (
             clamp(amount + item.line.amount, streams.LIMIT),
             clamp(pieces + item.line.pieces, streams.LIMIT),
         )

@@ -226,7 +226,7 @@ def _purchases(entry: Input, goods: Sequence[Goods]) -> Iterator[tuple[Purchase,
     """The controlled lines of a purchase, each with its code."""
     if entry.body["direction"] != "in" or entry.body["reason"] != "purchase":
         return
-    for at, (line, listing) in enumerate(goods):
+    for at, (line, listing, _) in enumerate(goods):
         if _CONTROLLED.isdisjoint(listing.categories):
             continue
         share = concentration_ppm(line.concentration)

@@ -97,7 +97,7 @@ class Combinations(Topic):
 
     def _posted(self, entry: Input, goods: Sequence[Goods], by: int) -> list[tuple[str, int, int]]:
         """Post a purchase: (buyer, set, day) of all that it may change."""
-        items = [line for line, _ in goods if line.code in self._codes]
+        items = [line for line, _, _ in goods if line.code in self._codes]
         buyer = _buyer(entry) if items else ""
         if not buyer:
             return []
@@ -170,7 +170,7 @@ class Combinations(Topic):
 
     def _post(self, entry: Input, goods: Sequence[Goods], buyer: str, by: int) -> None:
         day = happened_ms(entry) // DAY_MS
-        for line, _ in goods:
+        for line, _, _ in goods:
             if line.code not in self._codes:
                 continue
             _add(self._state.codes, buyer, line.code, day, by)

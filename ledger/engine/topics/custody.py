@@ -102,8 +102,8 @@ class Custody(Topic):
         body = entry.body
         if body["reason"] in _NOT_HANDED_OVER:
             return None
-        toxic = next((line.code for line, listing in goods if "highly_toxic" in listing.categories), "")
-        code = toxic or next((line.code for line, _ in goods if line.goods == "chemical"), "")
+        toxic = next((line.code for line, listing, _ in goods if "highly_toxic" in listing.categories), "")
+        code = toxic or next((line.code for line, _, _ in goods if line.goods == "chemical"), "")
         if not code:
             return None
         site = self._register.site_at(entry.holder, entry.site, entry.event_ms)

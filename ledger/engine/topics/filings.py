@@ -155,7 +155,7 @@ class Filings(Topic):
     def _strictest(self, goods: Sequence[Goods], event_ms: int) -> tuple[str, str, int] | None:
         """(code, regime, days) of the listed line to be filed soonest; None when nothing has to be."""
         found: tuple[str, str, int] | None = None
-        for line, listing in goods:
+        for line, listing, _ in goods:
             drug_class = listing.substance.drug_precursor_class if listing.substance is not None else None
             # In the order of REGIMES: that of a set of categories is another one in each process.
             for regime, (name, _) in REGIMES.items():

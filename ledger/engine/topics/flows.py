@@ -173,7 +173,7 @@ def _leaves(entry: Input) -> bool:
 def _amounts(goods: Sequence[Goods]) -> dict[str, int]:
     """Amount by code|dimension; empties left out."""
     sums: dict[str, int] = {}
-    for line, listing in goods:
+    for line, listing, _ in goods:
         if listing.listed and not line.attributes.get("empty"):
             key = f"{line.code}|{line.dimension}"
             sums[key] = sums.get(key, 0) + line.amount

@@ -99,7 +99,7 @@ class Habits:
         """Take in a buyer's own record of a purchase."""
         state, at_ms = self._state, happened_ms(entry)
         industry = self._industry(entry)
-        for line, listing in goods:
+        for line, listing, _ in goods:
             if listing.categories.isdisjoint(CONTROLLED):
                 continue
             if state.since_ms < 0 or at_ms < state.since_ms:
@@ -113,7 +113,7 @@ class Habits:
     def unlearn(self, before: Input, goods: Sequence[Goods]) -> None:
         """Take a purchase out again. That its buyer buys the substance is not unsaid: a correction seldom means that."""
         industry, index = self._industry(before), _index(before)
-        for line, _ in goods:
+        for line, _, _ in goods:
             at = f"{industry}|{line.code}|{line.dimension}"
             kept = [size for size in self._state.sizes.get(at, ()) if size[3] != index]
             if kept:

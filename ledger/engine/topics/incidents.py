@@ -42,7 +42,7 @@ class Incidents(Topic):
         discovered_ms = plausible_ms(unix_ms(body["discovered_at"]), entry.received_ms)
         reported = "reported_at" in body
         reported_ms = unix_ms(body["reported_at"]) if reported else 0
-        codes = [line.code for line, _ in goods]
+        codes = [line.code for line, _, _ in goods]
         yield (
             "incident",
             common(entry)

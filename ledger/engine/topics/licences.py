@@ -266,7 +266,7 @@ class Licences(Topic):
         if act == "sell" and self._register.is_inside(other):
             parties.append((other, "purchase"))
         seen = set()
-        for line, listing in goods:
+        for line, listing, _ in goods:
             for subject, need in _needs(listing):
                 if (line.code, need) in seen:
                     continue

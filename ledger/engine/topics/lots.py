@@ -22,7 +22,7 @@ from datetime import date, timedelta
 import msgspec
 
 from ledger.core.balancekey import key_parts
-from ledger.engine.goods import Goods, balance_key
+from ledger.engine.goods import Goods
 from ledger.engine.inputs import GoodsLine, Input, happened_ms, plausible_ms, unix_ms
 from ledger.engine.register import Register
 from ledger.engine.subjects import COMMON, Subject
@@ -130,7 +130,7 @@ class LotBook:
             line, months = item.line, item.listing.peroxide_months
             if not months and not line.expires and not self._lots:
                 continue
-            place = _place(entry, balance_key(item))
+            place = _place(entry, item.key)
             if place not in self._lots and not months and not line.expires:
                 continue
             if months and not line.expires and self._is_in_tank(entry, line):
@@ -213,8 +213,8 @@ class LotBook:
         dated: dict[str, dict[str, int]] = {}
         undated: dict[str, tuple[int, int]] = {}
         for item in goods:
-            line, listing = item
-            place = _place(entry, balance_key(item))
+            line, listing, _ = item
+            place = _place(entry, item.key)
             if line.expires:
                 lots = dated.setdefault(place, {})
                 lots[line.expires] = lots.get(line.expires, 0) + line.amount

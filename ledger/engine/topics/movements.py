@@ -50,7 +50,7 @@ class Movements(Topic):
             # Of a corrected record, when it came first: that it was corrected later is no late record (D06 has that).
             "ahead_ms": entry.event_ms - (entry.before or entry).received_ms,
         }
-        for line, listing in goods:
+        for line, listing, _ in goods:
             yield (
                 "movement",
                 shared

@@ -176,7 +176,7 @@ def _add(run: Process, entry: Input, goods: Sequence[Goods], sign: int) -> None:
         random_ppm, systematic_ppm = DEFAULT_RANDOM_PPM, DEFAULT_SYSTEMATIC_PPM
     reason = entry.body["reason"]
     put_in = entry.body["direction"] == "out" and reason != "loss"
-    for line, listing in goods:
+    for line, listing, _ in goods:
         share = concentration_ppm(line.concentration)
         new = Part(
             put_in,

@@ -157,7 +157,7 @@ class Purchases(Topic):
     def _rows(self, entry: Input, goods: Sequence[Goods], buyer: str, seller: str, *, by_seller: bool) -> Iterator[Row]:
         """One row for each substance, with what all its lines amount to."""
         found: dict[tuple[str, str], dict[str, Any]] = {}
-        for line, listing in goods:
+        for line, listing, _ in goods:
             row = found.get((line.code, line.dimension))
             if row is None:
                 found[line.code, line.dimension] = common(entry) | {

@@ -139,7 +139,7 @@ def _process(entry: Input) -> str:
 def _step(entry: Input, goods: Sequence[Goods]) -> Step:
     amounts: dict[str, int] = {}
     categories: set[str] = set()
-    for line, listing in goods:
+    for line, listing, _ in goods:
         at = f"{line.code}|{line.dimension}"
         amounts[at] = amounts.get(at, 0) + line.amount
         categories |= listing.categories

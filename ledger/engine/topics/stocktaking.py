@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from ledger.engine.goods import Goods, balance_key
+from ledger.engine.goods import Goods
 from ledger.engine.inputs import Input, happened_ms
 from ledger.engine.register import Register, is_workday
 from ledger.engine.streams import Stream, book_amount
@@ -95,7 +95,7 @@ class Stocktaking(Topic):
                 return False
             if "explosive_precursor" in categories and not (precursor and moved and at_ms >= moved_ms):
                 return False
-            if book_amount(book.streams[balance_key(item)]) <= 0:
+            if book_amount(book.streams[item.key]) <= 0:
                 return False
         return True
 

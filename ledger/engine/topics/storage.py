@@ -129,7 +129,7 @@ class Storage(Topic):
         yield from self._places(entry)
 
     def _note_traits(self, goods: Sequence[Goods]) -> None:
-        for line, listing in goods:
+        for line, listing, _ in goods:
             if listing.listing in self._state.traits:
                 continue
             if listing.listing in self._unknown:

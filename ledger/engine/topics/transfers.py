@@ -291,7 +291,7 @@ def _sent(entry: Input, goods: Sequence[Goods]) -> dict[str, Sent]:
     measured = entry.body.get("measurement", {})
     error2 = measured.get("random_ppm", 0) ** 2 + measured.get("systematic_ppm", 0) ** 2
     sums: dict[str, Sent] = {}
-    for line, _ in goods:
+    for line, _, _ in goods:
         if line.attributes.get("empty"):
             continue
         sealed = line.packaging == "sealed" or line.dimension == "count"
