@@ -96,6 +96,7 @@ def push(
       or a submission from the spool's aside/, which is signed again where the book stands now.
     A spreadsheet's headings: record, event_time, direction, reason, code, value, unit, store, packaging, pieces ...
       or in Chinese 种类, 发生时间, 方向, 原因, 编码, 数量, 单位, 库房, 包装, 件数 ...
+      A row is one record; rows together with one `group` (单号) are one: a count of several goods needs that.
 
     \b
     Example:  hazledger push --url https://ledger.county.example --trust trust.json --spool spool \\

@@ -144,12 +144,30 @@ def read_spreadsheet(
         raise DraftError([f"{utc_offset!r} is no offset from UTC such as +08:00"])
     rows = _rows(data, encoding)
     sheet = _Sheet(place, log, utc_offset, signers)
-    drafts = [_draft(sheet, list(rows_of_one)) for _, rows_of_one in groupby(rows, _group_key())]
+    records = [list(rows_of_one) for _, rows_of_one in groupby(rows, _group_key())]
+    drafts = [_draft(sheet, rows_of_one) for rows_of_one in records]
+    _one_count_at_a_time(sheet, records, drafts)
     if not drafts:
         raise DraftError(["the file has a row of headings and nothing below it"])
     if sheet.defects:
         raise DraftError(sheet.defects)
     return drafts
+
+
+def _one_count_at_a_time(sheet: _Sheet, records: list[list[_Row]], drafts: list[Draft]) -> None:
+    """A complete count says that nothing else is there: a second one at the same moment would empty the first."""
+    seen: dict[tuple[BookPlace, Any], _Row] = {}
+    for rows, draft in zip(records, drafts, strict=True):
+        if draft.body.get("complete") is not True:
+            continue
+        earlier = seen.setdefault((draft.place, draft.body["cut_off"]), rows[0])
+        if earlier is not rows[0]:
+            sheet.bad(
+                rows[0],
+                "group",
+                f"a second complete count of this book at the time of row {earlier.number}'s: lines of one count stand "
+                "together under one group",
+            )
 
 
 def _group_key() -> Callable[[_Row], tuple[str, int]]:

@@ -77,6 +77,16 @@ def test_rows__without_group__are_records_of_their_own():
     assert len(read(sheet(GOOD, GOOD, GOOD))) == 3
 
 
+def test_two_complete_counts_of_one_book_at_one_moment__are_refused__unless_they_are_one_group():
+    """Each says that nothing else is there, so that the second would empty the first: goods would seem to be missing."""
+    second = COUNT | {"code": "7722-84-1"}
+    (defect,) = defects(sheet(COUNT, second))
+    assert defect.startswith("row 3, group (单号): a second complete count of this book at the time of row 2's")
+    assert len(read(sheet(COUNT | {"group": "C1"}, second | {"group": "C1"}))) == 1
+    for other in ({"complete": "no"}, {"event_time": "2026-03-03 09:30"}, {"book": "base"}):
+        assert len(read(sheet(COUNT, second | other))) == 2
+
+
 def test_stocktake__complete_by_default__and_cut_off_at_the_event_time():
     drafts = read(
         sheet(COUNT | {"group": "G", "handlers": "H1"}, COUNT | {"group": "G", "handlers": "H1", "code": "7664-93-9"})
