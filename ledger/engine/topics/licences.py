@@ -125,6 +125,8 @@ class Licences(Topic):
         self._register = register
         self._by_record: dict[str, str] | None = None
         self._indexes: dict[str, _Index] = {}
+        self.limited = False
+        """Whether the holder of whom the newest record spoke has, or had until then, a licence that limits stores."""
 
     def apply(self, entry: Input, goods: Sequence[Goods]) -> Iterable[Row]:
         """Take in a licence or its endorsement; the rows of a movement."""
@@ -139,6 +141,7 @@ class Licences(Topic):
     def withdraw(self, before: Input, goods: Sequence[Goods], entry: Input) -> Iterable[Row]:
         """A licence is replaced in `correct`; a movement keeps nothing here."""
         del before, goods, entry
+        self.limited = False
         return ()
 
     def correct(
@@ -208,8 +211,10 @@ class Licences(Topic):
             limits=sorted(_limit(limit) for limit in body.get("limits", ())),
         )
         new.status_ms = happened_ms(entry)
+        known = self._state.held.get(holder, ())
+        self.limited = bool(new.limits) or any(one.limits for one in known)
         kept = []
-        for old in self._state.held.get(holder, ()):
+        for old in known:
             same = (replaces != "" and replaces in (old.record_id, old.corrects)) or (
                 new.number != "" and (old.type, old.number) == (new.type, new.number)
             )
@@ -251,7 +256,9 @@ class Licences(Topic):
         """An authority confirmed a declared licence."""
         holder = self.holder_of(record_id)
         self._indexes.pop(holder, None)
-        for licence in self.held(holder):
+        held = self.held(holder)
+        self.limited = any(one.limits for one in held)
+        for licence in held:
             if licence.record_id == record_id:
                 licence.confirmed = True
 

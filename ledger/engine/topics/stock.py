@@ -142,7 +142,7 @@ class Stock(Topic):
             # What the tables say of a balance has its store's capacity in it.
             self.changed.update(dict.fromkeys(self._books.only_in(touched.restated), entry.index))
         for at in touched.stores:
-            yield from self._of_store(base, at, entry)
+            yield from self._of_store(base, at, self._books.to_be_told(at), entry)
 
     def _of_licence(self, entry: Input, licence: Input) -> Iterator[Row]:
         """The rows of all stores of whom a licence, or its endorsement, speaks of."""
@@ -150,15 +150,16 @@ class Stock(Topic):
             holder = self._licences.holder_of(licence.body["record_id"])
         else:
             holder = licence.body.get("holder", licence.holder)
-        if not self._licences.limiting(holder) and not licence.body.get("limits"):
+        if not self._licences.limited:
             return
         base = common(entry)
         for at in self._books.stores_of(holder):
-            yield from self._of_store(base, at, entry)
+            # What stands there is the same: it is not told again, or it would wait, beside the state, for another entry.
+            if (store := self._books.store(at)) is not None:
+                yield from self._of_store(base, at, store, entry)
 
-    def _of_store(self, base: dict[str, Any], at: str, entry: Input) -> Iterator[Row]:
+    def _of_store(self, base: dict[str, Any], at: str, store: Store, entry: Input) -> Iterator[Row]:
         """What a record tells of a store."""
-        store = self._books.to_be_told(at)
         store.record_id = entry.record_id
         return self._told(base, at, store, happened_ms(entry))
 

@@ -4,15 +4,17 @@ from itertools import permutations
 
 import pytest
 
+from ledger.catalogue import Catalogue
 from ledger.core.times import format_utc
+from ledger.engine.fold import Fold
 from ledger.engine.rules import load_rules
 from ledger.engine.state import STATE_VERSION, decode_state, encode_state
-from ledger.rulesets import shipped_legal, shipped_sources
-from tests.engine.helpers import HOUR, NITRIC, T0, Run, line
+from ledger.rulesets import shipped_legal, shipped_rules, shipped_sources
+from tests.engine.helpers import HOUR, IDENTITY, NITRIC, T0, Run, line
 
 DAY = 24 * HOUR
 A02 = {name: text for name, text in shipped_sources().items() if name.startswith("A02")}
-RULES = load_rules(A02, shipped_legal())
+RULES, CATALOGUE = load_rules(A02, shipped_legal()), Catalogue.load()
 
 
 def limit(kg, store="R1", **more):
@@ -255,3 +257,30 @@ def test_state__of_before__is_folded_again():
     again = decode_state(encode_state(run.state))
     assert again.stores == run.state.stores and again.stores["A/S1/R1"].limited == [(NITRIC, "")] and STATE_VERSION >= 8
     assert format_utc(again.stores["A/S1/R1"].due_ms) == "2026-03-04T16:00:00.000Z"
+
+
+@pytest.mark.parametrize("kept", [[], [limit(5000)]])
+def test_certificate__the_next_of_its_number_limits_nothing_any_more__stores_are_told_again(kept):
+    run = Town()
+    run.certificate(limit(100), valid_to="2026-12-31")
+    run.holds(500, HOUR)
+    assert run.stands() == {"R1": 0} and run.due
+    run.certificate(*kept, at=2 * HOUR)
+    assert run.stands() == {} and run.due == {}
+
+
+def test_certificate__process_starts_again_behind_it__nothing_of_it_waited_beside_the_state():
+    """Goods that must not stand together: the rows of their store were told once more by whatever came next, but after a start."""
+    states = []
+    for starts in (False, True):
+        run = Town(rules=shipped_rules())
+        run.fold = Fold(run.state, run.rules, CATALOGUE, IDENTITY)
+        run.stocktake(line(10), line(10, code="67-64-1"))
+        assert ("E01", 0) in run.alerts
+        run.certificate(limit(100), at=HOUR)
+        if starts:
+            run.state = decode_state(encode_state(run.state))
+            run.fold = Fold(run.state, run.rules, CATALOGUE, IDENTITY)
+        run.stocktake(line(1), at=2 * HOUR, holder="B")
+        states.append(encode_state(run.state))
+    assert states[0] == states[1]
