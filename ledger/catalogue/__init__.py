@@ -19,6 +19,7 @@ from datetime import date
 from decimal import Decimal
 from functools import cache, lru_cache
 from importlib.resources import files
+from itertools import takewhile
 
 from ledger.catalogue.conditions import Condition, Holds, Range, parse_condition
 from ledger.catalogue.properties import Properties, Property, read_properties
@@ -192,6 +193,22 @@ def _substance(row: dict[str, str]) -> Substance:
     )
 
 
+def _common_name(names: list[str]) -> str:
+    """What names have in common, by whole words and without the remark or the bracket in which they differ.
+
+    "Hydrogen peroxide, aqueous solution (>=60%)" and "... (8-20%)" are "Hydrogen peroxide, aqueous solution": the stock
+    of one code may be any of its strengths. The first name where nothing is common.
+    """
+    if len(set(names)) == 1:
+        return names[0]
+    alike = takewhile(lambda letters: len(set(letters)) == 1, zip(*names, strict=False))
+    shared = "".join(letters[0] for letters in alike)
+    if any(name[len(shared) : len(shared) + 1].isalnum() for name in names) and shared[-1:].isalnum():
+        shared = shared.rpartition(" ")[0]
+    cut = max(shared.rfind(" ("), shared.rfind(", "))
+    return (shared[:cut] if cut > 0 else shared).rstrip(" ,(") or names[0]
+
+
 def _strictness(substance: Substance) -> tuple[int, int, str]:
     """The smaller, the stricter: least threshold Q, then most categories, then the list's own order."""
     q_mg = substance.gb18218.q_mg
@@ -277,9 +294,11 @@ class Catalogue:
         )
 
     def names(self, code: str) -> dict[str, str]:
-        """{"zh", "en"} of the first row; the code itself for an unknown one."""
+        """{"zh", "en"}: what all its rows are called, without their strengths; the code itself for an unknown one."""
         rows = self.rows(code)
-        return {"zh": rows[0].name_zh, "en": rows[0].name_en} if rows else {"zh": code, "en": code}
+        if not rows:
+            return {"zh": code, "en": code}
+        return {"zh": _common_name([row.name_zh for row in rows]), "en": _common_name([row.name_en for row in rows])}
 
     def search(self, text: str, *, limit: int = 20) -> list[Substance]:
         """Rows by CAS number, listing, UN number or any name, whole matches first, then beginnings, then the rest."""

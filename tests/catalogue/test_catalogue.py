@@ -106,6 +106,20 @@ def test_classify__substance_without_cas__goes_by_its_listing():
 # --- names and search ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("code", "en"),
+    [
+        ("7722-84-1", "Hydrogen peroxide, aqueous solution"),
+        ("7601-90-3", "Perchloric acid"),
+        ("74-89-5", "Methylamine"),
+        ("79-21-0", "Peroxyacetic acid"),
+        ("7439-95-4", "Magnesium"),
+    ],
+)
+def test_names__of_a_code_in_several_strengths__say_none_of_them(code, en):
+    assert CATALOGUE.names(code)["en"] == en
+
+
 def test_names__known_and_unknown():
     assert CATALOGUE.names("7697-37-2") == {"zh": "硝酸", "en": "Nitric acid"}
     assert CATALOGUE.names("x-1") == {"zh": "x-1", "en": "x-1"}
