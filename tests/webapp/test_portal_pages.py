@@ -109,6 +109,8 @@ def test_enterprise__its_page__stock_against_capacity_movements_alerts_keys(desk
     fill(desk)
     text = text_of(browser.get(f"/enterprises/{desk.acid.holder}"))
     assert "Nitric acid 7697-37-2" in text
+    assert "concentration 68%≤c · liquid · bulk · mass" in text
+    assert "浓度 68%≤c" in text_of(desk.supervisor("zh").get(f"/enterprises/{desk.acid.holder}"))
     assert "25.5 kg" in text
     assert "127 % of 20 kg" in text
     assert "▲ high" in text

@@ -32,6 +32,11 @@ def test_rules__list__has_every_rule_with_its_state_and_titles(desk, browser):
     assert "账面库存为负" in desk.supervisor("zh").get("/rules").get_data(as_text=True)
 
 
+@pytest.mark.parametrize(("language", "said"), [("en", "grace 15 minutes"), ("zh", "15 分钟")])
+def test_rule__page__says_spans_in_words(desk, language, said):
+    assert said in text_of(desk.supervisor(language).get("/rules/A01"))
+
+
 def test_rules__one_in_error__stands_first_with_what_went_wrong(desk, browser):
     desk.stock()
     well(desk, "D04", state="error", error="no such <field>")

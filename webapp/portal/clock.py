@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -19,6 +20,26 @@ def moment(ms: int) -> str:
     """YYYY-MM-DD hh:mm:ss in the portal's zone."""
     at = datetime.fromtimestamp(ms / 1000, _zone(services().timezone))
     return at.strftime("%Y-%m-%d %H:%M:%S")
+
+
+_SPAN = re.compile(r"([0-9]+)([smhd])", re.ASCII)
+
+
+def span(text: str) -> str:
+    """A span as rule files write it ("15m", "36h") in words; anything else as it is."""
+    found = _SPAN.fullmatch(text)
+    if found is None:
+        return text
+    number = int(found[1])
+    match found[2]:
+        case "s":
+            return ngettext("%(num)d second", "%(num)d seconds", number)
+        case "m":
+            return ngettext("%(num)d minute", "%(num)d minutes", number)
+        case "h":
+            return ngettext("%(num)d hour", "%(num)d hours", number)
+        case _:
+            return ngettext("%(num)d day", "%(num)d days", number)
 
 
 def age(ms: int) -> str:

@@ -206,6 +206,8 @@ def value(item: Any, name: str = "") -> str:
 def variety(key: str) -> str:
     """What a balance key says beside its substance, in words: concentrations, form, packaging, batch, dimension."""
     said = {name: value(part, name) for name, part in key_parts(key)._asdict().items() if part and name != "code"}
+    if "band" in said:
+        said["band"] = f"{'浓度' if language() == 'zh' else 'concentration'} {said['band'].replace('<=', '≤')}"
     if "batch" in said:
         said["batch"] = f"{member('batch')} {said['batch']}"
     return " · ".join(said.values())

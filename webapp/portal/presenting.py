@@ -17,7 +17,7 @@ from ledger.model import Alert, RecordId
 from webapp.context import services
 from webapp.i18n import gettext as _
 from webapp.i18n import language, pick
-from webapp.portal.clock import age, moment
+from webapp.portal.clock import age, moment, span
 from webapp.portal.members import act, member, readable, value, variety
 from webapp.portal.names import name_of
 
@@ -60,7 +60,14 @@ def amount(value: int, dimension: str) -> str:
         return format_mass(value)
     if dimension == "volume":
         return format_volume(value)
-    return _("%(count)s pieces", count=f"{value:,}")
+    return pieces(value)
+
+
+def pieces(count: int) -> str:
+    """A number of pieces; of one in the singular."""
+    if abs(count) == 1:
+        return _("%(count)s piece", count=count)
+    return _("%(count)s pieces", count=f"{count:,}")
 
 
 def estimate(value: int, dimension: str) -> str:
@@ -174,7 +181,9 @@ FILTERS = {
     "when": when,
     "when_s": when_s,
     "age": age,
+    "span": span,
     "amount": amount,
+    "pieces": pieces,
     "estimate": estimate,
     "substance": substance,
     "named": named,
