@@ -29,7 +29,7 @@ from ledger.follow import Follower, Meter, Platform, Sets
 from ledger.model import Appended, AuthenticRecord, LeafIndex, UnixMs
 from ledger.ports import Appender, EngineStore, LogReader, OutboxRow
 from ledger.promotion import objections
-from ledger.rulesets import KEPT, announced, as_kept, engines, present_engine, shipped_rules
+from ledger.rulesets import KEPT, announced, as_kept, engines, of_another_catalogue, present_engine, shipped_rules
 
 __all__ = ["Evaluator", "Platform", "evaluate", "shipped_rules"]
 
@@ -138,8 +138,13 @@ class Evaluator:
         state = (decode_state(snapshot) if snapshot else None) or FoldState()
         if state.next_index > cursor:
             raise StoreError(f"the engine's snapshot is at {state.next_index}, beyond its cursor {cursor}")
-        # A snapshot that this program cannot read: what tables say of stock, streams and lives is an earlier program's.
-        upgraded = snapshot is not None and state.next_index == 0
+        if state.next_index and of_another_catalogue(state.ruleset, self._sets.kept()):
+            log.warning(
+                "the snapshot was folded by another catalogue than this program's: its balances have other keys"
+            )
+            state = FoldState()
+        # From entry 0: what tables say of stock, streams and lives may be an earlier program's.
+        upgraded = cursor > 0 and state.next_index == 0
         log.info("folding entries %d to %d again, from the last snapshot to the cursor", state.next_index, cursor)
         self._snapshot_index = state.next_index
         follower = Follower(self._log, self._sets, self._classifier, self._platform, state)

@@ -34,6 +34,7 @@ __all__ = [
     "as_kept",
     "engines",
     "load_kept",
+    "of_another_catalogue",
     "present_catalogue",
     "present_engine",
     "shipped_legal",
@@ -132,6 +133,12 @@ def load_kept(digest: str, kept: Mapping[str, Any]) -> RuleSet:
             code="catalogue-gone",
         )
     return rules
+
+
+def of_another_catalogue(digest: str, kept: Mapping[str, Any]) -> bool:
+    """Whether the set of this digest is kept, and what was folded by it made other rows than this program's catalogue does."""
+    catalogue = kept.get(KEPT + digest, {}).get("catalogue", "")
+    return bool(catalogue) and bool(_changed_since(catalogue))
 
 
 def _legal_rows(rows: list[Any]) -> list[tuple[str, str]]:

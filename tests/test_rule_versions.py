@@ -1,5 +1,7 @@
 """Rules that change in the middle of a log: from where on, with what history, and the same again from index 0."""
 
+from dataclasses import replace
+
 import pytest
 
 from ledger.core.ids import credit_code_for
@@ -8,7 +10,7 @@ from ledger.engine.state import state_digest
 from ledger.evaluate import Evaluator
 from ledger.follow import Follower, Platform, Sets
 from ledger.model import UnixMs
-from ledger.rulesets import shipped_legal, shipped_sources
+from ledger.rulesets import present_catalogue, shipped_legal, shipped_sources
 from tests.engine.helpers import Classifier
 from tests.fakes_engine import ISSUER, KEYID, T0, Crash, FakeAppender, FakeLog, FakeStore, admit
 
@@ -94,7 +96,7 @@ class World:
             self.put(A, 1)
         self.start()
 
-    def start(self, present=None):
+    def start(self, present=None, classifier=None):
         self.present = present or self.present
         self.engine = Evaluator(
             log_reader=self.log,
@@ -102,7 +104,7 @@ class World:
             appender=self.appender,
             admit=admit,
             rules=self.present,
-            classifier=Classifier(),
+            classifier=classifier or Classifier(),
             platform=Platform(ISSUER, KEYID),
             clock=lambda: UnixMs(self.now),
             clock_s=lambda: self.seconds,
@@ -458,3 +460,36 @@ def test_change__while_a_certificate_runs__its_end_is_still_told_of_by_itself():
     world.run()
     assert [(alert.holder, alert.band) for alert in world.store.alert_rows.values() if alert.rule == "A02"] == [(A, 0)]
     world.check_replay()
+
+
+@pytest.mark.parametrize("snapshot", [False, True])
+def test_another_catalogue__balances_have_its_keys_in_state_and_tables(snapshot):
+    """Goods in stock under the earlier band and used under the new one were a negative balance, and stood in the table twice."""
+
+    class Banded(Classifier):
+        @staticmethod
+        def classify(code, concentration_ppm, form):
+            return replace(Classifier.classify(code, concentration_ppm, form), band="c>=3%")
+
+    def of(catalogue):
+        return load_rules({"0.yml": level(), "1.yml": event()}, {}, catalogue)
+
+    world = World(of(present_catalogue() + " properties.csv:0"))
+    world.put(A, 90)
+    world.run()
+    if snapshot:
+        world.seconds += 100
+        world.put(A, 2)
+        world.run()
+    assert (world.store.snapshot is not None) == snapshot
+    world.start(of(present_catalogue()), Banded())
+    world.run()
+    world.put(A, 5, "out")
+    world.run()
+    left = world.store.stock_rows
+    assert {at[3]: row.amount for at, row in left.items()} == {
+        "7697-37-2|c>=3%||bulk||mass": (88 if snapshot else 86) * 10**6
+    }
+    fresh = Follower(world.log, Sets(world.present, dict), Banded(), Platform(ISSUER, KEYID))
+    list(fresh.batches(world.store.cursor_))
+    assert state_digest(fresh.state) == state_digest(world.engine.recover().state)
