@@ -127,12 +127,17 @@ def alert_lines(
         yield "its condition does not hold any more"
     for step in steps:
         refused = f"  refused: {step.refused}" if step.refused else ""
-        by = step.by or "time"
+        by = step.by or ("time" if step.before else f"rule {alert.rule}")
         yield (
             f"  {local(step.at_ms, zone)}  {step.before or '-'} -> {step.after}  by {by}, entry {step.index}{refused}"
         )
     yield f"possible: {', '.join(_way(way, life) for way in ways) or 'nothing more'}"
     yield f"why it was raised: hazledger rules explain --alert {alert.alert_id[:12]}"
+
+
+def counted(number: int, what: str) -> str:
+    """As people say it: "1 alert", "2 alerts"."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def order_lines(rows: Sequence[OrderRow], zone: tzinfo) -> Iterator[str]:
@@ -141,7 +146,7 @@ def order_lines(rows: Sequence[OrderRow], zone: tzinfo) -> Iterator[str]:
         late = "  late" if row.late else ""
         yield (
             f"{row.record_id}  {row.number:<16}  {row.type:<13}  {row.status:<9}  due {local(row.due_ms, zone)}  "
-            f"{row.holder} {row.site}  {len(row.alerts)} alerts{late}"
+            f"{row.holder} {row.site}  {counted(len(row.alerts), 'alert')}{late}"
         )
 
 

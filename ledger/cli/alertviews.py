@@ -10,6 +10,7 @@ import click
 from ledger.cli.alertlines import (
     MOST_ORDERS,
     alert_lines,
+    counted,
     find_alert,
     names_in,
     order_lines,
@@ -75,7 +76,7 @@ def list_(
     for line in queue_lines(rows, here.zone(), now, lang, names_in(here.stores.log, lang)):
         click.echo(line)
     more = f" (the first {limit}; more with --limit)" if len(rows) == limit else ""
-    click.echo(f"{len(rows)} alerts{more}; handled in time: {handled} of {due} due", err=True)
+    click.echo(f"{counted(len(rows), 'alert')}{more}; handled in time: {handled} of {due} due", err=True)
     if rows:
         click.echo(
             f"next: hazledger alerts show {rows[0][1].alert_id[:12]} (what it is, and what can be done)", err=True
@@ -136,4 +137,4 @@ def orders(state: Path | None, holder: str | None, *, every: bool, as_json: bool
         return
     for line in order_lines(rows, here.zone()):
         click.echo(line)
-    click.echo(f"{len(rows)} orders", err=True)
+    click.echo(counted(len(rows), "order"), err=True)

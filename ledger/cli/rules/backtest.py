@@ -111,6 +111,8 @@ def _chosen(here: Installation, rule: str, rule_id: str | None) -> tuple[RuleSet
     """(the rule set, the rule's id): a draft in the place of its namesake, or the shipped set."""
     path = Path(rule)
     if not path.exists():
+        if path.suffix in (".yml", ".yaml"):
+            raise RuleError(f"there is no file {rule}")
         return here.rules(), rule
     drafts = read_files([path])
     rules = load_running(here.exceptions | drafts, here.restricted_sets)

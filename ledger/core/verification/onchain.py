@@ -225,7 +225,9 @@ class OnChain:
         on_this_chain = self._lines.passed(10) and not self._re_made
         if newest.root_error.code == "not-anchored" and not (held_before and on_this_chain):
             self._lines.skip(
-                9, f"{newest.root_error.detail} at block {newest.header.number}; wait until it is anchored"
+                9,
+                f"{newest.root_error.detail} at block {newest.header.number}; wait until it is anchored, "
+                "and ask for the bundle again",
             )
         else:
             self._lines.fail(newest.root_error)
