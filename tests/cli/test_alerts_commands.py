@@ -78,7 +78,7 @@ def test_list__most_urgent_first_unless_newest_is_asked(desk):
     assert newest == [second, first], "equally urgent: the older one waits longer"
     act(desk, "snooze", first, "--until", "3d", "--reason", "lab")
     assert [a["alert_id"] for a in json.loads(run("list", "--json").stdout)["alerts"]] == [second, first]
-    assert "1 alerts (the first 1; more with --limit)" in run("list", "--limit", "1").stderr
+    assert "1 alert (the first 1; more with --limit)" in run("list", "--limit", "1").stderr
 
 
 def test_show__times__are_local_with_offset_and_json_is_utc(desk):
