@@ -72,7 +72,7 @@ class Expectations:
     at_most: int | None = None
     must_find: tuple[str, ...] = ()
     must_not_find: tuple[str, ...] = ()
-    """record_ids of entries at which an alert is, or is not, to be raised."""
+    """record_ids, or their beginnings, of entries at which an alert is, or is not, to be raised."""
 
 
 def summary(
@@ -225,8 +225,9 @@ def _failures(done: Summary, ours: list[Found], expected: Expectations) -> list[
     if expected.at_most is not None and done.alerts > expected.at_most:
         failures.append(f"{done.alerts} alerts; at most {expected.at_most} were expected")
     records = {one.record_id for one in ours}
-    failures += [f"no alert at record {name}, as was expected" for name in expected.must_find if name not in records]
+    found = {name for name in expected.must_find + expected.must_not_find if any(r.startswith(name) for r in records)}
+    failures += [f"no alert at record {name}, as was expected" for name in expected.must_find if name not in found]
     failures += [
-        f"an alert at record {name}, where none was expected" for name in expected.must_not_find if name in records
+        f"an alert at record {name}, where none was expected" for name in expected.must_not_find if name in found
     ]
     return failures

@@ -121,6 +121,7 @@ def test_backtest__draft_that_misses_what_it_must_find__exit_1(here, tmp_path):
     draft.write_text(re.sub(r"(?m)^scope: .*$", "scope: 'false'", A01))
     text = typed("rules", "backtest", draft, "--must-find", record, status=1)
     assert "FAIL" in text and record in text and " lost" in text
+    assert CliRunner().invoke(cli, ["rules", "backtest", "A01", "--must-not-find", "X1"]).exit_code == 2
     day = "2001-01-01"
     assert "nothing was received" in str(CliRunner().invoke(cli, ["rules", "backtest", "A01", "--to", day]).exception)
 

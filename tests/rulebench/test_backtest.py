@@ -112,6 +112,8 @@ def test_backtest__expectations__each_is_checked():
     assert not ran(made, made.present, expected=good)[0].failures
     bad = Expectations(at_least=3, at_most=1, must_find=(other,), must_not_find=(found,))
     assert len(ran(made, made.present, expected=bad)[0].failures) == 4
+    short = Expectations(must_find=(found[:8],), must_not_find=(found[:8],))
+    assert ran(made, made.present, expected=short)[0].failures == [f"an alert at record {found[:8]}, where none was expected"]
 
 
 def test_backtest__interrupted_and_resumed__is_the_uninterrupted_one(monkeypatch):

@@ -27,6 +27,14 @@ from ledger.rulesets import RuleSet
 _INDEX = re.compile(r"[0-9]{1,15}")
 
 
+def _record_ids(_context: click.Context, _option: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    """A name that no record can have would never be found, and `--must-not-find` would always hold."""
+    for value in values:
+        if not re.fullmatch(r"[0-9a-f]{6,64}", value):
+            raise click.BadParameter(f"{value!r} is not 6 to 64 hex digits of a record_id")
+    return values
+
+
 @click.command("backtest")
 @click.argument("rule", metavar="RULE|FILE")
 @state_option
@@ -38,9 +46,19 @@ _INDEX = re.compile(r"[0-9]{1,15}")
 @click.option("--at-least", type=click.IntRange(min=0), help="Fail when there are fewer alerts.")
 @click.option("--at-most", type=click.IntRange(min=0), help="Fail when there are more alerts.")
 @click.option(
-    "--must-find", multiple=True, metavar="RECORD", help="Fail without an alert at this record_id; repeatable."
+    "--must-find",
+    multiple=True,
+    metavar="RECORD",
+    callback=_record_ids,
+    help="Fail without an alert at this record_id (the first six or more digits will do); repeatable.",
 )
-@click.option("--must-not-find", multiple=True, metavar="RECORD", help="Fail with an alert at it; repeatable.")
+@click.option(
+    "--must-not-find",
+    multiple=True,
+    metavar="RECORD",
+    callback=_record_ids,
+    help="Fail with an alert at it; repeatable.",
+)
 @click.option(
     "--work",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -79,7 +97,7 @@ def backtest_command(
     \b
     Examples:
       hazledger rules backtest A02 --from 2026-03-01 --to 2026-03-31
-      hazledger rules backtest drafts/my-rule.yml --at-most 20 --must-find 3f1c22ab…
+      hazledger rules backtest drafts/my-rule.yml --at-most 20 --must-find 3f1c22ab
     """
     here = open_installation(state)
     log = here.stores.log
