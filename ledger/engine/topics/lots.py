@@ -24,7 +24,7 @@ import msgspec
 from ledger.core.balancekey import key_parts
 from ledger.engine.goods import Goods
 from ledger.engine.inputs import GoodsLine, Input, happened_ms, plausible_ms, unix_ms
-from ledger.engine.register import Register
+from ledger.engine.register import Register, local_time
 from ledger.engine.subjects import COMMON, Subject
 from ledger.engine.topics.base import Row, common
 
@@ -225,12 +225,16 @@ class LotBook:
     # --- what both need ------------------------------------------------------------------------------------------------
 
     def _is_in_tank(self, entry: Input, line: GoodsLine) -> bool:
-        store = self._register.site(entry.holder, entry.site).stores.get(line.store)
+        # As it was stated then: what is taken back later is what was put in, though the store be another by now.
+        at_ms = happened_ms(entry)
+        stated = self._register.site_at(entry.holder, entry.site, at_ms)
+        store = stated.stores.get(line.store) if stated.said_ms <= at_ms else None
         return store is not None and store.kind == "tank"
 
     def _limit(self, entry: Input, from_ms: int, months: int) -> str:
         """Name of the lot that came at a time, by the age limit."""
-        return _months_after(self._register.local(entry.holder, entry.site, from_ms).day, months) + _ASSUMED
+        zone = self._register.site_at(entry.holder, entry.site, from_ms).zone
+        return _months_after(local_time(zone, from_ms).day, months) + _ASSUMED
 
     def _rows(self, entry: Input, touched: Touched) -> Iterator[Row]:
         prefix = _place(entry, "")

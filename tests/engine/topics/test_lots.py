@@ -117,6 +117,22 @@ def test_tank__of_a_peroxide_former__has_no_age():
     assert kept.left == {"2026-05-01": 9, "2026-06-02?": 1}
 
 
+@pytest.mark.parametrize(("was", "left"), [("room", {"2026-06-02?": 9}), ("tank", {})])
+def test_store__stated_otherwise_later__what_came_before_is_taken_back_as_it_was_put_in(was, left):
+    """A room that became a tank left a lot of goods that were not there; a tank that became a room, less than nothing."""
+    kept = Kept()
+    first, then = (
+        Site(record_id=kind, zone=zone, stores={"R1": SiteStore("B1", kind)}, said_ms=T0 + day * DAY)
+        for kind, zone, day in ((was, "Asia/Shanghai", -1), ({"room": "tank", "tank": "room"}[was], "Etc/GMT+12", 2))
+    )
+    kept.register = Register(RegisterState(sites={"A/S1": first}))
+    came = kept.move("in", line(9, BUTADIENE, "R1"))
+    assert kept.left == left
+    kept.register = Register(RegisterState(sites={"A/S1": then}, past_sites={"A/S1": [first]}))
+    kept.withdraw(came)
+    assert not kept.state
+
+
 def test_gas__of_a_peroxide_former__has_no_age():
     kept = Kept()
     kept.move("in", line(9, BUTADIENE, form="gas"))
