@@ -154,7 +154,8 @@ class StaleError(LedgerError):
 class DeskError(LedgerError):
     """The supervisor's key cannot sign now (403): locked, not enrolled, or the password is not its.
 
-    Codes: `key-locked` (sign in again), `key-wrong-password`, `no-supervisor-key`, `confirm-needed` (the password again).
+    Codes: `key-locked` (sign in again), `key-wrong-password`, `no-supervisor-key`, `confirm-needed` (the password again),
+    `one-time-code` (choose a password first).
     """
 
     status = 403

@@ -27,9 +27,9 @@ from ledger.core.life import (
 )
 from ledger.core.record import parse_instant
 from ledger.core.times import format_utc
-from ledger.errors import LedgerError, NotFoundError, StaleError, TransitionError
+from ledger.errors import DeskError, LedgerError, NotFoundError, StaleError, TransitionError
 from ledger.model import Alert, Appended, RecordId, UnixMs
-from ledger.ports import Desk, DeskDraft, EngineReader, LifeRow
+from ledger.ports import Desk, DeskDraft, EngineReader, LifeRow, User
 
 MAX_BULK = 64
 """As many alerts as one order may name (order.json)."""
@@ -39,6 +39,21 @@ _BOOKS = {"alert_transition": "alerts", "order": "orders"}
 _NOT_IN_CODES = re.compile(r"[^A-Za-z0-9._:/-]+")
 MAX_TEXT = 1024
 """Bytes of a disclosed text (formats.md section 6)."""
+
+
+def unlock_key(desk: Desk, account: User | None, session: str, name: str, password: str) -> str:
+    """Unlock the key of `name` for a session outside the portal's own sign-in; its keyid.
+
+    Raises:
+        DeskError: `one-time-code`: the account's password was never chosen; or as `Desk.unlock`.
+    """
+    if account is not None and account.must_change:
+        raise DeskError(
+            "the account has its one-time code still, which whoever set up the installation knows too: it signs nothing. "
+            "Sign in to the portal with it and choose a password",
+            code="one-time-code",
+        )
+    return desk.unlock(session, name, password)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from ledger.cli.compose import open_installation, state_option, wall_clock_ms
 from ledger.core.record import read_instant
 from ledger.core.times import format_utc
 from ledger.errors import LedgerError, StaleError, TransitionError
-from ledger.handling import Act, Done, Handler
+from ledger.handling import Act, Done, Handler, unlock_key
 from ledger.model import UnixMs
 
 if TYPE_CHECKING:
@@ -61,7 +61,8 @@ def signing(given: dict[str, Any]) -> Iterator[tuple[Handler, str, list[tuple[st
     here = open_installation(given["state"])
     wanted = [(find_alert(here.stores.engine, text).alert_id, given["turn"]) for text in given["alert"]]
     session = f"cli:{secrets.token_hex(16)}"
-    here.appender.unlock(session, given["name"], _password(given["password_file"], given["name"]))
+    name, account = given["name"], here.stores.portal.user(given["name"])
+    unlock_key(here.appender, account, session, name, _password(given["password_file"], name))
     try:
         yield Handler(here.stores.engine, here.appender, wall_clock_ms), session, wanted
     except (TransitionError, StaleError) as error:

@@ -105,15 +105,16 @@ class Books:
                 assumed_mg += assumed_mass_mg(amount, known[key].density_g_per_l) if key.endswith("|volume") else 0
         return mass_mg + assumed_mg, assumed_mg
 
-    def amount_in(self, at: str, dimension: str, code: str, category: str) -> int:
-        """What lies in a store (holder/site/store) of a code, under a category ("": of any), in a dimension."""
-        return sum(
-            amount
-            for key, amount in self._state.stores[at].contents.items()
-            if (parts := key_parts(key)).dimension == dimension
-            and code in ("", parts.code)
-            and (not category or category in self._categories(at, key))
-        )
+    def amounts_in(self, at: str) -> dict[tuple[str, str, str], int]:
+        """What lies in a store (holder/site/store), by (dimension, code, category); "" stands for any code, or any category."""
+        sums: dict[tuple[str, str, str], int] = {}
+        for key, amount in self._state.stores[at].contents.items():
+            parts = key_parts(key)
+            for category in ("", *self._categories(at, key)):
+                for code in ("", parts.code):
+                    of = (parts.dimension, code, category)
+                    sums[of] = sums.get(of, 0) + amount
+        return sums
 
     def _categories(self, at: str, key: str) -> Collection[str]:
         """Of goods in a store, by whichever of the site's books keeps them there."""
@@ -193,6 +194,7 @@ class Books:
     ) -> None:
         """Post the difference between what the corrected movement did and what it should have done."""
         book = self.book_of(entry)
+        self._note_lines(before, book, before_goods, touched)  # a batch that was used up is there no longer
         self._note_lines(entry, book, goods, touched)
         net = netted(_undone(book, before, before_goods) + moved_by(book, entry, goods))
         check_moves(self._state, entry, book, net)
@@ -202,6 +204,7 @@ class Books:
     def undo(self, before: Input, goods: Sequence[Goods], touched: Touched, *, at: Input) -> None:
         """Take out what a movement did; `at` is the correction."""
         book = self.book_of(at)
+        self._note_lines(before, book, goods, touched)
         net = netted(_undone(book, before, goods))
         check_moves(self._state, at, book, net)
         self._post(at, book, happened_ms(before), net, touched)

@@ -16,8 +16,10 @@ from ledger.cli.main import cli
 from ledger.errors import LedgerError
 from ledger.handling import Handler
 from ledger.model import UnixMs
+from ledger.ports import User
 from tests import kit
 from tests.supervised import PASSWORD, Supervised
+from webapp.passwords import hash_password
 
 
 @pytest.fixture
@@ -150,6 +152,17 @@ def test_act__wrong_password__exit_2_and_nothing_signed(desk):
     desk.password_file.write_text("wrong")
     done = run("ack", desk.alerts()[0], "--password-file", desk.password_file, status=2)
     assert done.exception.code == "key-wrong-password" and desk.log.stores.log.size() == size
+
+
+def test_act__with_the_one_time_code__exit_2_and_nothing_signed(desk):
+    """Whoever set up the installation read it, and would sign in the supervisor's name."""
+    size = desk.log.stores.log.size()
+    desk.log.stores.portal.save_user(User("supervisor", hash_password(PASSWORD), must_change=True))
+    done = run("ack", desk.alerts()[0], "--password-file", desk.password_file, status=2)
+    assert done.exception.code == "one-time-code" and "portal" in done.exception.detail
+    assert desk.log.stores.log.size() == size
+    desk.log.stores.portal.save_user(User("supervisor", hash_password(PASSWORD), must_change=False))
+    run("ack", desk.alerts()[0], "--password-file", desk.password_file)
 
 
 def test_act__asked_for_the_password__is_not_shown(desk):

@@ -185,3 +185,16 @@ def test_batches__one_record_with_and_without__one_balance_in_whatever_order(lin
     run = Run()
     run.stocktake(*(line(10, **({"batch": batch} if batch else {})) for batch in lines))
     assert totals(run) == {KEY: 20 * KG}
+
+
+def test_batches__used_up_and_forgotten_then_a_correction_of_what_went_out__is_posted():
+    run = Run()
+    run.stocktake(line(1, batch="Z"))
+    run.move("in", line(5, batch="X"), at=HOUR)
+    out = run.move("out", line(5, batch="X"), at=2 * HOUR)
+    for day in (1, 2, 3):
+        run.stocktake(line(1, batch="Z"), at=24 * day * HOUR)
+    assert totals(run) == {of("Z"): 1 * KG}
+    run.correct(out, line(5, batch="Y"), at=80 * HOUR)
+    assert "ENGINE" not in run.state.health
+    assert totals(run) == {of("Z"): 1 * KG, of("X"): 0, of("Y"): 0}

@@ -8,9 +8,11 @@ import pytest
 from ledger.core.times import format_utc
 from ledger.handling import Handler
 from ledger.model import UnixMs
+from ledger.ports import User
 from tests.supervised import DAY, NAME, PASSWORD, Supervised
 from tests.webapp.desk import Desk
 from webapp import desk as web_desk
+from webapp.passwords import hash_password
 
 
 class Acting:
@@ -266,3 +268,14 @@ def test_engine_behind__202_and_the_entry_is_durable(acting, monkeypatch):
     answer = acting.step(acting.one, {"to": "acknowledged"})
     assert answer.status_code == 202 and answer.get_json()["life"] is None
     assert acting.desk.stores.log.record_by_id(answer.get_json()["record_id"]) is not None
+
+
+def test_key__one_time_code__403_until_a_password_was_chosen(tmp_path, monkeypatch):
+    acting = Acting(tmp_path, monkeypatch, unlocked=False)
+    portal = acting.desk.stores.portal
+    portal.save_user(User(NAME, hash_password(PASSWORD), must_change=True))
+    assert code(acting.post("/api/v1/key", {"name": NAME, "password": PASSWORD})) == (403, "one-time-code")
+    assert code(acting.step(acting.one, {"to": "acknowledged"})) == (403, "key-locked")
+    portal.save_user(User(NAME, hash_password(PASSWORD), must_change=False))
+    assert acting.post("/api/v1/key", {"name": NAME, "password": PASSWORD}).status_code == 200
+    acting.desk.close()

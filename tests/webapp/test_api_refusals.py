@@ -27,7 +27,7 @@ NOT_HERE = {
     "not-found", "not-yet-logged", "method-not-allowed", "bad-parameter", "bad-request", "no-token", "bad-token",
     "wrong-token-role", "too-many-requests", "too-many-streams",
     "transition-refused", "transition-stale", "outcome-needed", "until-wrong", "etag-needed", "etag-stale",
-    "key-locked", "key-wrong-password", "no-supervisor-key", "confirm-needed",
+    "key-locked", "key-wrong-password", "one-time-code", "no-supervisor-key", "confirm-needed",
     "internal", "overloaded", "store", "bundle-refused", "not-ready", "rollback", "config", "rule",
     "chain", "chain-unreachable", "chain-reverted", "chain-timeout", "chain-reorg", "chain-mismatch", "no-chain", "compile",
     "trust-file", "bundle", "timestamps-not-supported",

@@ -16,7 +16,7 @@ from ledger.core.encoding import is_hex_32
 from ledger.core.life import OUTCOMES, STATUSES
 from ledger.core.record import read_instant
 from ledger.errors import NotFoundError
-from ledger.handling import MAX_BULK, Act, Done, NewOrder
+from ledger.handling import MAX_BULK, Act, Done, NewOrder, unlock_key
 from ledger.model import RecordId, UnixMs
 from ledger.ports import OrderRow
 from webapp.api.alerts import etag_of, life_object
@@ -46,7 +46,7 @@ def post_key() -> ResponseReturnValue:
     name, password = _text(body, "name", _NAME), _text(body, "password")
     # Guesses with one token count against it, right or wrong, before the password is tried.
     _slow_down(reader)
-    keyid = services().desk.unlock(_session(reader), name, password)
+    keyid = unlock_key(services().desk, services().portal.user(name), _session(reader), name, password)
     services().portal.forget_attempts(f"key:{reader.name}")
     _log(reader, "key-unlocked", name)
     return jsonify(keyid=keyid)

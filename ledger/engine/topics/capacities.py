@@ -12,7 +12,7 @@ those of the site.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
@@ -120,8 +120,9 @@ class Capacities:
             return
         limited = sorted(which for which in counting.limits if which != _EVERYTHING)
         # What is limited no longer is told once more: else its alert would stay open.
+        amounts = self._books.amounts_in(at)
         for which in [*limited, *(gone for gone in store.limited if gone not in counting.limits)]:
-            yield "store_goods", stated | self._of_goods(at, which, counting.limits.get(which))
+            yield "store_goods", stated | _of_goods(name, which, counting.limits.get(which), amounts)
         store.limited = limited
 
     def _of_everything(self, name: str, store: Store, counting: Counting) -> dict[str, Any]:
@@ -147,32 +148,6 @@ class Capacities:
             "declared_ms": max(declared_ms, 0),
             "lapsed": is_lapsed,
             "lapsed_capacity": lapsed.amount if lapsed is not None and is_lapsed else 0,
-        }
-
-    def _of_goods(self, at: str, which: Which, certified: Certified | None) -> dict[str, Any]:
-        code, category = which
-        goods = ", ".join(part for part in which if part)
-        dimension = certified.dimension if certified is not None else "mass"
-        capacity = certified.amount if certified is not None else 0
-        stock = self._books.amount_in(at, dimension, code, category)
-        declared_ms = certified.declared_ms if certified is not None else -1
-        return {
-            "stored": f"{at.rpartition('/')[2]}/{goods}",
-            "goods": goods,
-            "dimension": dimension,
-            "known": certified is not None,
-            "capacity": capacity,
-            "stock": stock,
-            "fill_ppm": _fill_ppm(stock, capacity),
-            "place_capacity": 0,
-            "place_ppm": 0,
-            "declared": declared_ms >= 0,
-            "declared_ms": max(declared_ms, 0),
-            "lapsed": False,
-            "lapsed_capacity": 0,
-            "laboratory": False,
-            "precursors": 0,
-            "assumed_mg": 0,
         }
 
     def _laboratory(self, at: str, stated: SiteStore | None) -> dict[str, Any]:
@@ -234,6 +209,35 @@ class Capacities:
 
 
 _NEVER_MS = 2**62
+
+
+def _of_goods(
+    store: str, which: Which, certified: Certified | None, amounts: Mapping[tuple[str, str, str], int]
+) -> dict[str, Any]:
+    code, category = which
+    goods = ", ".join(part for part in which if part)
+    dimension = certified.dimension if certified is not None else "mass"
+    capacity = certified.amount if certified is not None else 0
+    stock = amounts.get((dimension, code, category), 0)
+    declared_ms = certified.declared_ms if certified is not None else -1
+    return {
+        "stored": f"{store}/{goods}",
+        "goods": goods,
+        "dimension": dimension,
+        "known": certified is not None,
+        "capacity": capacity,
+        "stock": stock,
+        "fill_ppm": _fill_ppm(stock, capacity),
+        "place_capacity": 0,
+        "place_ppm": 0,
+        "declared": declared_ms >= 0,
+        "declared_ms": max(declared_ms, 0),
+        "lapsed": False,
+        "lapsed_capacity": 0,
+        "laboratory": False,
+        "precursors": 0,
+        "assumed_mg": 0,
+    }
 
 
 def _of_store(licence: Licence, site: str, store: str) -> dict[Which, tuple[str, int]]:
