@@ -113,8 +113,9 @@ class Storage(Topic):
         yield from self._places(entry)
 
     def withdraw(self, before: Input, goods: Sequence[Goods], entry: Input) -> Iterator[Row]:
-        """The stock is put right by its own topic; here the lots are."""
+        """What lies where was put right by the books; what follows from that is told, and nothing waits for the next entry."""
         yield from self._lots.withdraw(before, goods, entry)
+        yield from self._places(entry)
 
     def correct(
         self, before: Input, before_goods: Sequence[Goods], entry: Input, goods: Sequence[Goods]
@@ -150,7 +151,6 @@ class Storage(Topic):
 
     def _places(self, entry: Input) -> Iterator[Row]:
         seen: set[tuple[str, str]] = set()
-        # A licence has stores told again, of whomever it speaks: they may wait here for another holder's entry.
         changed, posted, relisted = self._books.take_changed()
         places = self._rooms.changed(posted, relisted)
         for store in changed:

@@ -355,3 +355,14 @@ def test_volume__that_no_mass_was_weighed_of__is_never_posted_as_a_mass():
     assert all(
         not name.endswith("mass") for book in site.fold.state.accountancy.books.values() for name in book.streams
     )
+
+
+def test_movement__corrected_into_another_kind__is_told_with_the_correction():
+    """And not with whatever is told next, which another process might fold."""
+    site = Site()
+    site.move("in", 20_000, "KGM", METHANOL)
+    wrong = site.move("in", 10_000, "KGM", METHANOL)
+    assert site.says("sum_ppm") == (30_000 * 10**12 // Q_METHANOL,)
+    incident = {"type": "other", "discovered_at": "2026-03-02T00:00:00Z", "lines": wrong.body["lines"]}
+    site.feed("correction", {"corrects": wrong.record_id, "kind": "incident", "body": incident})
+    assert site.says("sum_ppm") == (20_000 * 10**12 // Q_METHANOL,)
