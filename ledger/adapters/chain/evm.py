@@ -139,7 +139,7 @@ class EvmChain:
     # --- writing ---------------------------------------------------------------------------------------------------
 
     def recover(self, *, in_turn: bool = False) -> bool:
-        """ports.Chain.recover. Two requests when nothing went back since the last call.
+        """ports.Chain.recover. A few requests when nothing went back since the last call.
 
         Args:
             in_turn: The caller has its account's turn (`Sender.turn`), and goes on to send in it.

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ledger.adapters.chain.embedded import EmbeddedNode
+from ledger.adapters.chain.evm import EvmChain
 from ledger.adapters.chain.rpc import Rpc
 from ledger.adapters.chain.transactions import Sender
 from ledger.adapters.store import open_stores
@@ -279,14 +280,7 @@ def test_recover__journalled_but_never_sent_and_then_all_lost__not_put_before_th
 
 def test_recover__journalled_but_never_sent_and_its_nonce_used_since__the_one_that_stood_is_put_back(anvil: Anvil) -> None:
     """Two lines with one nonce, and a block without any of ours before the one that stood: it is no place for the other."""
-    dying = anvil.chain()
-    dying.recover()
-    die_after(dying, "eth_sendRawTransaction", sent=False)
-    with pytest.raises(Dead):
-        grow(dying, 0, 3)
-    anvil.rpc().call("evm_mine")
-    chain = anvil.chain()
-    grow(chain, 0, 5)
+    chain = two_lines_with_one_nonce(anvil)
     g, enrolled_at = anvil.authority().enrol(keyid(1), HOLDER, "S1/", 1)
     grow(chain, 5, 8)
     assert enrolled_at == 5
@@ -304,14 +298,7 @@ def test_recover__journalled_but_never_sent_and_its_nonce_used_since__the_one_th
 
 def test_recover__two_lines_with_one_nonce_were_both_seen_in_blocks__the_one_seen_last_is_put_back(anvil: Anvil) -> None:
     """As after a reorganisation in which another version of the transaction was mined; the journal keeps both notes."""
-    dying = anvil.chain()
-    dying.recover()
-    die_after(dying, "eth_sendRawTransaction", sent=False)
-    with pytest.raises(Dead):
-        grow(dying, 0, 3)
-    anvil.rpc().call("evm_mine")
-    chain = anvil.chain()
-    grow(chain, 0, 5)
+    two_lines_with_one_nonce(anvil)
     blocks = journalled_blocks(anvil)
     first = blocks[-1] - 1
     anvil.journal.entries = [(*e[:4], first) if e[4] is None else e for e in anvil.journal.entries]
@@ -348,6 +335,19 @@ def restarted(anvil: Anvil) -> bool:
     anvil.node.kill()
     anvil.node.start()
     return True
+
+
+def two_lines_with_one_nonce(anvil: Anvil) -> EvmChain:
+    """The first was never sent; then an empty block, then the second stood on the chain: size 5."""
+    dying = anvil.chain()
+    dying.recover()
+    die_after(dying, "eth_sendRawTransaction", sent=False)
+    with pytest.raises(Dead):
+        grow(dying, 0, 3)
+    anvil.rpc().call("evm_mine")
+    chain = anvil.chain()
+    grow(chain, 0, 5)
+    return chain
 
 
 def journalled_blocks(anvil: Anvil) -> list[int]:
