@@ -153,6 +153,11 @@ class Books:
         book = self._state.books.get(book_key(entry.holder, entry.site, entry.book))
         return book is not None and book.base_record == entry.record_id
 
+    def counted_ms(self, entry: Input) -> int:
+        """Cut-off of the newest complete stock-take of the entry's book; -1 where there was none."""
+        book = self._state.books.get(book_key(entry.holder, entry.site, entry.book))
+        return book.base_ms if book is not None else -1
+
     def is_short(self, entry: Input, line: GoodsLine) -> bool:
         """Whether the last count in the entry's book found less of these goods than the book says, at whatever concentration
         and in whatever batch. Looks through the book: for corrections, not for every entry.

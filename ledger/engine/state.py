@@ -40,7 +40,7 @@ from ledger.engine.topics.stocktaking import StocktakingState
 from ledger.engine.topics.storage import StorageState
 from ledger.engine.topics.transfers import TransfersState
 
-STATE_VERSION = 8
+STATE_VERSION = 9
 
 Move = tuple[int, int, int, int, int, str]
 """(event_ms, 0 for in and 1 for out, index, amount, pieces, store); sorts ins before outs of the same instant."""

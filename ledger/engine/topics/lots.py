@@ -10,13 +10,17 @@ Who does not say which lot went out is taken to use up the oldest first. Of pero
 went out is kept beside the lots as a sum, so that a late receipt or a correction finds it; of other goods, of which some may
 have no date, no more went out of the lots than was in them.
 
+A complete count settles what happened up to its cut-off, however late that is told or put right; what was told before the count
+and happened after its cut-off stays, as in the books.
+
 *Not* known: when a container was opened; that goods were moved over from another book, where they begin anew.
 """
 
 from __future__ import annotations
 
+from bisect import insort
 from calendar import monthrange
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, timedelta
 
 import msgspec
@@ -61,6 +65,29 @@ class Lots(msgspec.Struct, array_like=True):
     """As they came, by YYYY-MM-DD; "?" ends a date that was assumed."""
     used: int = 0
     """What went out of them without a date."""
+    moves: list[tuple[int, str, int]] = []
+    """The newest since the last count, ascending: event ms, lot ("": out without a date), amount. A cut-off may come to lie
+    between them.
+    """
+
+    def take(self, event_ms: int, name: str, amount: int) -> None:
+        """So much came into a lot, or went out without a date."""
+        insort(self.moves, (event_ms, name, amount))
+        del self.moves[:-MOST_LOTS]
+        if name:
+            _add(self, name, amount)
+        elif self.months:
+            self.used += amount
+        else:
+            there = sum(left for left in self.left().values() if left > 0)
+            self.used += min(amount, there) if amount > 0 else max(amount, -self.used)
+
+    def take_back_after(self, time_ms: int) -> list[tuple[int, str, int]]:
+        """Undo what moved after a time."""
+        later = [move for move in self.moves if move[0] > time_ms]
+        for event_ms, name, amount in reversed(later):
+            self.take(event_ms, name, -amount)
+        return later
 
     def left(self) -> dict[str, int]:
         """What is left of each lot."""
@@ -90,9 +117,13 @@ Touched = dict[str, dict[str, tuple[int, int]]]
 class LotBook:
     """Keeps lots by holder/site/book|balance key, and tells those that changed."""
 
-    def __init__(self, lots: dict[str, Lots], register: Register) -> None:
+    def __init__(
+        self, lots: dict[str, Lots], register: Register, counted_ms: Callable[[Input], int] = lambda _: -1
+    ) -> None:
+        """`counted_ms`: up to when the entry's book is settled by a count (event time); -1 where there was none."""
         self._lots = lots
         self._register = register
+        self._counted_ms = counted_ms
 
     def apply(self, entry: Input, goods: Sequence[Goods]) -> Iterator[Row]:
         """Rows of the lots that a movement or a complete stock-take changed."""
@@ -135,17 +166,14 @@ class LotBook:
                 continue
             if months and not line.expires and self._is_in_tank(entry, line):
                 continue
-            lots = self._touch(place, months, touched)
-            amount = sign * line.amount
-            if line.expires:
-                _add(lots, line.expires, amount if comes else -amount)
-            elif comes and months:
-                _add(lots, self._limit(entry, happened_ms(entry), months), amount)
-            elif not comes and months:
-                lots.used += amount
-            elif not comes:
-                there = sum(left for left in lots.left().values() if left > 0)
-                lots.used += min(amount, there) if amount > 0 else max(amount, -lots.used)
+            if comes and not months and not line.expires:
+                continue
+            at_ms = happened_ms(entry)
+            if at_ms <= self._counted_ms(entry):
+                return
+            name = line.expires or (self._limit(entry, at_ms, months) if comes else "")
+            amount = sign * line.amount if comes or not name else -sign * line.amount
+            self._touch(place, months, touched).take(at_ms, name, amount)
 
     def _touch(self, place: str, months: int, touched: Touched) -> Lots:
         lots = self._lots.get(place)
@@ -153,6 +181,7 @@ class LotBook:
             touched[place] = lots.told() if lots is not None else {}
         if lots is None:
             lots = self._lots[place] = Lots(months)
+        lots.months = lots.months or months  # a count that dates all of it says nothing of a limit
         return lots
 
     def _tidy(self, place: str, lots: Lots) -> None:
@@ -175,9 +204,12 @@ class LotBook:
         prefix = _place(entry, "")
         stood = {place: self._lots.pop(place) for place in [one for one in self._lots if one.startswith(prefix)]}
         touched.update((place, lots.told()) for place, lots in stood.items())
+        settled_ms = max(_cut_off_ms(entry), self._counted_ms(entry))
+        later = {place: moves for place, lots in stood.items() if (moves := lots.take_back_after(settled_ms))}
         dated, undated = self._counted(entry, goods)
-        for place in {**dated, **undated}:
-            lots = Lots(undated[place][1] if place in undated else 0, dict(dated.get(place, {})))
+        for place in {**dated, **undated, **later}:
+            months = stood[place].months if place in stood else 0
+            lots = Lots(undated[place][1] if place in undated else months, dict(dated.get(place, {})))
             if place in undated:
                 amount, _ = undated[place]
                 known = stood[place].left() if place in stood else {}
@@ -186,8 +218,10 @@ class LotBook:
                     _add(lots, name, part)
                     amount -= part
                 _add(lots, self._limit(entry, _cut_off_ms(entry), lots.months), amount)
+            for move in later.get(place, ()):
+                lots.take(*move)
             touched.setdefault(place, {})
-            if lots.dated:
+            if lots.dated or lots.used:
                 self._lots[place] = lots
 
     def _recount(

@@ -49,6 +49,7 @@ class ChangingContents(Contents, Protocol):
 
     def stores_of(self, holder: str) -> list[str]: ...
     def is_newest_count(self, entry: Input) -> bool: ...
+    def counted_ms(self, entry: Input) -> int: ...
     def take_changed(self) -> tuple[list[str], dict[str, dict[str, int] | None], set[str]]: ...
 
 
@@ -101,7 +102,7 @@ class Storage(Topic):
         self._rooms = Rooms(register, books, self._trait)
         self._unknown: set[str] = set()
         """Listings that were asked for before anything was known of them: what was made of that is forgotten when it is."""
-        self._lots = LotBook(state.lots, register)
+        self._lots = LotBook(state.lots, register, books.counted_ms)
 
     def apply(self, entry: Input, goods: Sequence[Goods]) -> Iterator[Row]:
         """Rows of the compartments, stores, units and lots that this record changed."""

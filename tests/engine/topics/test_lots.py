@@ -7,10 +7,12 @@ from hypothesis import strategies as st
 
 from ledger.catalogue import Catalogue
 from ledger.core.times import format_utc
+from ledger.engine.fold import Fold
 from ledger.engine.goods import goods_of
 from ledger.engine.register import Register, RegisterState, Site, SiteStore
 from ledger.engine.topics.lots import MOST_LOTS, LotBook, Lots, _months_after
-from tests.engine.helpers import HOUR, NITRIC, T0, Run, line
+from ledger.engine.state import decode_state, encode_state
+from tests.engine.helpers import HOUR, IDENTITY, NITRIC, T0, Run, line
 
 CATALOGUE = Catalogue.load()
 DAY = 24 * HOUR
@@ -302,3 +304,77 @@ def test_correction__of_the_newest_count__adds_the_difference_to_what_moved_sinc
     assert kept.left == {"2026-06-02?": 6, "2026-06-12?": 2}
     kept.correct(counted, line(9, POTASSIUM), newest_count=False)
     assert kept.rows == []
+
+
+# --- what a count settles ------------------------------------------------------------------------------------------
+
+
+class Booked(Run):
+    """The whole fold with the shipped catalogue; `expired` are the bands of E07."""
+
+    def __post_init__(self):
+        self.fold = Fold(self.state, self.rules, CATALOGUE, IDENTITY)
+        self.stocktake(line(0, ETHER))
+
+    def restart(self):
+        self.state = decode_state(encode_state(self.state))
+        self.fold = Fold(self.state, self.rules, CATALOGUE, IDENTITY)
+
+    @property
+    def expired(self):
+        return [raised.alert.band for raised in self.to.raised if raised.alert.rule == "E07"]
+
+    @property
+    def left(self):
+        return {name: kg / KG for lots in self.state.storage.lots.values() for name, kg in lots.left().items() if kg}
+
+
+def dated(kg):
+    return line(kg, ETHER, expires="2026-04-20")
+
+
+def test_receipt__told_after_the_count_that_saw_it__is_no_lot():
+    run = Booked()
+    run.stocktake(line(0, ETHER), at=10 * DAY)
+    run.move("in", dated(10), at=11 * DAY, event=10 * DAY)
+    run.tick(60 * DAY)
+    assert run.account(ETHER + "|||bulk||mass").total == 0 and run.left == {} and run.expired == []
+    run.move("in", dated(10), at=61 * DAY, event=10 * DAY + 1)
+    assert run.left == {"2026-04-20": 10} and run.expired == [1]
+
+
+def test_correction__of_a_receipt_that_a_count_settled__leaves_the_lots_alone():
+    run = Booked()
+    receipt = run.move("in", dated(10), at=DAY)
+    run.move("out", dated(10), at=2 * DAY)
+    run.stocktake(line(0, ETHER), at=10 * DAY)
+    run.correct(receipt, dated(5), at=11 * DAY)
+    run.restart()
+    run.move("in", dated(5), at=12 * DAY)
+    assert run.left == {"2026-04-20": 5}
+    run.tick(60 * DAY)
+    assert run.expired == [1]
+
+
+def test_count__told_after_what_happened_after_its_cut_off__leaves_that():
+    run = Booked()
+    receipt = run.move("in", dated(10), at=DAY)
+    run.move("in", line(7, ETHER), at=9 * DAY)
+    run.move("in", dated(2), at=11 * DAY)
+    run.move("out", line(1, ETHER), at=12 * DAY)
+    run.restart()
+    run.stocktake(dated(4), line(1, ETHER), at=13 * DAY, cut_off=10 * DAY)
+    assert run.account(ETHER + "|||bulk||mass").total == 6 * KG
+    assert run.left == {"2026-04-20": 5, "2027-03-11?": 1}
+    run.correct(receipt, dated(20), at=14 * DAY)
+    assert run.left == {"2026-04-20": 5, "2027-03-11?": 1}
+
+
+def test_count__of_a_former_with_dates_only__what_comes_later_without_one_says_its_age_limit():
+    kept = Kept()
+    kept.count(dated(4))
+    kept.move("in", line(1, ETHER), day=1)
+    assert kept.rows == [("2027-03-03", 1, 12)]
+    kept.count(dated(4), day=2)
+    kept.move("in", line(1, ETHER), day=3)
+    assert kept.rows == [("2027-03-05", 1, 12)]
