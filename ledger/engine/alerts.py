@@ -36,6 +36,8 @@ __all__ = ["RULE_ERROR", "AlertBook", "Effects", "Identity", "Moment", "Raised",
 
 Probe = Callable[[Rule | None, str, dict[str, Any], Values | None], None]
 """(rule, subject, row, the row's features as far as they are asked for)."""
+Sla = tuple[int | None, int | None]
+"""(to acknowledge, to handle) in ms; None: as the severity asks."""
 RULE_ERROR = "RULE-ERROR"
 RULE_ERROR_QUIET_MS = 86_400_000
 
@@ -235,10 +237,10 @@ class AlertBook:
 
     # --- lives -------------------------------------------------------------------------------------------------------
 
-    def _live_on(self, alert: Alert, to: Effects) -> None:
-        """A life begins with the alert, or the one that it is a worse band of goes on."""
+    def _live_on(self, alert: Alert, to: Effects, sla: Sla = (None, None)) -> None:
+        """A life begins with the alert, or the one that it is a worse band of goes on. `sla`: where it is no rule of this set."""
         rule = self._rules.get(alert.rule)
-        sla = (rule.sla.ack_ms, rule.sla.handle_ms) if rule else (None, None)
+        sla = (rule.sla.ack_ms, rule.sla.handle_ms) if rule else sla
         cause = Cause(alert.first_index, str(alert.extra.get("record", "")), alert.opened_ms)
         if "first_alert" in alert.extra:
             self.lives.grown(alert, sla, cause, to.life)
@@ -247,9 +249,9 @@ class AlertBook:
             self.lives.born(alert, sla, cause, to.life, inhibited, excepted)
         self._set_life_timers(to)
 
-    def witness(self, alert: Alert, to: Effects) -> None:
+    def witness(self, alert: Alert, to: Effects, sla: Sla) -> None:
         """An alert that somebody else raised."""
-        self._live_on(alert, to)
+        self._live_on(alert, to, sla)
 
     def live(self, entry: Input, moment: Moment, to: Effects) -> None:
         """Fold what a supervisor or an enterprise did about alerts: one entry of `lives.KINDS`."""

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from ledger.core.record import AUTHORITY_KINDS
 from ledger.engine import lives
-from ledger.engine.alerts import AlertBook, Effects, Identity, Moment, Probe
+from ledger.engine.alerts import AlertBook, Effects, Identity, Moment, Probe, Sla
 from ledger.engine.contained import OUTSIDE, said
 from ledger.engine.corrections import Corrections, Find
 from ledger.engine.days import DAY_MS
@@ -197,9 +197,15 @@ class Fold:
         """Whether entries of no interest can be skipped."""
         return self._refusals is None
 
-    def witness(self, alert: Alert, to: Effects) -> None:
-        """A rule that is not in this set raised this alert: its life begins. For tests of rules about the handling."""
-        self._alerts.witness(alert, to)
+    def witness(self, alert: Alert, to: Effects, sla: Sla = (None, None)) -> None:
+        """A rule that is not in this set, and that asks for this `sla`, raised this alert: its life begins, or goes on where
+        it names its `first_alert`. For tests and back-tests of rules about the handling.
+        """
+        self._alerts.witness(alert, to, sla)
+
+    def episode_of(self, alert_id: str) -> str:
+        """The first alert of the episode that this alert belongs to."""
+        return self._alerts.lives.episode_of(alert_id)
 
     def unreadable(self, record: StoredRecord, error: RuleError, to: Effects) -> None:
         """Fold an entry whose stored bytes do not parse: one alert, and the fold goes on."""

@@ -18,12 +18,15 @@ from ledger.engine.effects import Effects, Identity
 from ledger.engine.fold import Fold
 from ledger.engine.goods import Classifier
 from ledger.engine.inputs import parse_input
+from ledger.engine.lives import KINDS
 from ledger.engine.registry import topics_for
 from ledger.engine.rules import Rule, RuleSet
+from ledger.engine.ruletests import alert_of
 from ledger.engine.state import FoldState, decode_state, encode_state
+from ledger.engine.topics.handling import Handling
 from ledger.errors import RuleError, StoreError
 from ledger.follow import Records
-from ledger.model import LeafIndex, UnixMs
+from ledger.model import LeafIndex, RecordId, StoredRecord, UnixMs
 from ledger.ports import LogReader
 
 BATCH = 1000
@@ -90,7 +93,12 @@ class BackTest:
         identity = Identity(log=log.origin(), issuer="backtest", keyid="0" * 64, ruleset=self.rules.digest)
         only = topics_for(subject for rule in self.rules.rules for subject in rule.on)
         self._fold = Fold(state or FoldState(), self.rules, classifier, identity, only=only)
-        self._kinds = self._fold.kinds - {"alert_transition", "order", "reply"}
+        # A life ends where no rule asks for it: the alerts of other rules are not in this fold.
+        self._kinds = self._fold.kinds - KINDS | {kind for topic in only for kind in topic.kinds}
+        self._slas = (
+            {rule.id: (rule.sla.ack_ms, rule.sla.handle_ms) for rule in rules.rules} if Handling in only else {}
+        )
+        """Of a rule about the handling: of all rules whose alerts it is about."""
 
     @property
     def next_index(self) -> int:
@@ -107,6 +115,8 @@ class BackTest:
             facts = self._log.facts(records[0].index, LeafIndex(records[-1].index + 1))
             fold, kinds, skips = self._fold, self._kinds, self._fold.can_skip
             for record in records:
+                if record.kind == "alert" and self._slas:
+                    self._witness(record, effects)
                 if skips and record.kind not in kinds:
                     fold.skip(record)
                     continue
@@ -124,6 +134,22 @@ class BackTest:
             if stop() and self.next_index < self.end:
                 return False
         return True
+
+    def _witness(self, record: StoredRecord, to: Effects) -> None:
+        """What the rules that do not run here said stands in the log; its life is what a rule about the handling judges."""
+        entry = parse_input(record)
+        body = entry.body
+        if body["rule"] in {rule.id for rule in self.rules.rules}:
+            return
+        before = self._records.find(RecordId(body["revises"])) if "revises" in body else None
+        first = {} if before is None else {"first_alert": self._fold.episode_of(before.body["alert_id"])}
+        alert = replace(
+            alert_of(entry),
+            alert_id=body["alert_id"],
+            opened_ms=entry.event_ms,
+            extra={"record": body.get("record", "")} | first,
+        )
+        self._fold.witness(alert, to, self._slas.get(alert.rule, (None, None)))
 
     def _take(self, effects: Effects) -> None:
         for raised in effects.raised:

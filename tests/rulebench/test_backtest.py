@@ -6,18 +6,21 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from ledger.catalogue import Catalogue
+from ledger.core.times import format_utc
 from ledger.engine.fold import Fold
 from ledger.engine.registry import topics_for
 from ledger.engine import ruletests
 from ledger.errors import RuleError
-from ledger.model import LeafIndex
+from ledger.follow import Sets
+from ledger.model import LeafIndex, UnixMs
 from ledger.ports import LifeRow
 from ledger.rulebench.backtest import BackTest, alone, received_span, resumed, stretch
+from ledger.rulebench.explain import explain
 from ledger.rulebench.outcome import Expectations, summary
 from tests.bench.dense import stream
 from tests.engine.helpers import RULES, Classifier
-from tests.fakes_engine import T0
-from tests.test_rule_versions import A, B, HOUR, World, event, level, rules
+from tests.fakes_engine import T0, FakeLog
+from tests.test_rule_versions import A, B, HOUR, MINUTE, World, event, level, movement, rules
 
 ZONE = ZoneInfo("Asia/Shanghai")
 
@@ -176,3 +179,89 @@ def test_backtest__of_each_rule__finds_what_the_whole_pack_finds():
         test.run()
         assert sorted((f.holder, f.index, f.band) for f in test.found) == sorted(whole.said(name)), name
     assert LeafIndex(0) == 0
+
+
+# --- rules about the handling, and those that listen to what an authority does ---------------------------------------
+
+
+def handled():
+    """Three violations confirmed without evidence, one of them closed when it was overdue; an order that nobody answers; a
+    correction of an old record after it.
+    """
+    made = World(RULES, log=FakeLog())
+    made.run()
+
+    def police(kind, **body):
+        made.now += MINUTE
+        written = made.log.write("police.test", kind, body, at=made.now, book="acts", authority=True)
+        made.run()
+        return written
+
+    def standing(alert):
+        return made.store.life_rows[alert.alert_id].status
+
+    def negative(code):
+        body = movement(50, "out")
+        body["lines"][0]["code"] = code
+        made.now += MINUTE
+        made.log.write(A, "movement", body, at=made.now)
+        made.run()
+        return next(a for a in made.store.alert_rows.values() if a.rule == "A01" and code in "".join(a.fingerprint))
+
+    old = made.log.entries[-1] if made.log.entries[-1].kind == "movement" else made.log.entries[0]
+    alerts = [negative(code) for code in ("64-17-5", "67-64-1", "67-56-1", "71-36-3")]
+    store = {"id": "R9", "book": "B1", "class": "room", "capacity": {"value": "10", "unit": "KGM"}}
+    place = {"sites": [{"site": "S1", "zone": "Asia/Shanghai", "stores": [store]}]}
+    made.log.write(A, "place", place, at=made.now, book="office")
+    for kg in (11, 9):
+        body = movement(kg)
+        body["lines"][0]["store"] = "R9"
+        made.log.write(A, "movement", body, at=made.now)
+        made.run()
+
+    def days(n):
+        for _ in range(n):
+            made.now += 24 * HOUR
+            made.seconds += 60.0
+            made.run()
+
+    days(4)
+    assert {standing(alert) for alert in alerts} & {"overdue", "escalated"}
+    for alert in alerts[:3]:
+        police("alert_transition", **{"alert": alert.alert_id, "from": standing(alert), "to": "closed"},
+               outcome="violation_confirmed")  # fmt: skip
+        assert standing(alert) == "closed"
+    worse = [a for a in made.store.alert_rows.values() if a.rule == "A02"]
+    assert len(worse) == 2 and worse[1].extra["first_alert"] == worse[0].alert_id
+    police("alert_transition", **{"alert": worse[1].alert_id, "from": standing(worse[0]), "to": "closed"},
+           outcome="violation_confirmed")  # fmt: skip
+    assert standing(worse[0]) == "closed"
+    due = format_utc(UnixMs(made.now + HOUR))
+    order = police("order", type="rectification", holder=A, site="S1", findings=[], basis=[], due=due,
+                   alerts=[alerts[3].alert_id])  # fmt: skip
+    police("alert_transition", **{"alert": alerts[3].alert_id, "from": standing(alerts[3]), "to": "order_issued"},
+           order=order.record_id)  # fmt: skip
+    assert standing(alerts[3]) == "order_issued"
+    made.now += MINUTE
+    made.log.write(A, "correction", {"corrects": old.record_id, "kind": "movement", "body": movement(2)}, at=made.now)
+    days(4)
+    return made
+
+
+def test_backtest__of_rules_about_the_handling__finds_what_was_found_live():
+    made = handled()
+    for name in ("D06", "F02", "F03", "F04"):
+        said = made.said(name)
+        test = BackTest(made.log, RULES, name, Classifier(), start=0, end=int(made.store.cursor_))
+        assert test.run() and said, name
+        assert sorted((f.holder, f.index, f.band) for f in test.found) == sorted(said), name
+
+
+def test_explain__of_an_alert_about_the_handling__shows_the_row_that_fired():
+    made = handled()
+    (_, index, band), *_ = made.said("F02")
+    shown = explain(made.log, Sets(RULES, dict), Classifier(), rule_id="F02", index=index)
+    assert not shown.errors and made.log.entries[index].kind == "tick"
+    (_, index, band), *_ = made.said("F04")
+    (row,) = explain(made.log, Sets(RULES, dict), Classifier(), rule_id="F04", index=index).rows
+    assert row.bands[band].condition.value is True and row.alert_id in made.store.alert_rows
