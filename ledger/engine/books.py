@@ -52,8 +52,9 @@ class Books:
         self._changed_stores: dict[str, None] = {}
         self._of_site: dict[str, list[str]] = {}
         """holder/site -> its stores (holder/site/store)."""
+        self._of_holder: dict[str, list[str]] = {}
         for at in state.stores:
-            self._of_site.setdefault(at.rpartition("/")[0], []).append(at)
+            self._note_store(at)
         self._posted: dict[str, dict[str, int] | None] = {}
         self._relisted: set[str] = set()
 
@@ -130,10 +131,9 @@ class Books:
         """Names of all stores that are known of a site (holder/site)."""
         return [at.rpartition("/")[2] for at in self._of_site.get(site, ())]
 
-    def stores_of(self, holder: str) -> list[str]:
-        """All stores (holder/site/store) of a holder. Looks through all: for licences, not for every entry."""
-        prefix = book_key(holder, "", "")[:-1]
-        return [at for at in self._state.stores if at.startswith(prefix)]
+    def stores_of(self, holder: str) -> Sequence[str]:
+        """All stores (holder/site/store) of a holder, in the order in which they were first heard of."""
+        return self._of_holder.get(holder, ())
 
     def book_of(self, entry: Input) -> Book:
         """The entry's book, made when it is the first."""
@@ -306,8 +306,12 @@ class Books:
         store = self._state.stores.get(at)
         if store is None:
             store = self._state.stores[at] = Store(book=book)
-            self._of_site.setdefault(at.rpartition("/")[0], []).append(at)
+            self._note_store(at)
         return store
+
+    def _note_store(self, at: str) -> None:
+        self._of_site.setdefault(at.rpartition("/")[0], []).append(at)
+        self._of_holder.setdefault(at.partition("/")[0], []).append(at)
 
     # --- stock-takes -----------------------------------------------------------------------------------------------
 

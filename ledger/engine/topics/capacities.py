@@ -12,14 +12,14 @@ those of the site.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
 from ledger.engine.books import Books
 from ledger.engine.days import DAY_MS
 from ledger.engine.parameters import Parameter
-from ledger.engine.register import Register, Site, SiteStore
+from ledger.engine.register import Register, Site
 from ledger.engine.state import Store
 from ledger.engine.statistics.fixed import LIMIT_PPM, clamp
 from ledger.engine.subjects import COMMON, Subject
@@ -90,7 +90,19 @@ class Counting(NamedTuple):
 
 
 _NO_LIMITS = Counting({}, None, 0)
-_NO_LABORATORY = {"laboratory": False, "precursors": 0, "assumed_mg": 0}
+
+
+class _Known(NamedTuple):
+    """What stands of a store whatever lies there, and what that follows from."""
+
+    licences: object
+    place: Site
+    stated: tuple[str, int | None, str]
+    """Its book, capacity and dimension."""
+    since_ms: int
+    counting: Counting
+    fields: dict[str, Any]
+    """Of its row; those that tell of what lies there are 0."""
 
 
 class Capacities:
@@ -101,73 +113,58 @@ class Capacities:
         self._register = register
         self._licences = licences
         self._check_due = check_due or _CHECK_DUE
-        self._known: dict[str, tuple[object, Site, int, Counting]] = {}
-        """Store (holder/site/store) -> what counts, of which licences, by which statement on its site, and since when."""
+        self._known: dict[str, _Known] = {}
+        """By store (holder/site/store)."""
 
-    def rows(self, base: dict[str, Any], at: str, store: Store, now_ms: int) -> Iterator[Row]:
+    def rows(self, base: dict[str, Any], at: str, store: Store, now_ms: int) -> list[Row]:
         """The rows of a store (holder/site/store) that something is known of up to `now_ms`; `store.due_ms` is set."""
-        holder, site, name = at.split("/")
         store.as_of_ms = max(store.as_of_ms, now_ms)
-        place = self._register.site(holder, site)
-        counting = self._counting_now(at, place, holder, site, name, store.as_of_ms)
+        known = self._known_now(at, store)
+        counting = known.counting
         store.due_ms = counting.change_ms
-        stated = base | {"holder": holder, "site": site, "book": store.book, "store": name}
-        yield (
-            "store",
-            stated | self._of_everything(name, store, counting) | self._laboratory(at, place.stores.get(name)),
-        )
+        row = base | known.fields
+        row["stock"] = stock = store.stock.get(row["dimension"], 0)
+        row["fill_ppm"] = _fill_ppm(stock, row["capacity"])
+        row["place_ppm"] = _fill_ppm(store.stock.get(store.dimension, 0), row["place_capacity"])
+        if row["laboratory"]:  # how much of explosive precursors lies there
+            row["precursors"], row["assumed_mg"] = self._books.mass_in(at, "explosive_precursor")
+        rows: list[Row] = [("store", row)]
         if not counting.limits and not store.limited:
-            return
+            return rows
+        stated = base | {name: row[name] for name in ("holder", "site", "book", "store")}
         limited = sorted(which for which in counting.limits if which != _EVERYTHING)
         # What is limited no longer is told once more: else its alert would stay open.
         amounts = self._books.amounts_in(at)
         for which in [*limited, *(gone for gone in store.limited if gone not in counting.limits)]:
-            yield "store_goods", stated | _of_goods(name, which, counting.limits.get(which), amounts)
+            of_goods = _of_goods(row["store"], which, counting.limits.get(which), amounts)
+            rows.append(("store_goods", stated | of_goods))
         store.limited = limited
+        return rows
 
-    def _of_everything(self, name: str, store: Store, counting: Counting) -> dict[str, Any]:
-        dimension, stated = store.dimension, store.capacity or 0
-        certified, lapsed = counting.limits.get(_EVERYTHING), counting.lapsed
-        capacity = stated
-        if certified is not None:
-            dimension, capacity = certified.dimension, certified.amount
-        stock = store.stock.get(dimension, 0)
-        is_lapsed = certified is None and lapsed is not None and lapsed.dimension == dimension
-        declared_ms = certified.declared_ms if certified is not None else -1
-        return {
-            "stored": name,
-            "goods": "",
-            "dimension": dimension,
-            "known": capacity > 0 or certified is not None,
-            "capacity": capacity,
-            "stock": stock,
-            "fill_ppm": _fill_ppm(stock, capacity),
-            "place_capacity": stated,
-            "place_ppm": _fill_ppm(store.stock.get(store.dimension, 0), stated),
-            "declared": declared_ms >= 0,
-            "declared_ms": max(declared_ms, 0),
-            "lapsed": is_lapsed,
-            "lapsed_capacity": lapsed.amount if lapsed is not None and is_lapsed else 0,
-        }
-
-    def _laboratory(self, at: str, stated: SiteStore | None) -> dict[str, Any]:
-        """Whether a store is a laboratory's, and if so, how much of explosive precursors lies there."""
-        if stated is None or stated.kind not in LABORATORIES:
-            return _NO_LABORATORY
-        precursors, assumed_mg = self._books.mass_in(at, "explosive_precursor")
-        return {"laboratory": True, "precursors": precursors, "assumed_mg": assumed_mg}
-
-    def _counting_now(self, at: str, place: Site, holder: str, site: str, store: str, at_ms: int) -> Counting:
-        """`_counting`, made anew when there is another licence, another statement on the site, or something else counts."""
-        licences = self._licences.unchanged(holder)
+    def _known_now(self, at: str, store: Store) -> _Known:
+        """What stands of a store as of its newest moment: made anew when there is another licence, another statement on the
+        site, or something else counts.
+        """
+        of_site, _, name = at.rpartition("/")
+        holder, _, site = of_site.partition("/")
+        place, licences, at_ms = self._register.site_of(of_site), self._licences.unchanged(holder), store.as_of_ms
+        stated = store.book, store.capacity, store.dimension
         known = self._known.get(at)
-        if known is not None:
-            of, by, since_ms, counting = known
-            if of is licences and by is place and since_ms <= at_ms and not 0 < counting.change_ms <= at_ms:
-                return counting
-        counting = self._counting(holder, site, store, at_ms)
-        self._known[at] = licences, place, at_ms, counting
-        return counting
+        if (
+            known is not None
+            and known.licences is licences
+            and known.place is place
+            and known.stated == stated
+            and known.since_ms <= at_ms
+            and not 0 < known.counting.change_ms <= at_ms
+        ):
+            return known
+        counting = self._counting(holder, site, name, at_ms)
+        fields: dict[str, Any] = {"holder": holder, "site": site, "book": store.book, "store": name}
+        fields |= _of_everything(name, store, counting)
+        fields["laboratory"] = name in place.stores and place.stores[name].kind in LABORATORIES
+        known = self._known[at] = _Known(licences, place, stated, at_ms, counting, fields)
+        return known
 
     def _counting(self, holder: str, site: str, store: str, at_ms: int) -> Counting:
         """Of each goods what an authority confirmed before what is only declared, of these the newest."""
@@ -209,6 +206,34 @@ class Capacities:
 
 
 _NEVER_MS = 2**62
+
+
+def _of_everything(name: str, store: Store, counting: Counting) -> dict[str, Any]:
+    """The fields about all goods together, as if nothing lay there."""
+    certified, lapsed = counting.limits.get(_EVERYTHING), counting.lapsed
+    dimension, capacity = store.dimension, store.capacity or 0
+    if certified is not None:
+        dimension, capacity = certified.dimension, certified.amount
+    is_lapsed = certified is None and lapsed is not None and lapsed.dimension == dimension
+    declared_ms = certified.declared_ms if certified is not None else -1
+    return {
+        "stored": name,
+        "goods": "",
+        "dimension": dimension,
+        "known": capacity > 0 or certified is not None,
+        "capacity": capacity,
+        "stock": 0,
+        "fill_ppm": 0,
+        "place_capacity": store.capacity or 0,
+        "place_ppm": 0,
+        "declared": declared_ms >= 0,
+        "declared_ms": max(declared_ms, 0),
+        "lapsed": is_lapsed,
+        "lapsed_capacity": lapsed.amount if lapsed is not None and is_lapsed else 0,
+        "laboratory": False,
+        "precursors": 0,
+        "assumed_mg": 0,
+    }
 
 
 def _of_goods(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from ledger.core.balancekey import key_parts
@@ -125,61 +126,64 @@ class Stock(Topic):
             self._books.place(entry, entry.body, touched)
         return self._rows(entry, touched)
 
-    def _rows(self, entry: Input, touched: Touched) -> Iterator[Row]:
+    def _rows(self, entry: Input, touched: Touched) -> list[Row]:
         """The rows of everything the entry touched: counts, balances, stores."""
-        base = common(entry)
+        base, rows = common(entry), list[Row]()
         if touched.counts or touched.balances or touched.gone:
             accounts = self._books.book_of(entry).accounts
             for key in touched.gone:
                 self.changed[entry.holder, entry.site, entry.book, key] = entry.index
-                yield "balance", _balance_row(base, key, new_account([]))
-            for key in touched.counts:
-                yield "count", _count_row(base, key, accounts[key])
+                rows.append(("balance", _balance_row(base, key, new_account([]))))
+            rows += [("count", _count_row(base, key, accounts[key])) for key in touched.counts]
             for key in touched.balances:
                 self.changed[entry.holder, entry.site, entry.book, key] = entry.index
-                yield "balance", _balance_row(base, key, accounts[key])
+                rows.append(("balance", _balance_row(base, key, accounts[key])))
         if touched.restated:
             # What the tables say of a balance has its store's capacity in it.
             self.changed.update(dict.fromkeys(self._books.only_in(touched.restated), entry.index))
         for at in touched.stores:
-            yield from self._of_store(base, at, self._books.to_be_told(at), entry)
+            rows += self._of_store(base, at, self._books.to_be_told(at), entry)
+        return rows
 
-    def _of_licence(self, entry: Input, licence: Input) -> Iterator[Row]:
+    def _of_licence(self, entry: Input, licence: Input) -> Iterable[Row]:
         """The rows of all stores of whom a licence, or its endorsement, speaks of."""
+        if not self._licences.limited:
+            return
         if licence.kind == "endorse":
             holder = self._licences.holder_of(licence.body["record_id"])
         else:
             holder = licence.body.get("holder", licence.holder)
-        if not self._licences.limited:
-            return
         base = common(entry)
         for at in self._books.stores_of(holder):
             # What stands there is the same: it is not told again, or it would wait, beside the state, for another entry.
             if (store := self._books.store(at)) is not None:
                 yield from self._of_store(base, at, store, entry)
 
-    def _of_store(self, base: dict[str, Any], at: str, store: Store, entry: Input) -> Iterator[Row]:
+    def _of_store(self, base: dict[str, Any], at: str, store: Store, entry: Input) -> list[Row]:
         """What a record tells of a store."""
         store.record_id = entry.record_id
         return self._told(base, at, store, happened_ms(entry))
 
-    def _told(self, base: dict[str, Any], at: str, store: Store, now_ms: int) -> Iterator[Row]:
+    def _told(self, base: dict[str, Any], at: str, store: Store, now_ms: int) -> list[Row]:
         due_ms = store.due_ms
-        yield from self._capacities.rows(base, at, store, now_ms)
+        rows = self._capacities.rows(base, at, store, now_ms)
         if store.due_ms != due_ms:
             self.dues[at] = store.due_ms or None
+        return rows
 
-    def wake(self, at: str, index: int, now_ms: int) -> Iterator[Row]:
+    def wake(self, at: str, index: int, now_ms: int) -> Iterable[Row]:
         """The rows of a store (holder/site/store) at a moment from which other certificates count."""
         store = self._books.store(at)
         if store is None:
-            return
+            return ()
         store.due_ms = 0
         base = {"record_id": store.record_id, "index": index, "received_ms": now_ms, "event_ms": now_ms}
-        yield from self._told(base, at, store, now_ms)
+        return self._told(base, at, store, now_ms)
 
 
-def _goods(key: str, account: Account) -> dict[str, Any]:
+@lru_cache(maxsize=8192)
+def _of_key(key: str) -> dict[str, Any]:
+    """The fields of a row that its balance key says; nobody changes them."""
     parts = key_parts(key)
     return {
         "key": key,
@@ -189,13 +193,14 @@ def _goods(key: str, account: Account) -> dict[str, Any]:
         "packaging": parts.packaging,
         "batch": parts.batch,
         "dimension": parts.dimension,
-        "categories": account.categories,
+        "categories": [],
         "sealed": parts.packaging == "sealed" or parts.dimension == "count",
     }
 
 
 def _balance_row(base: dict[str, Any], key: str, account: Account) -> dict[str, Any]:
-    row = base | _goods(key, account)
+    row = base | _of_key(key)
+    row["categories"] = account.categories
     row["balance"], row["lowest"] = account.total, account.lowest
     row["pieces"], row["lowest_pieces"] = account.total_pieces, account.lowest_pieces
     row["tolerance"] = 0 if row["sealed"] else max(TOLERANCE, 2 * account.resolution)
@@ -206,8 +211,9 @@ def _count_row(base: dict[str, Any], key: str, account: Account) -> dict[str, An
     last = account.last
     if last is None:
         raise RuleError(f"{key} was never counted")
-    row = base | _goods(key, account)
+    row = base | _of_key(key)
     row.update(
+        categories=account.categories,
         opening=last.opening,
         book_amount=last.book,
         counted=last.counted,
