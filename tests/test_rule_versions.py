@@ -288,6 +288,47 @@ def test_wait__of_a_new_rule_goes_on_from_when_it_began():
     world.check_replay()
 
 
+def test_wait_for_a_stated_moment__of_a_rule_that_was_changed__still_ends():
+    waits = level(100, wait="1h").replace("for: 1h, ", "since: event_ms, for: 1h, ")
+    world = World(rules(waits, event()))
+    world.put(A, 200)
+    began = world.now
+    world.run()
+    world.change(waits.replace("severity: high", "severity: low"), event())
+    assert not world.said("X-FULL")
+    world.now, world.seconds = began + HOUR, 10.0
+    world.run()
+    assert [holder for holder, *_ in world.said("X-FULL")] == [A]
+    world.check_replay()
+
+
+def test_shadow_rule_about_happenings__becomes_live__what_it_counted_in_silence_is_not_taken_for_said():
+    shadow = event().replace("status: live", "status: shadow")
+    world = World(rules(level(), shadow))
+    for _ in range(5):
+        world.put(A, 1)
+    world.run()
+    world.change(level(), event(version=2))
+    assert not world.said("X-OFTEN")
+    last = world.put(A, 1)
+    world.run()
+    assert world.said("X-OFTEN") == [(A, last.index, 0)]
+    world.check_replay()
+
+
+def test_rule_that_fails__others_are_changed__its_health_still_says_so():
+    fails = level().replace("X-FULL", "X-FAILS").replace("balance > 100000000", "balance * 100000000000 > 0")
+    world = World(rules(level(), fails))
+    world.put(A, 90)
+    world.put(A, 90)
+    world.run()
+    assert world.store.health_rows["X-FAILS"].error
+    world.change(level(250, version=2), fails)
+    assert world.store.health_rows["X-FAILS"].error
+    world.change(level(250, version=2), level(version=2).replace("X-FULL", "X-FAILS"))
+    assert not world.store.health_rows["X-FAILS"].error
+
+
 def test_unchanged_rule__goes_on_exactly_as_it_was():
     same, other = World(rules(event())), World(rules(event()))
     for world in (same, other):

@@ -246,6 +246,27 @@ def test_correction__that_undoes_a_finding__marks_it_recovered_and_a_second_brin
     assert not life.recovered and run.alerts == [("T01", 0)]
 
 
+def test_correction__that_moves_a_row_to_another_group__the_rows_that_it_left_are_judged_again():
+    run = Run(rules=rules_of(featured("n: {agg: count, window: 1d}", bands=("n >= 2",))))
+    entry = run.move("in", line(5), at=HOUR)
+    run.move("in", line(5), at=2 * HOUR)
+    run.move("in", line(5, "64-17-5"), at=3 * HOUR)
+    (life,) = run.state.life.lives.values()
+    fixed = run.correct(entry, line(5, "64-17-5"), at=4 * HOUR)
+    assert life.recovered and life.taken_back == fixed.record_id
+    assert [raised.alert.fingerprint for raised in run.to.raised] == [(NITRIC,), ("64-17-5",)]
+
+
+def test_correction__that_leaves_a_milder_band_to_a_later_row__is_what_stands():
+    bands = ("total > 9000000", ("total > 5000000", "severity: low"))
+    run = Run(rules=rules_of(featured("total: {agg: sum, of: amount, window: 1d}", bands=bands)))
+    entry = run.move("in", line(5), at=HOUR)
+    run.move("in", line(5), at=2 * HOUR)
+    (life,) = run.state.life.lives.values()
+    run.correct(entry, line(2), at=3 * HOUR)
+    assert (life.recovered, life.stands, life.stands_band) == (False, "low", 1) and run.alerts == [("T01", 0)]
+
+
 def test_rows__older_than_every_window__are_forgotten_and_what_is_first_is_not():
     run = Run(
         rules=rules_of(featured("n: {agg: count, window: 2d}", "first: {agg: is_first, window: 20d}", bands=("first",)))

@@ -251,10 +251,10 @@ def handled():
 def test_backtest__of_rules_about_the_handling__finds_what_was_found_live():
     made = handled()
     for name in ("D06", "F02", "F03", "F04"):
-        said = made.said(name)
+        said = [(a.fingerprint, a.first_index, a.band) for a in made.store.alert_rows.values() if a.rule == name]
         test = BackTest(made.log, RULES, name, Classifier(), start=0, end=int(made.store.cursor_))
         assert test.run() and said, name
-        assert sorted((f.holder, f.index, f.band) for f in test.found) == sorted(said), name
+        assert sorted((f.fingerprint, f.index, f.band) for f in test.found) == sorted(said), name
 
 
 def test_explain__of_an_alert_about_the_handling__shows_the_row_that_fired():
