@@ -16,7 +16,7 @@ from ledger.engine.alerts import AlertBook, Effects, Identity, Moment, Probe, Sl
 from ledger.engine.contained import OUTSIDE, said
 from ledger.engine.corrections import Corrections, Find
 from ledger.engine.days import DAY_MS
-from ledger.engine.goods import Classifier, goods_of
+from ledger.engine.goods import Classifier, Goods, goods_of
 from ledger.engine.inputs import Input
 from ledger.engine.levels import Levels
 from ledger.engine.papers import PAPERS, Papers
@@ -80,7 +80,8 @@ class Fold:
         for topic in self._topics:
             for kind in topic.kinds:
                 self._by_kind.setdefault(kind, []).append(topic)
-        self._by_reason: dict[str, list[Topic]] = {}
+        self._by_goods: dict[tuple[str, str, frozenset[str]], list[Topic]] = {}
+        """By a movement's reason, and the kind and the categories of goods; there are some dozens of these."""
         self._stock = next(topic for topic in topics if isinstance(topic, Stock))
         self._refusals = next((topic for topic in self._topics if isinstance(topic, Refusals)), None)
         self.kinds = frozenset(self._by_kind) | Register.kinds | lives.KINDS | {"tick", "correction", "ruleset"}
@@ -292,11 +293,11 @@ class Fold:
         topics = self._by_kind.get(entry.kind)
         if not topics:
             return
-        if entry.kind == "movement":
-            topics = self._of_reason(entry.body["reason"], topics)
-            if self._notes_movements:
-                self._papers.note(entry)
+        if entry.kind == "movement" and self._notes_movements:
+            self._papers.note(entry)
         goods = goods_of(entry.body, self._classifier)
+        if entry.kind == "movement":
+            topics = self._of_movement(entry.body["reason"], goods, topics)
         if goods and entry.kind in _LINE_KINDS:
             to.lines.append((entry, [item.line for item in goods]))
         for topic in topics:
@@ -345,11 +346,23 @@ class Fold:
                 for subject, row in topic.correct(stands, goods, again, goods):
                     yield subject, {ORIGIN: stands.index} | row
 
-    def _of_reason(self, reason: str, topics: list[Topic]) -> list[Topic]:
-        """Those of the movement's topics that listen to movements of this reason; the formats know a dozen."""
-        found = self._by_reason.get(reason)
+    def _of_movement(self, reason: str, goods: Sequence[Goods], topics: list[Topic]) -> list[Topic]:
+        """Those of the movement's topics that listen to movements of this reason, of any of these goods."""
+        if len(goods) == 1:
+            return self._of_goods(reason, goods[0].line.goods, goods[0].listing.categories, topics)
+        kinds = {(item.line.goods, item.listing.categories) for item in goods} or {("", frozenset())}
+        found = {topic for kind, categories in kinds for topic in self._of_goods(reason, kind, categories, topics)}
+        return [topic for topic in topics if topic in found]
+
+    def _of_goods(self, reason: str, kind: str, categories: frozenset[str], topics: list[Topic]) -> list[Topic]:
+        found = self._by_goods.get((reason, kind, categories))
         if found is None:
-            found = self._by_reason[reason] = [one for one in topics if one.reasons is None or reason in one.reasons]
+            found = self._by_goods[reason, kind, categories] = [
+                one
+                for one in topics
+                if (one.reasons is None or reason in one.reasons)
+                and (one.goods is None or kind in one.goods or not one.goods.isdisjoint(categories))
+            ]
         return found
 
     def _correction(self, entry: Input, to: Effects) -> Iterator[Row]:

@@ -90,6 +90,7 @@ class Allowances(Topic):
 
     kinds = frozenset({"movement", "licence", "endorse"})
     reasons = frozenset({"purchase"})
+    goods = _CONTROLLED
     subjects = (
         # What one holder bought of one code under the licences now in force, or under the filings.
         Subject(

@@ -27,6 +27,9 @@ class Topic:
     """Record kinds that it listens to."""
     reasons: ClassVar[frozenset[str] | None] = None
     """Reasons of the movements that it listens to; None: all. Of the others nothing would be remembered or told."""
+    goods: ClassVar[frozenset[str] | None] = None
+    """Of the movements that it listens to, what they must be of: kinds of goods (`chemical`, `knife`) and the catalogue's
+    categories, of which one line is enough; None: anything. Of the others nothing would be remembered or told."""
     papers: ClassVar[frozenset[str]] = frozenset()
     """Kinds of papers (`ledger.engine.papers`) by which it judges movements: when one comes, it is asked again."""
     legal: ClassVar[tuple[str, ...]] = ()

@@ -12,14 +12,14 @@ from ledger.engine.topics.base import Row, Topic, common
 from ledger.engine.topics.licences import NEEDS
 
 ACTS = {"purchase": "purchase", "sale": "sell"}
-_NEEDED = frozenset(NEEDS)
+NEEDED = frozenset(NEEDS)
 _ON_THE_ROAD = ("sale", "transfer", "return")
 
 
 def first_listed(goods: Sequence[Goods]) -> str:
     """Code of the first goods of a category that needs a licence; "" where there are none."""
     for item in goods:
-        if not _NEEDED.isdisjoint(item.listing.categories):
+        if not NEEDED.isdisjoint(item.listing.categories):
             return item.line.code
     return ""
 
@@ -28,6 +28,7 @@ class Dealings(Topic):
     """Remembers nothing."""
 
     kinds = frozenset({"movement"})
+    goods = NEEDED | {"chemical"}
     papers = frozenset({"place"})
     subjects = (
         # A purchase or sale of goods of one listed category, whatever its lines.

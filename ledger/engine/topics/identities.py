@@ -13,7 +13,7 @@ from ledger.engine.inputs import Input, happened_ms
 from ledger.engine.people import NO_MATCH_STATED, RESIDENT_ID, Who, check_of, is_expired, who
 from ledger.engine.subjects import COMMON, Subject
 from ledger.engine.topics.base import Row, Topic, common
-from ledger.engine.topics.dealings import first_listed
+from ledger.engine.topics.dealings import NEEDED, first_listed
 from ledger.engine.traces import Trace
 
 _SEPARATOR = "\x1f"
@@ -44,6 +44,7 @@ class Identities(Topic):
     """One row a place of a record in which a person must be, or is, identified."""
 
     kinds = frozenset({"movement", "person"})
+    goods = NEEDED
     judged = "identity"
     papers = frozenset({judged})
     subjects = (

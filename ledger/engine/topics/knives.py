@@ -24,6 +24,7 @@ class Knives(Topic):
 
     kinds = frozenset({"movement"})
     reasons = frozenset({"sale"})
+    goods = frozenset({"knife"})
     subjects = (
         # One knife line of a sale. Geometry that is not stated is -1, an age that is not known too.
         Subject(

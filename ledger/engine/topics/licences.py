@@ -112,6 +112,7 @@ class Licences(Topic):
 
     kinds = frozenset({"licence", "endorse", "movement"})
     reasons = frozenset({"purchase", "sale", "production"})
+    goods = frozenset({*NEEDS, "drug_precursor"})
     papers = frozenset({"licence", "endorse"})
     subjects = (
         # What a party to a movement of listed goods needs and has.

@@ -21,7 +21,7 @@ from ledger.engine.register import Register
 from ledger.engine.subjects import COMMON, Subject
 from ledger.engine.topics.base import ORIGIN, Row, Topic, common
 from ledger.engine.topics.bounded import keep
-from ledger.engine.topics.dealings import first_listed
+from ledger.engine.topics.dealings import NEEDED, first_listed
 
 SCENES_MS = 72 * 3_600_000
 CHEMICAL = "chemical"
@@ -76,6 +76,7 @@ class Links(Topic):
     """Rows that follow a person from enterprise to enterprise."""
 
     kinds = frozenset({"movement", "rental", "profile", "person"})
+    goods = NEEDED | {"knife"}
     papers = frozenset({"profile", "person"})
     subjects = (
         # A person who handled a controlled purchase, and for whom: `principal` is one for all enterprises of a legal person.

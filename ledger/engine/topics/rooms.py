@@ -130,6 +130,18 @@ class _Room:
     there: dict[str, _There] = field(default_factory=dict)
     sums: dict[str, dict[str, Any]] = field(default_factory=dict)
     """By unit: its fields, while no store of it has changed its part."""
+    quiet: set[str] = field(default_factory=set)
+    """Stores of which nothing was to be said, as long as nothing here has changed that is told of; the caller's."""
+
+    def put(self, store: str, unit: str, there: _There) -> None:
+        """What lies in a store of a unit is another."""
+        self.there[store] = there
+        self.changed(unit)
+
+    def changed(self, unit: str) -> None:
+        """What a store of this unit adds to it is another."""
+        self.sums.pop(unit, None)
+        self.quiet.clear()
 
 
 class Place(NamedTuple):
@@ -183,8 +195,7 @@ class Rooms:
             if there is None or amounts is None:
                 if store not in room.stated.stores and store not in room.units["*"]:
                     room.units["*"].append(store)
-                room.there[store] = self._look(room.stated, place.holder, place.site, store)
-                room.sums.pop(place.unit, None)
+                room.put(store, place.unit, self._look(room.stated, place.holder, place.site, store))
                 continue
             if there.by_key.keys().isdisjoint(amounts):
                 continue
@@ -194,7 +205,7 @@ class Rooms:
             sums = _sums_of(there.weighed, there.tank)
             if sums != there.sums:
                 there.sums = sums
-                room.sums.pop(place.unit, None)
+                room.changed(place.unit)
         return places
 
     def place(self, at: str) -> Place:

@@ -20,7 +20,7 @@ from ledger.engine.lanes import HORIZON_MS
 from ledger.engine.subjects import COMMON, Subject
 from ledger.engine.topics.base import Row, Topic, common
 from ledger.engine.topics.bounded import keep
-from ledger.engine.topics.dealings import first_listed
+from ledger.engine.topics.dealings import NEEDED, first_listed
 
 OPEN_FOR_MS = 90 * 86_400_000
 """An act by somebody who was never enrolled waits so long for a record that says otherwise."""
@@ -67,6 +67,7 @@ class Roster(Topic):
     """One row for each handler of a movement of listed goods."""
 
     kinds = frozenset({"movement", "person"})
+    goods = NEEDED
     papers = frozenset({"person"})
     subjects = (
         # Whether a handler was enrolled, trained and no beginner when lately seen with listed goods.

@@ -156,24 +156,29 @@ class Storage(Topic):
         places = self._rooms.changed(posted, relisted)
         for store in changed:
             place = places.get(store) or self._rooms.place(store)
+            if place.store in place.room.quiet and place.at not in self._state.said:
+                continue
             toxic, found, sums = self._rooms.toxic(place), self._rooms.clash(place), self._rooms.unit(place)
             is_unit = sums["sum_ppm"] > 0 or sums["without_mass"] > 0
             if not (toxic["toxic"] or found["clash"] or is_unit or place.at in self._state.said):
+                place.room.quiet.add(place.store)
                 continue  # as of nearly every store: nothing is to be said of it, and nothing was
-            at = {"holder": place.holder, "site": place.site}
+            base = common(entry)
+            base["holder"], base["site"] = place.holder, place.site
             if self._is_told(place, f"toxicstore|{place.store}", stands=toxic["toxic"]):
-                yield "toxicstore", common(entry) | at | toxic
+                yield "toxicstore", base | toxic
             compartment = f"compartment|{place.compartment}"
             if (place.at, compartment) not in seen:
                 seen.add((place.at, compartment))
                 if self._is_told(place, compartment, stands=found["clash"]):
-                    yield "compartment", common(entry) | at | {"compartment": place.compartment} | found
+                    yield "compartment", base | {"compartment": place.compartment} | found
             unit = f"unit|{place.unit}"
             if (place.at, unit) not in seen:
                 seen.add((place.at, unit))
                 if self._is_told(place, unit, stands=is_unit):
-                    filed = self._is_filed(place.holder)
-                    yield "unit", common(entry) | at | {"unit": place.unit} | sums | {"filed": filed}
+                    row = base | {"unit": place.unit} | sums
+                    row["filed"] = self._is_filed(place.holder)
+                    yield "unit", row
         if entry.kind == "place":
             yield from self._done_away(entry)
 

@@ -1,5 +1,6 @@
-"""A topic that names the reasons of its movements has nothing to say, and remembers nothing, of the others."""
+"""A topic that names the reasons, or the goods, of its movements has nothing to say, and remembers nothing, of the others."""
 
+import msgspec
 import pytest
 
 from ledger.catalogue import Catalogue
@@ -16,6 +17,9 @@ REASONS = (
 )
 RESTRICTED = RULES.restricted.sets[0].groups[0][0].code
 NAMED = [topic for topic in TOPICS if topic.reasons is not None]
+OF_GOODS = [topic for topic in TOPICS if topic.goods is not None]
+EPHEDRINE = "299-42-3"
+FACT = {"valid": True, "minor": False, "age_from": 18, "person": "p"}
 
 
 @pytest.mark.parametrize("topic", NAMED, ids=lambda topic: topic.__name__)
@@ -47,6 +51,56 @@ def test_topic__movements_of_other_reasons__neither_rows_nor_memory(topic):
                 assert not rows and encode_state(state) == before, (reason, direction)
             heard += bool(rows) or encode_state(state) != before
     assert heard
+
+
+def movement(reason, direction, lines):
+    return {
+        "direction": direction,
+        "reason": reason,
+        "lines": lines,
+        "counterparty": {"type": "person", "uscc": "B"},
+        "consignment": "C-1",
+        "handlers": [{"ref": "H1"}],
+        "agent": {"ref": "H2"},
+    }
+
+
+@pytest.mark.parametrize("topic", OF_GOODS, ids=lambda topic: topic.__name__)
+def test_topic__movements_of_other_goods__neither_rows_nor_memory(topic):
+    state = FoldState()
+    register = Register(state.register)
+    (one,) = (made for made in build_topics(state, register, RULES.restricted, RULES.numbers) if type(made) is topic)
+    heard, other = 0, 0
+    for item in (NITRIC, "143-33-9", EPHEDRINE, "64-17-5", RESTRICTED, "K1"):
+        stated = line(1, item) if item != "K1" else {**line(1, item), "goods": "knife"}
+        ids = {f"/body/{place}/id_number": FACT for place in ("agent", "counterparty", "handlers/0")}
+        for reason in topic.reasons or REASONS:
+            for direction in ("in", "out"):
+                body = movement(reason, direction, [stated])
+                entry = msgspec.structs.replace(Run().entry("movement", body), facts={"ids": ids})
+                (goods,) = goods_of(body, CATALOGUE)
+                before = encode_state(state)
+                says = bool(list(one.apply(entry, [goods]))) or encode_state(state) != before
+                concerned = stated["goods"] in topic.goods or not topic.goods.isdisjoint(goods.categories)
+                assert concerned or not says, (item, reason, direction)
+                heard, other = heard + says, other + (not concerned)
+    assert heard and other
+
+
+def test_fold__movement_of_several_goods__is_seen_by_topics_of_each():
+    """A knife beside nitric acid: both the sale of a knife and the deal with a precursor are told; of each alone, its own."""
+    told = []
+    knife = {**line(1, "K1"), "goods": "knife"}
+    for lines in ([line(1, NITRIC), knife], [line(1, NITRIC)], [knife]):
+        run, subjects = Run(), set()
+        entry = run.entry("movement", movement("sale", "out", lines))
+        run.fold.explain(entry, run.to, lambda rule, subject, row, said, to=subjects: to.add(subject))
+        told.append(subjects & {"knife_sale", "deal", "handler", "movement"})
+    assert told == [
+        {"knife_sale", "deal", "handler", "movement"},
+        {"deal", "handler", "movement"},
+        {"knife_sale", "movement"},
+    ]
 
 
 def reasons_of(rule, *, seller, by_seller):
