@@ -191,6 +191,11 @@ def test_backtest__end_that_is_no_day__2(here, end):
     assert isinstance(asked.exception, LedgerError)
 
 
+@pytest.mark.parametrize("given", [("--from", "2026-03-01"), ("--to", "5")])
+def test_backtest__resumed_over_another_stretch__2(here, given):
+    assert "leave --from and --to out" in typed("rules", "backtest", "A01", "--resume", *given, status=2)
+
+
 def test_clock__jump__pauses_until_confirmed(here):
     assert "has not jumped" in typed("clock")
     here.clock_pause.write({"before_ms": 1_800_000_000_000, "after_ms": 1_900_000_000_000})

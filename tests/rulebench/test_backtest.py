@@ -100,6 +100,17 @@ def test_backtest__stretch__only_what_is_found_in_it_counts_and_windows_are_warm
     assert [f.holder for f in test.found] == [made.said("X-FULL")[1][0]] and (done.same, done.lost) == (1, 0)
 
 
+def test_backtest__alerts_that_another_rule_keeps_down__are_shown_and_not_of_the_budget():
+    made = world()
+    text = level(120).replace("episode:", "budget: {max_per_day: 1}\nepisode:")
+    first, test = ran(made, rules(text, event()))
+    assert first.alerts == 2 and first.failures
+    test.found[0].suppressed = True
+    span = received_span(made.log, test.start, test.end)
+    done = summary(test, Store(made), Expectations(), ZONE, span)
+    assert (done.alerts, done.suppressed, done.busiest[1], done.failures) == (2, 1, 1, [])
+
+
 def test_backtest__above_its_budget__fails():
     made = world()
     text = level().replace("episode:", "budget: {max_per_day: 1}\nepisode:")

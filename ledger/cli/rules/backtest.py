@@ -12,15 +12,15 @@ from zoneinfo import ZoneInfo
 import click
 
 from ledger.catalogue import Catalogue
-from ledger.cli.common import json_option, print_json
+from ledger.cli.common import counted, json_option, print_json
 from ledger.cli.compose import Installation, open_installation, state_option
 from ledger.cli.rules.common import lang_option, read_files, read_work, run_or_keep
-from ledger.cli.rules.labels import counted, label
 from ledger.core.verification.verdict import EXIT_FAILED, EXIT_OK
 from ledger.errors import RuleError
 from ledger.model import UnixMs
 from ledger.rulebench.backtest import BackTest, received_span, resumed, stretch
 from ledger.rulebench.drafts import load_running, rules_in
+from ledger.rulebench.labels import label
 from ledger.rulebench.outcome import Expectations, Summary, summary
 from ledger.rulesets import RuleSet
 
@@ -99,6 +99,10 @@ def backtest_command(
       hazledger rules backtest A02 --from 2026-03-01 --to 2026-03-31
       hazledger rules backtest drafts/my-rule.yml --at-most 20 --must-find 3f1c22ab
     """
+    if resume and (from_ is not None or to is not None):
+        raise click.UsageError(
+            "--resume goes on with the stretch of the interrupted back-test; leave --from and --to out"
+        )
     here = open_installation(state)
     log = here.stores.log
     rules, name = _chosen(here, rule, rule_id)
@@ -164,7 +168,7 @@ def lines(done: Summary, title: str, lang: str) -> Iterator[str]:
         return label(lang, name, **values)
 
     yield say("version", rule=done.rule, version=done.version, status="", title=title)
-    days, sites = counted(lang, len(done.days), "day"), counted(lang, done.sites, "site")
+    days, sites = counted(len(done.days), "day", lang=lang), counted(done.sites, "site", lang=lang)
     yield say("stretch", start=f"{done.start:,}", end=f"{done.end:,}", entries=f"{done.entries:,}", days=days)
     kept = say("kept", count=done.suppressed) if done.suppressed else ""
     yield say("alerts", alerts=f"{done.alerts:,}", sites=sites, kept=kept)
