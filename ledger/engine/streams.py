@@ -10,16 +10,19 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import islice, pairwise
 
 import msgspec
 
+from ledger.engine.periods import PACKED, Period, Taken, pack, unpack
 from ledger.engine.statistics import Balance, Factor, Measured, Standing, Sums, advance, clamp
 
 KEEP = 64
 """Balances that a stream can still derive again: more than a year of weekly counts, two months of daily ones."""
 SLACK = 32
 """They are forgotten so many at a time: rarely, and not at every count."""
+RECENT = 3
+"""Newest periods that are never packed by a count; it takes PACKED more until some are."""
 WHOLE = 2
 """Standings of a stream that are remembered whole."""
 MAX_FLOWS = 256
@@ -28,6 +31,8 @@ MAX_LOSSES = 32
 LIMIT = 10**18
 """As `ranges.LIMIT`: no sum leaves the 64 bits of the snapshot."""
 
+MOVED, STATED = 1, 2
+"""Of a balance: something flowed; its errors are the enterprise's own words."""
 _NO_Y = -(2**63)
 """In a column of SITMUF values: there is none."""
 
@@ -35,41 +40,15 @@ Flow = tuple[int, int, int, int, int]
 """(event_ms, came, went, declared lost, pieces that came less those that left)."""
 
 
-class Taken(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """One complete stock-take, without what it counted: one value for all streams of its book (see `share`)."""
-
-    record_id: str
-    index: int
-    cutoff_ms: int
-    random_ppm: int
-    systematic_ppm: int
-    stated: bool
-    """Whether the errors are the enterprise's own words; else they are defaults."""
-
-
-class Period(msgspec.Struct, array_like=True, gc=False):
-    """What one stock-take counted of a stream, and what flowed since the one before it.
-
-    A year holds some hundred thousand of them: small, and not looked at by the collector, since nothing in them points back.
-    """
-
-    taken: Taken
-    counted: int
-    pieces: int
-    came: int = 0
-    went: int = 0
-    lost: int = 0
-    net_pieces: int = 0
-
-
 class Stream(msgspec.Struct, array_like=True):
-    """Counts and flows. `periods[0]` is only a beginning: what flowed before it belongs to nobody any more."""
+    """Counts and flows. The first period is only a beginning: what flowed before it belongs to nobody any more."""
 
     categories: list[str] = []
     volatile: bool = False
     periods: list[Period] = []
+    """The newest, ascending; before them come those of `old`. Numbers of periods count both."""
     forgotten: int = 0
-    """Balances before `periods[0]`."""
+    """Balances before the first period."""
     factor: list[str] = []
     """Covariance, pivot and residual of the last forgotten balance; as text, since they pass 64 bits."""
     sums: list[int] = []
@@ -81,6 +60,43 @@ class Stream(msgspec.Struct, array_like=True):
     flows_ms: int = -1
     losses: list[tuple[int, int]] = []
     """(event_ms, amount) of the newest declared losses, by event time."""
+    old: list[bytes] = []
+    """Packets of PACKED periods each, ascending (`periods.pack`)."""
+
+
+def number(stream: Stream) -> int:
+    """How many periods are held: one more than balances."""
+    return len(stream.old) * PACKED + len(stream.periods)
+
+
+def held(stream: Stream) -> list[Period]:
+    """All periods. The packed ones are copies, to be read."""
+    return [*unpack(stream.old), *stream.periods] if stream.old else stream.periods
+
+
+def period_at(stream: Stream, at: int) -> Period:
+    """Period number `at` >= 0, to be read."""
+    packed = len(stream.old) * PACKED
+    if at >= packed:
+        return stream.periods[at - packed]
+    return unpack(stream.old[at // PACKED : at // PACKED + 1])[at % PACKED]
+
+
+def to_change(stream: Stream, at: int) -> Period:
+    """Period number `at` >= 0, to be changed: neither it nor a later one is packed, until the next count."""
+    whole = at // PACKED
+    if whole < len(stream.old):
+        stream.periods[:0] = unpack(stream.old[whole:])
+        del stream.old[whole:]
+    return stream.periods[at - len(stream.old) * PACKED]
+
+
+def _fold(stream: Stream) -> None:
+    """Pack what is not recent."""
+    periods = stream.periods
+    while len(periods) >= RECENT + PACKED:
+        stream.old.append(pack(periods[:PACKED]))
+        del periods[:PACKED]
 
 
 def book_amount(stream: Stream) -> int:
@@ -92,8 +108,8 @@ def book_amount(stream: Stream) -> int:
 def add(stream: Stream, flow: Flow, sign: int = 1) -> int | None:
     """Take a move in, or out again with sign -1.
 
-    Returns: the number of the period whose balance it changes; len(periods) while no count has closed it; None where it
-    happened before all that is held.
+    Returns: the number of the period whose balance it changes; `number` while no count has closed it; None where it happened
+    before all that is held.
 
     Raises: OverflowError where a sum would leave the range of the snapshot; nothing is changed then.
     """
@@ -102,12 +118,15 @@ def add(stream: Stream, flow: Flow, sign: int = 1) -> int | None:
     if not periods or event_ms > periods[-1].taken.cutoff_ms:
         stream.open = _more(stream.open, flow, sign)
         _hold(stream, flow, sign)
-        return len(periods)
+        return number(stream)
+    while stream.old and event_ms <= periods[0].taken.cutoff_ms:
+        to_change(stream, len(stream.old) * PACKED - 1)
+    packed = len(stream.old) * PACKED
     at = bisect_left(periods, event_ms, key=lambda period: period.taken.cutoff_ms)
     if at == 0:
         return None
     _put(periods[at], _more(_sums(periods[at]), flow, sign))
-    return at
+    return packed + at
 
 
 def _hold(stream: Stream, flow: Flow, sign: int) -> None:
@@ -152,20 +171,23 @@ def count(stream: Stream, period: Period) -> None:
     _put(period, [was - still for was, still in zip(stream.open, still_open, strict=True)])
     stream.open, stream.flows, stream.flows_ms = still_open, after, -1
     stream.periods.append(period)
+    _fold(stream)
 
 
 def uncount(stream: Stream, at: int) -> None:
     """Take a stock-take out again; what it closed flows into the interval after it.
 
-    Of periods[0] nothing flows on: the next count is the beginning then.
+    Of the first nothing flows on: the next count is the beginning then.
     """
-    gone = stream.periods.pop(at)
+    gone = to_change(stream, at)
+    after = stream.periods.index(gone)
+    del stream.periods[after]
     if at == 0:
         stream.factor, stream.sums = [], []
         if stream.periods:
             _put(stream.periods[0], [0, 0, 0, 0])
-    elif at < len(stream.periods):
-        _put(stream.periods[at], _joined(_sums(stream.periods[at]), _sums(gone)))
+    elif after < len(stream.periods):
+        _put(stream.periods[after], _joined(_sums(stream.periods[after]), _sums(gone)))
     else:
         stream.open = _joined(stream.open, _sums(gone))
         stream.flows_ms = max(stream.flows_ms, gone.taken.cutoff_ms)
@@ -177,8 +199,12 @@ def _joined(one: list[int], other: list[int]) -> list[int]:
 
 def find(stream: Stream, record_id: str) -> int | None:
     """The number of a stock-take's period; None when it is forgotten or never was."""
+    packed = len(stream.old) * PACKED
     for at in range(len(stream.periods) - 1, -1, -1):
         if stream.periods[at].taken.record_id == record_id:
+            return packed + at
+    for at, period in enumerate(unpack(stream.old)):
+        if period.taken.record_id == record_id:
             return at
     return None
 
@@ -204,6 +230,8 @@ def lost_lately(stream: Stream, at_ms: int, window_ms: int) -> tuple[int, int]:
     scaled up: a week's loss is then compared with what is usual for the whole window.
     """
     periods = stream.periods
+    if stream.old and periods[0].taken.cutoff_ms > at_ms - window_ms:
+        periods = held(stream)
     first = 0
     while first + 1 < len(periods) and periods[first + 1].taken.cutoff_ms <= at_ms - window_ms:
         first += 1
@@ -214,10 +242,10 @@ def lost_lately(stream: Stream, at_ms: int, window_ms: int) -> tuple[int, int]:
     return (lost * window_ms // span_ms if span_ms > window_ms else lost), handled
 
 
-def share(held: Iterable[Stream]) -> None:
+def share(streams: Iterable[Stream]) -> None:
     """Let the streams of a book share each stock-take again, as they did before a snapshot wrote it down for each of them."""
     known: dict[Taken, Taken] = {}
-    for stream in held:
+    for stream in streams:
         for period in stream.periods:
             period.taken = known.setdefault(period.taken, period.taken)
 
@@ -225,9 +253,8 @@ def share(held: Iterable[Stream]) -> None:
 # --- what follows -------------------------------------------------------------------------------------------------------
 
 
-def balance(stream: Stream, at: int) -> Balance:
-    """The balance that period `at` (>= 1) closes."""
-    before, period = stream.periods[at - 1], stream.periods[at]
+def balance(before: Period, period: Period) -> Balance:
+    """The balance that a period closes."""
     return Balance(_measured(before), period.came, period.went, period.lost, _measured(period))
 
 
@@ -243,10 +270,12 @@ class Derived:
     derived again.
     """
 
-    __slots__ = ("_ys_milli", "mufs", "newest")
+    __slots__ = ("_ys_milli", "judged", "mufs", "newest")
 
     def __init__(self) -> None:
         self.mufs = array("q")
+        self.judged = bytearray()
+        """Of each balance MOVED and STATED."""
         self._ys_milli = array("q")
         self.newest: list[Standing] = []
         """At most WHOLE: what came late for the newest balance goes on from the one before it."""
@@ -262,15 +291,17 @@ class Derived:
             return
         if gone >= len(self.newest):
             gone = len(self.mufs)  # no standing is left to go on from
-        del self.mufs[-gone:], self._ys_milli[-gone:], self.newest[-gone:]
+        del self.mufs[-gone:], self._ys_milli[-gone:], self.judged[-gone:], self.newest[-gone:]
 
     def forget(self, number: int) -> None:
         """The first `number` balances are held no longer."""
-        del self.mufs[:number], self._ys_milli[:number]
+        del self.mufs[:number], self._ys_milli[:number], self.judged[:number]
 
-    def add(self, standing: Standing) -> None:
-        """One balance more."""
+    def add(self, standing: Standing, period: Period) -> None:
+        """One balance more, and the period that it closes."""
         self.mufs.append(standing.muf)
+        moved = period.came + period.went + period.lost > 0
+        self.judged.append((MOVED if moved else 0) | (STATED if period.taken.stated else 0))
         self._ys_milli.append(_NO_Y if standing.y_milli is None else standing.y_milli)
         self.newest = [*self.newest[1 - WHOLE :], standing]
 
@@ -278,17 +309,21 @@ class Derived:
 def standings(stream: Stream) -> Iterator[Standing]:
     """Standings of periods 1, 2, ...: deterministic from the stream."""
     last = _before(stream)
-    for at in range(1, len(stream.periods)):
-        last = advance(last, balance(stream, at))
+    for before, period in pairwise(held(stream)):
+        last = advance(last, balance(before, period))
         yield last
 
 
 def derive(stream: Stream, known: Derived) -> None:
     """Bring what is known up to the stream's newest balance."""
     last = known.newest[-1] if known.newest else _before(stream)
-    for at in range(len(known.mufs) + 1, len(stream.periods)):
-        last = advance(last, balance(stream, at))
-        known.add(last)
+    due = number(stream) - 1 - len(known.mufs)
+    if due <= 0:
+        return
+    periods = stream.periods if due < len(stream.periods) else held(stream)
+    for before, period in pairwise(periods[-due - 1 :]):
+        last = advance(last, balance(before, period))
+        known.add(last, period)
 
 
 def standing(stream: Stream, known: Derived, at: int) -> Standing:
@@ -307,15 +342,17 @@ def _before(stream: Stream) -> Standing | None:
 
 def is_long(stream: Stream) -> bool:
     """Whether it holds so many balances that the oldest are due to be forgotten."""
-    return len(stream.periods) - 1 > KEEP + SLACK
+    return number(stream) - 1 > KEEP + SLACK
 
 
 def forget(stream: Stream, known: Derived) -> None:
     """Forget all balances but the newest KEEP; `known` is up to date, and stays so."""
-    number = len(stream.periods) - 1 - KEEP
-    last = standing(stream, known, number)
+    gone = number(stream) - 1 - KEEP
+    last = standing(stream, known, gone)
     stream.factor = [str(value) for value in last.factor]
     stream.sums = list(last.sums)
-    stream.forgotten += number
-    del stream.periods[:number]
-    known.forget(number)
+    stream.forgotten += gone
+    to_change(stream, 0)
+    del stream.periods[:gone]
+    _fold(stream)
+    known.forget(gone)

@@ -18,9 +18,10 @@ from ledger.engine import streams
 from ledger.engine.goods import Goods
 from ledger.engine.inputs import Input, happened_ms, plausible_ms, unix_ms
 from ledger.engine.lanes import HORIZON_MS
+from ledger.engine.periods import Period, Taken
 from ledger.engine.register import Register
 from ledger.engine.statistics import clamp, quantity_z_milli, ratio_ppm
-from ledger.engine.streams import Derived, Flow, Period, Stream, Taken
+from ledger.engine.streams import Derived, Flow, Stream
 from ledger.engine.topics.balances import (
     DECLARED_LOSS,
     MATERIAL_BALANCE,
@@ -143,7 +144,7 @@ class Accountancy(Topic):
                 continue
             if flow[3] and not is_sealed(key):
                 streams.note_loss(stream, flow[0], flow[3], sign)
-            if period is not None and period < len(stream.periods):
+            if period is not None and period < streams.number(stream):
                 self._changed(book_at, stream, key, period, touched)
 
     def _changed(self, book_at: str, stream: Stream, key: str, at: int, touched: dict[str, set[int]]) -> None:
@@ -152,7 +153,7 @@ class Accountancy(Topic):
         if known is not None:
             known.cut(max(at - 1, 0))
         due = touched.setdefault(key, set())
-        if 1 <= at < len(stream.periods):
+        if 1 <= at < streams.number(stream):
             due.add(at)
 
     def _book(self, entry: Input) -> BookStreams:
@@ -203,8 +204,8 @@ class Accountancy(Topic):
             streams.count(stream, Period(exact if is_sealed(key) else taken, *counted.get(key, (0, 0))))
             if streams.is_long(stream):
                 streams.forget(stream, self._derived(book_at, key, stream))
-            if len(stream.periods) > 1:
-                self._changed(book_at, stream, key, len(stream.periods) - 1, touched)
+            if (number := streams.number(stream)) > 1:
+                self._changed(book_at, stream, key, number - 1, touched)
         if book.last is not None and book.last.cutoff_ms > cutoff_ms:
             taken = msgspec.structs.replace(taken, cutoff_ms=book.last.cutoff_ms)
         book.last = taken
@@ -223,7 +224,7 @@ class Accountancy(Topic):
             if known.newest:
                 factor, sums = [str(value) for value in known.newest[-1].factor], list(known.newest[-1].sums)
             taken = msgspec.msgpack.decode(msgspec.msgpack.encode(stream), type=Stream)
-            taken.periods = taken.periods[-1:]
+            taken.periods, taken.old = taken.periods[-1:], []
             taken.factor, taken.sums = factor, sums
             book.streams[key] = taken
 
@@ -241,7 +242,7 @@ class Accountancy(Topic):
             at = streams.find(stream, entry.record_id)
             if at is None:
                 continue
-            was = stream.periods[at]
+            was = streams.to_change(stream, at)
             was.counted, was.pieces = counted.get(key, (0, 0))
             now = msgspec.structs.replace(taken, index=was.taken.index, cutoff_ms=was.taken.cutoff_ms)
             was.taken = _exact(now) if is_sealed(key) else now
@@ -267,7 +268,7 @@ class Accountancy(Topic):
         closed = {
             (period.taken.index, period.taken.record_id): None
             for key, due in touched.items()
-            for period in (held[key].periods[at] for at in due)
+            for period in (streams.period_at(held[key], at) for at in due)
         }
         newest: dict[str, dict[str, Any]] = {}
         for index, record_id in sorted(closed):
@@ -278,7 +279,7 @@ class Accountancy(Topic):
                 if at is None or at == 0:
                     continue
                 row = balance_row(key, stream, at, self._derived(book_at, key, stream))
-                if at == len(stream.periods) - 1:
+                if at == streams.number(stream) - 1:
                     newest[key] = row
                 if any(row[part] for part in ("before", "came", "went", "lost", "counted", "missing_pieces")):
                     yield MATERIAL_BALANCE.name, common(entry) | goods_fields(key, stream) | row | {ORIGIN: index}
@@ -288,7 +289,7 @@ class Accountancy(Topic):
             # Twice nothing to weigh: the row that says so came with the first.
             if not is_sealed(key) and any(y is not None for y in known.ys_milli(-2)):
                 row = newest.get(key) or balance_row(key, stream, len(known.mufs), known)
-                fields = common(entry) | goods_fields(key, stream) | row | series_fields(stream, known)
+                fields = common(entry) | goods_fields(key, stream) | row | series_fields(known)
                 yield MATERIAL_STREAM.name, fields
 
     def _losses(self, entry: Input, goods: Sequence[Goods]) -> Iterator[Row]:

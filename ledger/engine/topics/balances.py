@@ -96,7 +96,8 @@ def goods_fields(key: str, stream: Stream) -> dict[str, Any]:
 
 def balance_row(key: str, stream: Stream, at: int, known: Derived) -> dict[str, Any]:
     """The balance that period `at` closes; of the series, what was known then."""
-    before, period, standing = stream.periods[at - 1], stream.periods[at], streams.standing(stream, known, at)
+    before, period = streams.period_at(stream, at - 1), streams.period_at(stream, at)
+    standing = streams.standing(stream, known, at)
     sealed = is_sealed(key)
     missing = before.pieces + period.net_pieces - period.pieces if sealed else 0
     weighed = standing.y_milli is not None
@@ -127,14 +128,14 @@ def balance_row(key: str, stream: Stream, at: int, known: Derived) -> dict[str, 
     }
 
 
-def series_fields(stream: Stream, known: Derived) -> dict[str, Any]:
+def series_fields(known: Derived) -> dict[str, Any]:
     """What is tested of the whole series after its newest balance."""
     last = known.newest[-1]
     # A tank that nobody touched shows the same figure twice, which is no wonder: only balances with flows are judged.
     moved = [
-        (muf, y, period.taken.stated)
-        for muf, y, period in zip(known.mufs, known.ys_milli(), stream.periods[1:], strict=True)
-        if y is not None and period.came + period.went + period.lost > 0
+        (muf, y, judged & streams.STATED)
+        for muf, y, judged in zip(known.mufs, known.ys_milli(), known.judged, strict=True)
+        if y is not None and judged & streams.MOVED
     ]
     mufs = [muf for muf, _, _ in moved]
     ys = [y for _, y, _ in moved]

@@ -302,7 +302,7 @@ def test_balance__moves_in_any_order_and_twice_corrected__give_the_same_balances
                 books.correct(once, 6 * DAY, direction=direction, reason=reason, lines=[line(abs(amount))])
         return [
             (p.came, p.went, p.lost, p.counted, s.y_milli, s.sums)
-            for p, s in zip(books.held().periods[1:], streams.standings(books.held()), strict=True)
+            for p, s in zip(streams.held(books.held())[1:], streams.standings(books.held()), strict=True)
         ]
 
     assert run(late=True) == run(late=False)
