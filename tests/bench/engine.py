@@ -22,7 +22,7 @@ from ledger.adapters.store import open_stores
 from ledger.catalogue import Catalogue
 from ledger.cli.processes import settle_memory
 from ledger.engine.rules import RuleSet
-from ledger.evaluate import LIVE_BATCH, Evaluator, Platform, shipped_rules
+from ledger.evaluate import LIVE_BATCH, Evaluator, Platform, evaluate, shipped_rules
 from ledger.follow import Sets
 from ledger.model import LeafIndex
 from ledger.ports import EngineBatch, LogReader
@@ -98,10 +98,10 @@ def _count_commits(store: Any) -> list[float]:
 
 
 def _run(one: Evaluator) -> int:
-    folded = 0
-    while done := one.evaluate_once():
-        folded += done
-    return folded
+    """As the process runs it, until the log's end."""
+    idle: list[float] = []
+    evaluate(one, stop=lambda: bool(idle), wait=idle.append)
+    return int(one.status()["cursor"])
 
 
 class _AsItComes:
