@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ledger.catalogue import Catalogue
+from ledger.cli.common import counted
 from ledger.cli.moments import local, told
 from ledger.errors import NotFoundError
 from ledger.guidance import law, what_to_do
@@ -133,11 +134,6 @@ def alert_lines(
         )
     yield f"possible: {', '.join(_way(way, life) for way in ways) or 'nothing more'}"
     yield f"why it was raised: hazledger rules explain --alert {alert.alert_id[:12]}"
-
-
-def counted(number: int, what: str) -> str:
-    """As people say it: "1 alert", "2 alerts"."""
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def order_lines(rows: Sequence[OrderRow], zone: tzinfo) -> Iterator[str]:

@@ -10,14 +10,13 @@ import click
 from ledger.cli.alertlines import (
     MOST_ORDERS,
     alert_lines,
-    counted,
     find_alert,
     names_in,
     order_lines,
     queue_lines,
     shown,
 )
-from ledger.cli.common import json_option, print_json
+from ledger.cli.common import counted, json_option, print_json
 from ledger.cli.compose import open_installation, state_option, wall_clock_ms
 from ledger.cli.rules.common import lang_option
 from ledger.core.life import SEVERITIES, STATUSES, possible

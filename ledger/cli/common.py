@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ledger.core import strictjson
 from ledger.core.trust import MAX_TRUST_BYTES, TrustFile, parse_trust
 from ledger.core.verification.verdict import EXIT_UNREACHABLE, EXIT_USAGE
-from ledger.errors import ChainError, LedgerError
+from ledger.errors import ChainError, LedgerError, MalformedRecordError
 
 if TYPE_CHECKING:
     from ledger.cli.rpc import RpcChainView
@@ -52,10 +53,37 @@ def print_json(document: Any) -> None:
     click.echo(json.dumps(document, ensure_ascii=False, indent=2))
 
 
+def counted(count: int, noun: str, *, none: str = "0", lang: str = "en") -> str:
+    """A number of things as people say it: `0 files` (or `no files`), `1 file`, `1,200 files`.
+
+    In Chinese the number alone: its measure word stands in the sentence around it.
+    """
+    number = f"{count:,}" if count else none
+    return number if lang == "zh" else f"{number} {noun}{'' if count == 1 else 's'}"
+
+
 def read_at_most(file: Path, most: int) -> bytes:
     """The file, but no more of it than tells that it is too large: it comes from whoever is being checked."""
     with file.open("rb") as stream:
         return stream.read(most + 1)
+
+
+def read_evidence(context: click.Context, path: Path, most: int, what: str) -> bytes:
+    """What is to be checked, or exit 2 where an answer that refused it (RFC 9457) was saved in its place.
+
+    Such an answer says nothing of the record, so it must not come out as a check that failed.
+    """
+    data = read_at_most(path, most)
+    try:
+        answer = strictjson.loads(data)
+    except MalformedRecordError:
+        answer = None
+    if isinstance(answer, dict) and str(answer.get("type")).startswith("urn:hazledger:"):
+        title, status = str(answer.get("title"))[:100], answer.get("status")
+        said = f"{title!r} (status {status})" if isinstance(status, int) else repr(title)
+        click.echo(f"error: {path} is not a {what} but an error answer: {said}. Fetch the {what} again.", err=True)
+        context.exit(EXIT_USAGE)
+    return data
 
 
 MAX_SECRET_BYTES = 4096

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from ledger.adapters.keystore.signing import load_signer
-from ledger.cli.common import read_at_most, read_token
+from ledger.cli.common import counted, read_at_most, read_token
 from ledger.cli.head import EXIT_REFUSED, EXIT_UNREACHABLE, token_option
 from ledger.cli.key import passphrase_option, read_passphrase
 from ledger.client.book import Book, Head, RecordSigner, Signed
@@ -257,7 +257,7 @@ def _sign(
             book.took(made)
             signed.append(made)
     spool.add_all(signed, digest)
-    click.echo(f"signed {len(signed)} records in {len(books)} books")
+    click.echo(f"signed {counted(len(signed), 'record')} in {counted(len(books), 'book')}")
 
 
 def _digest(csv_path: Path | None, drafts: Sequence[Draft]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import signal
 import socket
@@ -9,6 +10,8 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +31,10 @@ PROCESSES = ("sequencer", "engine", "anchor", "web")
 # A process that keeps dying is started again ever more slowly, at most once in this many seconds.
 SLOWEST_RESTART_S = 30.0
 STOP_WITHIN_S = 15.0
+# An ordinary start takes a few seconds; whoever waits longer is told for what.
+PATIENCE_S = 10.0
+ASK_WITHIN_S = 2.0
+MAX_READYZ_BYTES = 64 * 1024
 
 
 @click.command()
@@ -51,15 +58,57 @@ def serve(state: Path | None, only: tuple[str, ...]) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    click.echo(f"starting {', '.join((['Anvil'] if config.chain.embedded else []) + list(service.names))}")
     service.start()
-    click.echo(f"portal and API: {service.url}")
     if service.node is not None:
         click.echo(f"development chain, for --rpc: {service.rpc_url}")
+    door = Door(service.url) if "web" in service.names else None
     try:
         while not stop.wait(0.5):
             service.watch()
+            if door is not None:
+                for line in door.news(time.monotonic()):
+                    click.echo(line)
     finally:
         service.stop()
+
+
+@dataclass
+class Door:
+    """Tells once that portal and API are ready, at their address; of a start that takes long, for which parts it waits."""
+
+    url: str
+    since: float = field(default_factory=time.monotonic)
+    _open: bool = False
+    _said: str = ""
+
+    def news(self, now: float) -> list[str]:
+        """What there is to say now, one line at the most. Asks `/readyz` until it has once answered 200."""
+        if self._open:
+            return []
+        waiting = _waiting_for(self.url)
+        if not waiting:
+            self._open = True
+            return [f"ready; portal and API: {self.url}"]
+        if now - self.since < PATIENCE_S or waiting == self._said:
+            return []
+        self._said = waiting
+        return [f"not ready yet, waiting for: {waiting} (portal and API: {self.url})"]
+
+
+def _waiting_for(url: str) -> str:
+    """The parts that `/readyz` names; `web` while nobody answers; "" when all is ready."""
+    try:
+        with urllib.request.urlopen(f"{url}/readyz", timeout=ASK_WITHIN_S):  # noqa: S310 - our own address
+            return ""
+    except urllib.error.HTTPError as error:
+        try:
+            reasons = json.loads(error.read(MAX_READYZ_BYTES))["reasons"]
+            return ", ".join(str(reason["part"]) for reason in reasons) or "web"
+        except (OSError, ValueError, LookupError, TypeError):
+            return "web"
+    except OSError:
+        return "web"
 
 
 @dataclass

@@ -17,7 +17,7 @@ from ledger.cli.common import (
     json_option,
     open_chain,
     print_json,
-    read_at_most,
+    read_evidence,
     read_trust,
     rpc_option,
     timeout_option,
@@ -122,7 +122,7 @@ def bundle_command(
         raise click.UsageError("--rpc and --offline exclude each other")
     trust = read_trust(context, trust_path)
     verdict = verify_bundle(
-        read_at_most(file, MAX_BUNDLE_BYTES),
+        read_evidence(context, file, MAX_BUNDLE_BYTES, "bundle"),
         trust,
         rpc=open_chain(context, rpc, depth, within_s),
         require=Level.parse(require_label),

@@ -14,6 +14,7 @@ from ledger.cli.common import (
     json_option,
     open_chain,
     read_at_most,
+    read_evidence,
     read_trust,
     rpc_option,
     timeout_option,
@@ -71,7 +72,7 @@ def receipt_command(
     2 usage, 4 a source did not answer.
     """
     trust = read_trust(context, trust_path)
-    check = ReceiptCheck(read_at_most(file, MAX_NOTE_BYTES), trust)
+    check = ReceiptCheck(read_evidence(context, file, MAX_NOTE_BYTES, "receipt"), trust)
     if envelope is not None:
         check.by_envelope(read_at_most(envelope, MAX_SUBMISSION_BYTES))
     if where is not None:
@@ -123,7 +124,10 @@ def consistency_command(
     2 usage, 4 a source did not answer.
     """
     trust = read_trust(context, trust_path)
-    notes = (read_at_most(old, MAX_NOTE_BYTES), read_at_most(new, MAX_NOTE_BYTES))
+    notes = (
+        read_evidence(context, old, MAX_NOTE_BYTES, "checkpoint"),
+        read_evidence(context, new, MAX_NOTE_BYTES, "checkpoint"),
+    )
     reader: HashReader | None = None
     try:
         if where is not None:

@@ -85,6 +85,7 @@ _MOVEMENT_ONLY = (
     frozenset(_RECORD_COLUMNS) - _STOCKTAKE_ONLY - {"record", "group", "event_time", "site", "book", "handlers"}
 )
 _OFFSET = re.compile(r"Z|[+-][0-9]{2}:[0-9]{2}", re.ASCII)
+_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?", re.ASCII)
 _LINE_POINTER = re.compile(r"/body/lines/([0-9]+)")
 _COLUMN_OF = {
     "/event_time": "event_time",
@@ -218,6 +219,8 @@ def _cell(column: str, text: str) -> str:
     text = text.strip()
     if column == "expires":
         return iso_date(text)
+    if column == "concentration":
+        return re.sub(r"\s*[%％]$", "", text)
     return _WORDS.get(column, {}).get(text, text)
 
 
@@ -274,6 +277,8 @@ def _line(sheet: _Sheet, row: _Row) -> dict[str, Any]:
         "quantity": {"value": cells.get("value", ""), "unit": cells.get("unit", "")},
     }
     line |= {column: cells[column] for column in _LINE_TEXTS if column in cells}
+    if "concentration" in cells and not _NUMBER.fullmatch(cells["concentration"]):
+        sheet.bad(row, "concentration", f"{cells['concentration']!r} is no number; write percent by mass, such as 68")
     if "pieces" in cells:
         if cells["pieces"].isascii() and cells["pieces"].isdigit() and len(cells["pieces"]) <= 13:
             line["pieces"] = int(cells["pieces"])

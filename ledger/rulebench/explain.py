@@ -25,27 +25,11 @@ from ledger.follow import Records, Sets
 from ledger.model import Alert, LeafIndex, UnixMs
 from ledger.ports import EngineReader, LogReader
 from ledger.rulebench.backtest import BackTest
+from ledger.rulebench.labels import TOO_LITTLE, VERDICTS, in_words
 from ledger.rulesets import announced
 
 MAX_LINKS = 50
 """Entries behind one feature that are shown, the newest."""
-TOO_LITTLE = ": too little history"
-"""Behind the name of a feature, among the reasons why there was no alert."""
-VERDICTS = {
-    "no-rows": ("这条记录没有本规则要看的内容", "no alert: this record holds nothing that the rule looks at"),
-    "out-of-scope": ("没有预警：不在规则的适用范围内", "no alert: the rule does not apply, its scope does not hold"),
-    "no-band": ("没有预警：各档条件均不成立", "no alert: none of its conditions holds"),
-    "too-little-history": ("没有预警：历史数据不足，暂不能评估", "no alert: there is too little history yet to judge"),
-    "waits": (
-        "条件成立，等待期未满，期满仍成立才预警",
-        "a condition holds and still waits: the alert comes when the time is over",
-    ),
-    "goes-on": ("条件成立，同一事件的预警已存在", "it holds, and an alert about it is there already"),
-    "shadow": ("条件成立，但规则为影子运行，只计数不预警", "it holds, but the rule is in shadow and only counted"),
-    "kept-down": ("产生预警，但被其他规则或例外抑制", "an alert, kept down by another rule or an exception"),
-    "alert": ("产生预警", "an alert"),
-    "error": ("规则出错", "the rule raised an error"),
-}
 
 
 @dataclass(slots=True)
@@ -115,8 +99,7 @@ class Explanation:
     @property
     def verdict(self) -> str:
         """Of all rows together: the one nearest to an alert."""
-        order = list(VERDICTS)
-        return max((row.verdict for row in self.rows), key=order.index, default="no-rows")
+        return max((row.verdict for row in self.rows), key=VERDICTS.index, default=VERDICTS[0])
 
 
 def alert_of(engine: EngineReader, alert_id: str) -> Alert:
@@ -229,8 +212,7 @@ class _Look:
             self._band(at, band, row, parameters, since) for at, band in enumerate(rule.bands) if complete and in_scope
         ]
         alert = self._raised.get(fingerprint)
-        verdict = self._verdict(scope, bands, alert, complete=complete)
-        zh, en = VERDICTS[verdict]
+        judged = self._verdict(scope, bands, alert, complete=complete)
         return RowShown(
             subject=subject,
             row=row,
@@ -238,10 +220,10 @@ class _Look:
             scope=scope,
             features=self._features(row) if complete else [],
             bands=bands,
-            verdict=verdict,
-            why={"zh": zh, "en": en},
-            because=_because(scope, bands) if verdict in ("out-of-scope", "no-band", "too-little-history") else [],
-            alert_id=alert.alert_id if alert is not None else self._standing(name, verdict),
+            verdict=judged,
+            why=in_words(judged),
+            because=_because(scope, bands) if judged in ("out-of-scope", "no-band", "too-little-history") else [],
+            alert_id=alert.alert_id if alert is not None else self._standing(name, judged),
             timer_ms=timer.due_ms if timer is not None else None,
         )
 

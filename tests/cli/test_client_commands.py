@@ -160,7 +160,7 @@ def test_push__spreadsheet__signs_sends_and_keeps_checked_receipts(place):
     place.make_key()
     done = place.push("--csv", place.sheet(COUNT, USE, USE.replace("09:30", "10:30")), "--new-book")
     assert done.exit_code == 0, done.output
-    assert "signed 3 records in 1 books" in done.output and "3 receipted, 0 waiting" in done.output
+    assert "signed 3 records in 1 book\n" in done.output and "3 receipted, 0 waiting" in done.output
     assert [r.seq for r in place.in_log()] == [1, 2, 3]
     with Spool(place.path / "spool") as spool:
         for spooled, stored in zip(spool.sent(), place.in_log(), strict=True):

@@ -36,3 +36,7 @@ def test_told__moments_in_a_signed_reason__in_local_time(text, said):
 @pytest.mark.parametrize(("ms", "said"), [(900_000, "15 min"), (432_000_000, "5 d"), (1500, "1500 ms"), (7_200_000, "2 h"), (0, "0 ms")])
 def test_span__in_its_largest_whole_unit(ms, said):
     assert span(ms) == said
+
+
+def test_span__in_chinese():
+    assert [span(ms, "zh") for ms in (432_000_000, 900_000, 1)] == ["5 天", "15 分钟", "1 毫秒"]

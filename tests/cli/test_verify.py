@@ -243,6 +243,36 @@ def test_bundle__other_files__their_exit_code(run, tmp_path, name, data, code):
 
 
 @pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        (("bundle", "saved"), "bundle"),
+        (("bundle", "saved", "--json"), "bundle"),
+        (("receipt", "saved"), "receipt"),
+        (("consistency", "old.checkpoint", "saved"), "checkpoint"),
+    ],
+)
+def test_error_answer_saved_in_place_of_evidence__says_so_and_is_no_failed_check(run, tmp_path, words, what):
+    answer = {"type": "urn:hazledger:not-yet-logged", "status": 404, "title": "尚无检查点覆盖", "detail": "Ask again."}
+    (tmp_path / "saved").write_text(json.dumps(answer))
+    result = run(*(str(tmp_path / word) if word == "saved" else word for word in words), "--trust", "trust.json")
+    assert result.exit_code == 2
+    assert "FAILED" not in result.output
+    assert f"is not a {what} but an error answer: '尚无检查点覆盖' (status 404). Fetch the {what} again." in result.output
+
+
+@pytest.mark.parametrize("type_", ["urn:other:thing", "about:blank", 7, None])
+def test_bundle__json_that_is_no_answer_of_ours__is_checked_as_a_bundle(run, tmp_path, type_):
+    (tmp_path / "saved").write_text(json.dumps({"type": type_, "title": "x", "status": 404}))
+    assert "bundle format" in run("bundle", str(tmp_path / "saved"), "--trust", "trust.json").output
+
+
+def test_error_answer__words_that_move_the_cursor__are_not_printed_as_they_are(run, tmp_path):
+    answer = {"type": "urn:hazledger:x", "status": 404, "title": "\x1b[2K\x1b[1AOK"}
+    (tmp_path / "saved").write_text(json.dumps(answer))
+    assert "\x1b" not in run("bundle", str(tmp_path / "saved"), "--trust", "trust.json").output
+
+
+@pytest.mark.parametrize(
     "words",
     [
         ("bundle", "record.hzb.json"),

@@ -293,3 +293,20 @@ def test_columns_and_rows__empty_ones_that_were_once_touched__are_nothing():
 def test_row__time_as_people_type_it__says_how_to_write_it(typed):
     (found,) = defects(f"record,event_time,code,value,unit,direction,reason,store,packaging\nmovement,{typed},7697-37-2,1,KGM,in,purchase,R1,bulk\n".encode())
     assert "2026-11-20 09:30" in found
+
+
+@pytest.mark.parametrize("typed", ["68", "68%", "68 %", "68％"])
+def test_concentration__with_or_without_its_sign__is_percent(typed):
+    (draft,) = read(sheet(GOOD | {"concentration": typed}))
+    assert draft.body["lines"][0]["concentration"] == "68"
+
+
+@pytest.mark.parametrize("typed", ["about 68", "68 %vol", "6 8", "%", "68 %%", "-1", "１"])
+def test_concentration__no_number__says_how_to_write_it(typed):
+    found = defects(sheet(GOOD | {"concentration": typed}))
+    assert found[0].startswith("row 2, concentration (浓度): ") and "such as 68" in found[0]
+
+
+def test_concentration__above_100__is_named_by_the_schema():
+    (found,) = defects(sheet(GOOD | {"concentration": "168 %"}))
+    assert found.startswith("row 2, concentration (浓度): ") and "0 to 100" in found

@@ -61,11 +61,6 @@ def read_files(paths: Iterable[Path]) -> dict[str, str]:
     return found
 
 
-def counted(count: int, what: str) -> str:
-    """A number of things, as 1 file, 2 files, no files."""
-    return f"{count or 'no'} {what}{'' if count == 1 else 's'}"
-
-
 class Progress:
     """A line on standard error about once a second, with rate and time left; only where a person looks on."""
 

@@ -16,16 +16,15 @@ from ledger.cli.common import json_option, print_json
 from ledger.cli.compose import open_installation, state_option
 from ledger.cli.moments import local, span, told
 from ledger.cli.rules.common import Progress, lang_option, read_files
-from ledger.cli.rules.labels import label
 from ledger.core.quantity import format_mass, format_volume
 from ledger.errors import NotFoundError
 from ledger.follow import Sets
 from ledger.guidance import law, what_to_do
 from ledger.rulebench.drafts import load_running
-from ledger.rulebench.explain import TOO_LITTLE, VERDICTS, Explanation, RowShown, alert_of, explain
+from ledger.rulebench.explain import Explanation, RowShown, alert_of, explain
+from ledger.rulebench.labels import TOO_LITTLE, in_words, label
 from ledger.ruletitles import rule_numbers
 
-_LANGUAGES = ("zh", "en")
 _SHOWN_ENTRIES = 10
 _ENDS = {"_ppm": "percent", "_permille": "permille", "_milli": "milli"}
 _PARTS = {"percent": 10_000, "permille": 10, "milli": 1000}
@@ -125,7 +124,7 @@ def lines(found: Explanation, lang: str, zone: tzinfo) -> Iterator[str]:
     for error in found.errors:
         yield label(lang, "error", text=error)
     if not found.rows:
-        yield f"=> {VERDICTS['no-rows'][_LANGUAGES.index(lang)]}"
+        yield f"=> {in_words('no-rows')[lang]}"
     for row in found.rows:
         yield ""
         yield from _row(row, found, lang, zone)
@@ -134,7 +133,7 @@ def lines(found: Explanation, lang: str, zone: tzinfo) -> Iterator[str]:
 def _in_short(found: Explanation, lang: str, zone: tzinfo) -> Iterator[str]:
     """What came of it, before all that it came from."""
     row = next((one for one in found.rows if one.verdict == found.verdict), None)
-    yield f"=> {VERDICTS[found.verdict][_LANGUAGES.index(lang)]}"
+    yield f"=> {in_words(found.verdict)[lang]}"
     if row is None:
         return
     band = next((one for one in row.bands if one.condition.value is True and not one.unready and one.reason), None)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from ledger.cli.common import json_option, print_json
-from ledger.cli.rules.common import counted, files_argument, read_files
+from ledger.cli.common import counted, json_option, print_json
+from ledger.cli.rules.common import files_argument, read_files
 from ledger.core.verification.verdict import EXIT_FAILED, EXIT_OK
 from ledger.rulebench.drafts import lint
 from ledger.rulesets import shipped_sources
@@ -43,5 +43,8 @@ def lint_command(context: click.Context, files: tuple[Path, ...], *, as_json: bo
     else:
         for problem in problems:
             click.echo(str(problem))
-        click.echo(f"{counted(len(drafts), 'file')}, {counted(len(problems), 'problem')}", err=bool(problems))
+        click.echo(
+            f"{counted(len(drafts), 'file', none='no')}, {counted(len(problems), 'problem', none='no')}",
+            err=bool(problems),
+        )
     context.exit(EXIT_FAILED if problems else EXIT_OK)

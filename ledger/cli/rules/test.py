@@ -9,8 +9,8 @@ import click
 
 from ledger.adapters.files import write_whole
 from ledger.catalogue import Catalogue
-from ledger.cli.common import json_option, print_json
-from ledger.cli.rules.common import counted, files_argument, lang_option, read_files
+from ledger.cli.common import counted, json_option, print_json
+from ledger.cli.rules.common import files_argument, lang_option, read_files
 from ledger.core.verification.verdict import EXIT_FAILED, EXIT_OK
 from ledger.errors import RuleError
 from ledger.rulebench.drafts import load_all, rules_in
@@ -88,7 +88,7 @@ def test_command(
         )
     else:
         tests = sum(len(one.outcomes) for one in tested)
-        click.echo(f"{counted(len(tested), 'rule')}, {counted(tests, 'test')}, {failed} failed")
+        click.echo(f"{counted(len(tested), 'rule', none='no')}, {counted(tests, 'test', none='no')}, {failed} failed")
     context.exit(EXIT_FAILED if failed else EXIT_OK)
 
 

@@ -1,4 +1,4 @@
-"""What the commands about rules print around the rules' own texts, in both languages.
+"""What is said around the rules' own texts when one is explained or tried on history, in both languages.
 
 Names of fields and parameters, severities, outcomes and `true` stay as rule files and records write them: they are what is
 looked up there.
@@ -7,6 +7,26 @@ looked up there.
 from __future__ import annotations
 
 from typing import Any
+
+TOO_LITTLE = ": too little history"
+"""Behind the name of a feature, among the reasons why there was no alert."""
+_VERDICTS = {
+    "no-rows": ("这条记录没有本规则要看的内容", "no alert: this record holds nothing that the rule looks at"),
+    "out-of-scope": ("没有预警：不在规则的适用范围内", "no alert: the rule does not apply, its scope does not hold"),
+    "no-band": ("没有预警：各档条件均不成立", "no alert: none of its conditions holds"),
+    "too-little-history": ("没有预警：历史数据不足，暂不能评估", "no alert: there is too little history yet to judge"),
+    "waits": (
+        "条件成立，等待期未满，期满仍成立才预警",
+        "a condition holds and still waits: the alert comes when the time is over",
+    ),
+    "goes-on": ("条件成立，同一事件的预警已存在", "it holds, and an alert about it is there already"),
+    "shadow": ("条件成立，但规则为影子运行，只计数不预警", "it holds, but the rule is in shadow and only counted"),
+    "kept-down": ("产生预警，但被其他规则或例外抑制", "an alert, kept down by another rule or an exception"),
+    "alert": ("产生预警", "an alert"),
+    "error": ("规则出错", "the rule raised an error"),
+}
+VERDICTS = tuple(_VERDICTS)
+"""What a rule can make of a row, what counts for the whole entry last."""
 
 _LABELS = {
     "version": ("{rule} 第 {version} 版{status}：{title}", "{rule} version {version}{status}: {title}"),
@@ -17,7 +37,7 @@ _LABELS = {
     "error": ("[出错]  {text}", "[error]  {text}"),
     "next": ("下一步：hazledger alerts show {alert}", "next: hazledger alerts show {alert}"),
     "false": ("不成立：{part}", "false: {part}"),
-    "little": ("{name}：历史数据不足", "{name}: too little history"),
+    "little": ("{name}：历史数据不足", "{name}" + TOO_LITTLE),
     "row": ("行 {subject}{other}", "row {subject}{other}"),
     "other": ("，来自记录 {record_id}", ", of record {record_id}"),
     "parameter": (
@@ -67,6 +87,7 @@ def label(lang: str, which: str, /, **values: Any) -> str:
     return (zh if lang == "zh" else en).format(**values)
 
 
-def counted(lang: str, count: int, noun: str) -> str:
-    """`1 day`, `2 days`; in Chinese the number alone, whose measure word stands in the label."""
-    return f"{count:,}" if lang == "zh" else f"{count:,} {noun}{'' if count == 1 else 's'}"
+def in_words(verdict: str) -> dict[str, str]:
+    """One of VERDICTS as a sentence, by language."""
+    zh, en = _VERDICTS[verdict]
+    return {"zh": zh, "en": en}
