@@ -6,8 +6,18 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.postgres import PostgresMissingError, PostgresServer, running_server
+
+# Several workers share the cores: how long an example took says nothing. What CI asks for else stays.
+settings.register_profile(
+    "shared cores",
+    settings.default,
+    deadline=None,
+    suppress_health_check=[*settings.default.suppress_health_check, HealthCheck.too_slow],
+)
+settings.load_profile("shared cores")
 
 
 @pytest.fixture(scope="session")

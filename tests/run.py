@@ -24,6 +24,8 @@ STATIC = [
     ["mypy"],
     ["lint-imports", "--no-logo"],
 ]
+MOST_WORKERS = 4
+"""Each loads the whole program and a template of each store; some start PostgreSQL, Anvil and the processes besides."""
 # (name, paths or options for pytest). Anything not named falls into the first group that takes "tests".
 GROUPS = [
     ("unit and property", ["tests", *(f"--ignore=tests/{p}" for p in ("contracts", "faults", "e2e", "readme", "scenario"))]),
@@ -33,6 +35,9 @@ GROUPS = [
     ("browser", ["tests/e2e"]),
     ("readme", ["tests/readme"]),
 ]
+# What runs on several cores: its tests share no port, file or database with another process's. The others start whole
+# installations and kill them, or measure.
+PARALLEL = {"unit and property"}
 SYSTEM = {"chromium": ["chromium", "fonts-noto-cjk"], "postgres": ["postgresql"]}
 COUNTS = re.compile(r"(\d+) (passed|failed|error|errors|skipped|xfailed|deselected)")
 
@@ -60,7 +65,8 @@ def main() -> int:
         markers = "" if options.full else "not full"
         started = time.monotonic()
         print(f"== {name}", flush=True)
-        code, found = _pytest([*arguments, "-m", markers] if markers else arguments)
+        extra = [*(["-m", markers] if markers else []), *(_workers() if name in PARALLEL else [])]
+        code, found = _pytest([*arguments, *extra])
         print(f"== {name}: {time.monotonic() - started:.0f} s", flush=True)
         for word, count in found.items():
             counts[word] = counts.get(word, 0) + count
@@ -86,6 +92,12 @@ def _static() -> list[str]:
             bad.append(command[0])
     print(f"== static: {time.monotonic() - started:.0f} s", flush=True)
     return bad
+
+
+def _workers() -> list[str]:
+    """Options of pytest-xdist: each worker begins with a stretch of whole files and takes from the others when it is done."""
+    count = min(os.cpu_count() or 1, MOST_WORKERS)
+    return ["-n", str(count), "--dist", "worksteal"] if count > 1 else []
 
 
 def _pytest(arguments: list[str]) -> tuple[int, dict[str, int]]:

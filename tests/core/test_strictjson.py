@@ -288,12 +288,12 @@ def test_loads_members__no_object__is_refused(data: bytes) -> None:
     "data", [b"[" * 60_000, b'{"a":' * 12_000, b'"' + b"\\u0041" * 10_000 + b'"', b"9" * 60_000, b"[" + b"0," * 30_000]
 )
 def test_loads__hostile_and_large__answers_at_once(data: bytes) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     try:
         loads(data)
     except MalformedRecordError:
         pass
-    assert time.perf_counter() - start < 0.5
+    assert time.process_time() - start < 0.5
 
 
 def test_loads__100_000_deep_where_a_library_has_raised_the_recursion_limit__refused_and_still_alive() -> None:
