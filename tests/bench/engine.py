@@ -21,6 +21,7 @@ import cel
 from ledger.adapters.store import open_stores
 from ledger.catalogue import Catalogue
 from ledger.cli.processes import settle_memory
+from ledger.cli.rules.common import folding
 from ledger.engine.rules import RuleSet
 from ledger.evaluate import LIVE_BATCH, Evaluator, Platform, evaluate, shipped_rules
 from ledger.follow import Sets
@@ -196,7 +197,8 @@ def _limits(report: Report, here: Opened, rules: RuleSet, live: float, per_commi
 
 def _replay(report: Report, here: Opened, rules: RuleSet, classifier: Catalogue) -> float:
     store = here.stores.engine
-    done, wall_s, cpu_s = _timed(lambda: replay(here.stores.log, store, Sets(rules, store.extra), classifier))
+    with folding():
+        done, wall_s, cpu_s = _timed(lambda: replay(here.stores.log, store, Sets(rules, store.extra), classifier))
     if not done.equal:
         raise AssertionError(f"the replay gives something else: {done.problems or done.differences}")
     rate = done.end / wall_s

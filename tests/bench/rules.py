@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import heapq
 import json
 import re
@@ -12,6 +11,7 @@ from dataclasses import replace
 from statistics import median
 
 from ledger.catalogue import Catalogue
+from ledger.cli.rules.common import folding
 from ledger.core.ids import credit_code_for
 from ledger.engine.alerts import Effects, Identity
 from ledger.engine.fold import Fold
@@ -41,9 +41,10 @@ def backtests(report: Report, log: LogReader, rules: RuleSet, classifier: Catalo
     size, rates = int(log.size()), {}
     for rule in rules.rules:
         test = BackTest(log, rules, rule.id, classifier, start=0, end=size)
-        started = time.process_time()
-        test.run()
-        rates[rule.id] = size / (time.process_time() - started)
+        with folding():
+            started = time.process_time()
+            test.run()
+            rates[rule.id] = size / (time.process_time() - started)
     slow = sorted((rate, rule) for rule, rate in rates.items() if rate < BACKTEST_PER_S)
     verdict = "reached by all" if not slow else f"NOT reached by {len(slow)} of {len(rates)}"
     report.add(
@@ -104,15 +105,15 @@ def _cost_us(
     """Mean CPU microseconds of an entry."""
     find = known.get if isinstance(known, dict) else known.find
     fold, to = Fold(FoldState(), rules, classifier, Identity("l", ISSUER, KEYID, rules.digest)), Effects()
-    gc.collect()
-    started = time.process_time()
-    for at, entry in enumerate(inputs):
-        if at == measured_from:
-            started = time.process_time()
-        if at % BATCH == 0:
-            to = Effects()
-        fold.step(fold.with_before(entry, find), to)
-    return 1e6 * (time.process_time() - started) / max(len(inputs) - measured_from, 1)
+    with folding():
+        started = time.process_time()
+        for at, entry in enumerate(inputs):
+            if at == measured_from:
+                started = time.process_time()
+            if at % BATCH == 0:
+                to = Effects()
+            fold.step(fold.with_before(entry, find), to)
+        return 1e6 * (time.process_time() - started) / max(len(inputs) - measured_from, 1)
 
 
 def crowd(holders: int) -> Iterator[Draft]:

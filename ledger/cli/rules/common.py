@@ -27,19 +27,17 @@ files_argument = click.argument(
 
 @contextmanager
 def folding() -> Iterator[None]:
-    """While a log is folded. Nearly everything that a fold makes stays, so the collector has little to find in it.
+    """While a log is folded, the collector is off: a fold makes no cycles, and nearly all that it makes stays.
 
     Measured: looking through it all again and again took a quarter to a third of a back-test's time.
     """
-    before = gc.get_threshold()
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+    was_on = gc.isenabled()
+    gc.disable()
     try:
         yield
     finally:
-        gc.set_threshold(*before)
-        gc.unfreeze()
+        if was_on:
+            gc.enable()
 
 
 def read_files(paths: Iterable[Path]) -> dict[str, str]:
