@@ -5,18 +5,18 @@ Nothing is read but the inputs: no clock, no randomness, no IO. What the fold re
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec.structs import replace
 
 from ledger.core.record import AUTHORITY_KINDS
 from ledger.engine import lives
-from ledger.engine.alerts import AlertBook, Effects, Identity, Moment, Probe, Sla
+from ledger.engine.alerts import AlertBook, Effects, Identity, Moment, Probe
 from ledger.engine.contained import OUTSIDE, said
 from ledger.engine.corrections import Corrections, Find
 from ledger.engine.days import DAY_MS
-from ledger.engine.goods import Classifier, Goods, goods_of
+from ledger.engine.goods import Classifier, goods_of
 from ledger.engine.inputs import Input
 from ledger.engine.levels import Levels
 from ledger.engine.papers import PAPERS, Papers
@@ -54,14 +54,16 @@ class Fold:
     ) -> None:
         """`only`: these topics, and no others (`registry.topics_for`); what the rest would remember is then not in the state."""
         self.state = state
-        self._by_subject: dict[str, tuple[Rule, ...]] = {
-            name: tuple(rule for rule in rules.on(name) if not Windows.handles(rule)) for name in SUBJECTS
-        }
-        self._heard = {name for name, heard in self._by_subject.items() if heard or name == MATERIAL_STREAM.name}
         self._classifier = classifier
         self._alerts = AlertBook(state, identity, rules.rules)
         self._levels = Levels(state, rules.rules, self._alerts)
-        self._windows = Windows(state, rules.rules, self._alerts, self._levels)
+        self._windows = Windows(state, self._alerts, self._levels)
+        followed = {
+            name: tuple(self._levels.heard[rule.id] for rule in rules.on(name) if not Windows.handles(rule))
+            for name in SUBJECTS
+        }
+        self._by_subject = {name: heard for name, heard in followed.items() if heard or name == MATERIAL_STREAM.name}
+        """The rules about how things stand that listen to a subject; without the subjects that none does."""
         self._register = Register(state.register)
         topics = build_topics(state, self._register, rules.restricted, rules.numbers)
         self._topics = tuple(topic for topic in topics if only is None or type(topic) in only)
@@ -80,8 +82,7 @@ class Fold:
         for topic in self._topics:
             for kind in topic.kinds:
                 self._by_kind.setdefault(kind, []).append(topic)
-        self._by_goods: dict[tuple[str, str, frozenset[str]], list[Topic]] = {}
-        """By a movement's reason, and the kind and the categories of goods; there are some dozens of these."""
+        self._by_reason: dict[str, list[Topic]] = {}
         self._stock = next(topic for topic in topics if isinstance(topic, Stock))
         self._refusals = next((topic for topic in self._topics if isinstance(topic, Refusals)), None)
         self.kinds = frozenset(self._by_kind) | Register.kinds | lives.KINDS | {"tick", "correction", "ruleset"}
@@ -170,9 +171,7 @@ class Fold:
         if (probe := self._alerts.probe) is not None:
             for subject, row in rows:
                 probe(None, subject, {name: value for name, value in row.items() if name != ORIGIN}, None)
-        for subject, row in rows:
-            if subject in self._heard:
-                self._evaluate(subject, row, moment, to)
+        self._evaluate(rows, moment, to)
         came_ms = entry.before.received_ms if entry.before is not None else None
         self._windows.fold(rows, original, moment, to, came_ms=came_ms, gone=gone)
 
@@ -198,15 +197,9 @@ class Fold:
         """Whether entries of no interest can be skipped."""
         return self._refusals is None
 
-    def witness(self, alert: Alert, to: Effects, sla: Sla = (None, None)) -> None:
-        """A rule that is not in this set, and that asks for this `sla`, raised this alert: its life begins, or goes on where
-        it names its `first_alert`. For tests and back-tests of rules about the handling.
-        """
-        self._alerts.witness(alert, to, sla)
-
-    def episode_of(self, alert_id: str) -> str:
-        """The first alert of the episode that this alert belongs to."""
-        return self._alerts.lives.episode_of(alert_id)
+    def witness(self, alert: Alert, to: Effects) -> None:
+        """A rule that is not in this set raised this alert: its life begins. For tests of rules about the handling."""
+        self._alerts.witness(alert, to)
 
     def unreadable(self, record: StoredRecord, error: RuleError, to: Effects) -> None:
         """Fold an entry whose stored bytes do not parse: one alert, and the fold goes on."""
@@ -215,11 +208,16 @@ class Fold:
         moment = Moment(record.index, record.record_id, UnixMs(self.state.now_ms))
         self._alerts.fail(ENGINE, error.detail, moment, to)
 
-    def _evaluate(self, subject: str, row: dict[str, Any], moment: Moment, to: Effects) -> None:
-        if subject == MATERIAL_STREAM.name:
-            to.streams[row["holder"], row["site"], row["book"], row["key"]] = row
-        for rule in self._by_subject[subject]:
-            self._levels.consider(rule, subject, row, moment, to)
+    def _evaluate(self, rows: Iterable[Row], moment: Moment, to: Effects) -> None:
+        """Judge how things stand by these rows."""
+        for subject, row in rows:
+            followed = self._by_subject.get(subject)
+            if followed is None:
+                continue
+            if subject == MATERIAL_STREAM.name:
+                to.streams[row["holder"], row["site"], row["book"], row["key"]] = row
+            for heard in followed:
+                self._levels.consider(heard, subject, row, moment, to)
 
     def _tick(self, moment: Moment, to: Effects) -> None:
         """Fire every timer that is due, by (due, id); judge by papers that came late; once a day forget what is settled."""
@@ -252,8 +250,7 @@ class Fold:
             self._fail(at, error, moment, to)
             return
         self._set_due(to)
-        for subject, row in rows:
-            self._evaluate(subject, row, moment, to)
+        self._evaluate(rows, moment, to)
 
     def _set_due(self, to: Effects) -> None:
         """Set or clear the timers of the stores that were told of."""
@@ -293,11 +290,11 @@ class Fold:
         topics = self._by_kind.get(entry.kind)
         if not topics:
             return
-        if entry.kind == "movement" and self._notes_movements:
-            self._papers.note(entry)
-        goods = goods_of(entry.body, self._classifier)
         if entry.kind == "movement":
-            topics = self._of_movement(entry.body["reason"], goods, topics)
+            topics = self._of_reason(entry.body["reason"], topics)
+            if self._notes_movements:
+                self._papers.note(entry)
+        goods = goods_of(entry.body, self._classifier)
         if goods and entry.kind in _LINE_KINDS:
             to.lines.append((entry, [item.line for item in goods]))
         for topic in topics:
@@ -329,8 +326,11 @@ class Fold:
             except Exception as error:  # noqa: BLE001 - contained: ledger.engine.contained
                 self._fail(record_id, error, moment, to)
         gone = self._take_gone()
-        for subject, row in rows:
-            self._evaluate(subject, {name: value for name, value in row.items() if name != ORIGIN}, moment, to)
+        self._evaluate(
+            ((subject, {name: value for name, value in row.items() if name != ORIGIN}) for subject, row in rows),
+            moment,
+            to,
+        )
         self._windows.fold(rows, moment.index, moment, to, gone=gone)
 
     def _told_again(self, record_id: RecordId, topics: Sequence[Topic], find: Find) -> Iterator[Row]:
@@ -346,23 +346,11 @@ class Fold:
                 for subject, row in topic.correct(stands, goods, again, goods):
                     yield subject, {ORIGIN: stands.index} | row
 
-    def _of_movement(self, reason: str, goods: Sequence[Goods], topics: list[Topic]) -> list[Topic]:
-        """Those of the movement's topics that listen to movements of this reason, of any of these goods."""
-        if len(goods) == 1:
-            return self._of_goods(reason, goods[0].line.goods, goods[0].listing.categories, topics)
-        kinds = {(item.line.goods, item.listing.categories) for item in goods} or {("", frozenset())}
-        found = {topic for kind, categories in kinds for topic in self._of_goods(reason, kind, categories, topics)}
-        return [topic for topic in topics if topic in found]
-
-    def _of_goods(self, reason: str, kind: str, categories: frozenset[str], topics: list[Topic]) -> list[Topic]:
-        found = self._by_goods.get((reason, kind, categories))
+    def _of_reason(self, reason: str, topics: list[Topic]) -> list[Topic]:
+        """Those of the movement's topics that listen to movements of this reason; the formats know a dozen."""
+        found = self._by_reason.get(reason)
         if found is None:
-            found = self._by_goods[reason, kind, categories] = [
-                one
-                for one in topics
-                if (one.reasons is None or reason in one.reasons)
-                and (one.goods is None or kind in one.goods or not one.goods.isdisjoint(categories))
-            ]
+            found = self._by_reason[reason] = [one for one in topics if one.reasons is None or reason in one.reasons]
         return found
 
     def _correction(self, entry: Input, to: Effects) -> Iterator[Row]:

@@ -139,19 +139,19 @@ class Lane:
         series = self._series.get(key)
         if series is None:
             series = self._series[key] = Series(columns=[[] for _ in self._columns])
-        times = series.times
+        times, columns = series.times, series.columns
         if not times or time >= times[-1]:
             at = len(times)
             times.append(time)
             series.ids.append(entry)
-            for column, name in zip(series.columns, self._columns, strict=True):
-                column.append(row[name])
+            for column, name in enumerate(self._columns):
+                columns[column].append(row[name])
         else:
             at = bisect_right(times, time)
             times.insert(at, time)
             series.ids.insert(at, entry)
-            for column, name in zip(series.columns, self._columns, strict=True):
-                column.insert(at, row[name])
+            for column, name in enumerate(self._columns):
+                columns[column].insert(at, row[name])
         if at == 0:
             self._ages.note(key, time)
         if self._indexes and (index := self._indexes.get(key)) is not None:

@@ -16,6 +16,7 @@ from ledger.engine.alerts import RULE_ERROR_QUIET_MS, AlertBook
 from ledger.engine.contained import OUTSIDE, said
 from ledger.engine.effects import LATE_MS, Effects, Moment, alert_id_of
 from ledger.engine.expressions import Bindings
+from ledger.engine.heard import Heard
 from ledger.engine.lives import TIMER
 from ledger.engine.registry import SUBJECTS
 from ledger.engine.rules import Rule
@@ -32,42 +33,46 @@ class Levels:
 
     def __init__(self, state: FoldState, rules: tuple[Rule, ...], book: AlertBook) -> None:
         self._state = state
-        self._rules = {rule.id: rule for rule in rules}
+        self.heard = {rule.id: Heard(rule, state) for rule in rules}
         self._book = book
         self._timers = book.timers
         self._bindings = Bindings()
 
-    def consider(self, rule: Rule, subject: str, row: dict[str, Any], moment: Moment, to: Effects) -> None:
+    def consider(self, heard: Heard, subject: str, row: dict[str, Any], moment: Moment, to: Effects) -> None:
         """Evaluate one rule on one row. Any error becomes visible, never "did not match"."""
-        health = self._state.health[rule.id]
+        health = heard.health
         health.evaluations += 1
         health.last_index = moment.index
-        to.touched_rules[rule.id] = None
+        to.touched_rules[heard.id] = None
         if self._book.probe is not None:
-            self._book.probe(rule, subject, row, None)
+            self._book.probe(heard.rule, subject, row, None)
         try:
-            parameters = rule.constants
+            parameters = heard.constants
             if parameters is None:
-                parameters = rule.parameters_at(row["event_ms"])
+                parameters = heard.parameters(row)
             try:
                 true = (
-                    rule.truths(row, parameters, None) if rule.truths is not None else self._true(rule, row, parameters)
+                    heard.truths(row, parameters, None)
+                    if heard.truths is not None
+                    else self._true(heard.rule, row, parameters)
                 )
             except DOUBTS:
-                true = self._true(rule, row, parameters)
+                true = self._true(heard.rule, row, parameters)
             # Of nearly every row nothing holds, and nothing did.
-            if True in true or self._state.pending[rule.id]:
-                self._consider(rule, subject, row, true, parameters, moment, to)
+            if True in true:
+                self._consider(heard, subject, row, true, parameters, moment, to)
+            elif heard.pendings and (pending := heard.pendings.get(name := heard.name_of(row))) is not None:
+                self._clear(heard, name, pending, moment, to)
             if health.error:
                 self._book.works(health, moment)
         except OUTSIDE:
             raise
         except Exception as error:  # noqa: BLE001 - a fault of ours or of the rule's text: ledger.engine.contained
-            self._book.fail(rule.id, said(error), moment, to)
+            self._book.fail(heard.id, said(error), moment, to)
 
     def _consider(
         self,
-        rule: Rule,
+        heard: Heard,
         subject: str,
         row: dict[str, Any],
         true: list[bool],
@@ -75,22 +80,18 @@ class Levels:
         moment: Moment,
         to: Effects,
     ) -> None:
-        pendings = self._state.pending[rule.id]
-        anything = True in true
-        name = "\x1f".join([row[part] for part in rule.fingerprint])
-        pending = pendings.get(name)
-        if not anything:
-            if pending is not None:
-                self._clear(rule, name, pending, moment, to)
-            return
+        """A band's condition is true."""
+        name = heard.name_of(row)
+        pending = heard.pendings.get(name)
         if pending is None:
-            pending = pendings[name] = Pending()
-        held, next_due = self._held(rule, pending, true, row, parameters, moment)
-        self._set_timer(rule, name, pending, subject, row, next_due, to)
+            pending = heard.pendings[name] = Pending()
+        held, next_due = self._held(heard, pending, true, row, parameters, moment)
+        pending.row = {} if next_due is None else row | {"subject": subject}
+        self._timers.put(heard.id, name, next_due, to.timers)
         if held is None:
             self._rest(pending, moment, to)
             return
-        self._hold(rule, held, pending, subject, row | parameters, moment, to)
+        self._hold(heard.rule, held, pending, subject, row | parameters, moment, to)
 
     def _true(self, rule: Rule, row: dict[str, Any], parameters: dict[str, int]) -> list[bool]:
         """Which bands' conditions are true of the row, as CEL says condition by condition; of one out of scope none."""
@@ -105,16 +106,21 @@ class Levels:
 
     @staticmethod
     def _held(
-        rule: Rule, pending: Pending, true: list[bool], row: dict[str, Any], parameters: dict[str, int], moment: Moment
+        heard: Heard,
+        pending: Pending,
+        true: list[bool],
+        row: dict[str, Any],
+        parameters: dict[str, int],
+        moment: Moment,
     ) -> tuple[int | None, int | None]:
         """(first band that holds, when the next one above it will if nothing changes)."""
         held: int | None = None
         next_due: int | None = None
-        for at, band in enumerate(rule.bands):
+        for at, band in enumerate(heard.rule.bands):
             if not true[at]:
                 pending.since.pop(at, None)
                 continue
-            if not band.waits:
+            if not heard.waits[at]:
                 if held is None:
                     held = at
                 continue
@@ -128,20 +134,16 @@ class Levels:
                 next_due = due
         return held, next_due
 
-    def _set_timer(
-        self, rule: Rule, name: str, pending: Pending, subject: str, row: dict[str, Any], due: int | None, to: Effects
-    ) -> None:
-        pending.row = {} if due is None else row | {"subject": subject}
-        self._timers.put(rule.id, name, due, to.timers)
-
-    def _clear(self, rule: Rule, name: str, pending: Pending, moment: Moment, to: Effects) -> None:
+    def _clear(self, heard: Heard, name: str, pending: Pending, moment: Moment, to: Effects) -> None:
+        """Nothing is true any more, of what something was."""
         pending.since.clear()
-        self._set_timer(rule, name, pending, "", {}, None, to)
+        pending.row = {}
+        self._timers.put(heard.id, name, None, to.timers)
         if pending.active:
             pending.last_held_ms = moment.now_ms
         self._rest(pending, moment, to)
         if not pending.alert_id:
-            del self._state.pending[rule.id][name]
+            del heard.pendings[name]
 
     def _rest(self, pending: Pending, moment: Moment, to: Effects) -> None:
         """No band holds now. Its alert hears of that, and goes on all the same.
@@ -208,19 +210,19 @@ class Levels:
 
     def _fire(self, timer: Timer, moment: Moment, to: Effects) -> None:
         """Evaluate the rule again on the row that waited."""
-        rule = self._rules.get(timer.rule)
-        pending = self._state.pending.get(timer.rule, {}).get(timer.fingerprint)
-        if rule is None or pending is None or not pending.row:
+        heard = self.heard.get(timer.rule)
+        pending = heard.pendings.get(timer.fingerprint) if heard is not None else None
+        if heard is None or pending is None or not pending.row:
             return  # the rule is gone, or what it waited on
         row = dict(pending.row)
         subject = row.pop("subject")
-        self.consider(rule, subject, row, moment, to)
+        self.consider(heard, subject, row, moment, to)
 
     def prune(self, now_ms: int) -> None:
         """Forget episodes that are over: recovered, and quiet for longer than the rule asks."""
         for rule_id, pendings in self._state.pending.items():
-            rule = self._rules.get(rule_id)
-            quiet_ms = rule.apart_ms if rule else RULE_ERROR_QUIET_MS
+            heard = self.heard.get(rule_id)
+            quiet_ms = heard.rule.apart_ms if heard is not None else RULE_ERROR_QUIET_MS
             over = [
                 name
                 for name, pending in pendings.items()

@@ -31,7 +31,8 @@ class Timers:
                 to[timer_id] = None
         elif before is None or before.due_ms != due_ms:
             self._timers[timer_id] = to[timer_id] = Timer(due_ms, rule, name)
-            self._queue(due_ms, timer_id)
+            if before is None or due_ms < before.due_ms:  # else it is looked at no later than it was due before
+                self._queue(due_ms, timer_id)
 
     def _queue(self, due_ms: int, timer_id: str) -> None:
         queued_ms = self._queued.get(timer_id)

@@ -16,11 +16,14 @@ from bisect import bisect_left, bisect_right, insort_right
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from ledger.engine.ages import Ages
 from ledger.engine.expressions import Bindings, Condition
 from ledger.engine.features import READY, WINDOW_END, Feature, feature_names
+from ledger.engine.heard import Heard, joined
 from ledger.engine.inputs import plausible_ms
 from ledger.engine.lanes import ASKS_FOR_FIRST, HORIZON_MS, Lane, Seen, WatchState
 from ledger.engine.registry import SUBJECTS
@@ -29,8 +32,8 @@ from ledger.engine.statistics import ratio_ppm
 from ledger.engine.subjects import COMMON
 
 
-class Occurrence(NamedTuple):
-    """A row that happened, at the time that counts for its windows."""
+class Occurrence(msgspec.Struct, frozen=True):
+    """A row that happened, at the time that counts for its windows. A struct, as `Input` is."""
 
     entry: int
     time: int
@@ -46,10 +49,10 @@ together share what they are judged by."""
 
 
 @dataclass(slots=True)
-class _Plan:
+class Plan:
     """A rule's features by the names that they give, each with the lane of its rows; None for ratios of other features."""
 
-    rule: Rule
+    heard: Heard
     features: dict[str, tuple[Feature, Lane | None, tuple[int, str], str]] = field(default_factory=dict)
     """Last the name that says whether it is ready, "" where it always is."""
 
@@ -59,7 +62,7 @@ class Values(dict[str, Any]):
 
     __slots__ = ("_group", "_memo", "_occurrence", "_plan")
 
-    def __init__(self, plan: _Plan, group: str, occurrence: Occurrence, memo: Memo) -> None:
+    def __init__(self, plan: Plan, group: str, occurrence: Occurrence, memo: Memo) -> None:
         self._plan = plan
         self._group = group
         self._occurrence = occurrence
@@ -98,16 +101,19 @@ AGAIN = 32
 them in one group and a week. Who sends thousands about one second pays for each once, not for all of them each time."""
 INDEX_SLACK = 1000
 """The index of entries is made anew when it is larger by so much than twice what it was."""
-_Filtered = tuple[Condition | None, Rule, Lane]
+_Filtered = tuple[Condition | None, Heard, Lane]
 """A lane, the `where` of its rows, and a rule whose parameters that reads."""
 
 
 class Watch:
     """Rules that look at the same rows in the same groups."""
 
-    def __init__(self, state: WatchState, rules: list[Rule]) -> None:
-        self.rules = rules
-        self._rule = first = rules[0]
+    def __init__(self, state: WatchState, heard: list[Heard]) -> None:
+        self.rules = rules = [one.rule for one in heard]
+        self._first = heard[0]
+        first = rules[0]
+        self._scope = first.scope
+        self._group_of = joined(first.group_by)
         self.content = _content(first)
         self._received = any(feature.received for feature in first.features.values())
         self.level = SUBJECTS[first.on[0]].level
@@ -126,14 +132,13 @@ class Watch:
             fields |= {name for name in reads if all(name in SUBJECTS[subject].fields for subject in rule.on)}
         self._fields = tuple(sorted(fields))
         self._read: Callable[[Mapping[str, Any]], tuple[Any, ...]] = itemgetter(*self._fields)
-        self._plans, self._lanes = _lanes(state, rules, self.content)
+        self.plans, self._lanes = _lanes(state, heard, self.content)
         name = _digest(self.content, *self._fields)
         self._seen: dict[str, list[Seen]] = {} if self.level else state.seen.setdefault(name, {})
         self._ages = Ages((group, seen[0][0]) for group, seen in self._seen.items())
         self._groups: dict[int, tuple[str, ...]] | None = None
         """Entry → groups that may hold rows of it, made when the first correction asks; and how many when it was made."""
         self._indexed = 0
-        self._by_rule = {plan.rule.id: plan for plan in self._plans}
 
     def names(self) -> Iterator[str]:
         """What this watch keeps in the state, by name."""
@@ -143,14 +148,13 @@ class Watch:
 
     def take(self, occurrence: Occurrence, bindings: Bindings) -> str | None:
         """Take a row in; its group, None when it is out of scope."""
-        entry, time, _, row = occurrence
-        first = self._rule
-        if first.scope is not None and not first.scope.is_true(row, first.parameters_at(row["event_ms"]), bindings):
+        row = occurrence.row
+        if self._scope is not None and not self._scope.is_true(row, self._first.parameters(row), bindings):
             return None
-        group = "\x1f".join([row[name] for name in first.group_by])
-        for where, rule, lane in self._lanes:
-            if where is None or where.is_true(row, rule.parameters_at(row["event_ms"]), bindings):
-                lane.add(group, time, entry, row)
+        group = self._group_of(row)
+        for where, heard, lane in self._lanes:
+            if where is None or where.is_true(row, heard.parameters(row), bindings):
+                lane.add(group, occurrence.time, occurrence.entry, row)
         if not self.level:
             self._remember(group, occurrence)
         if self._groups is not None:
@@ -162,8 +166,8 @@ class Watch:
         return row["received_ms"] if self._received else plausible_ms(row["event_ms"], received_ms)
 
     def _remember(self, group: str, occurrence: Occurrence) -> None:
-        entry, time, subject, row = occurrence
-        new = (time, entry, subject, *self._read(row))
+        time = occurrence.time
+        new = (time, occurrence.entry, occurrence.subject, *self._read(occurrence.row))
         seen = self._seen.get(group)
         if seen is None:
             self._seen[group] = [new]
@@ -235,30 +239,25 @@ class Watch:
 
     # --- features ----------------------------------------------------------------------------------------------------
 
-    def values(self, rule: Rule, group: str, occurrence: Occurrence, memo: Memo) -> Values:
-        """The rule's features at the row's time, each computed when it is read. `memo` is shared by the watch's rules, and by
-        the rows of the same group and moment while none comes or goes.
-        """
-        return Values(self._by_rule[rule.id], group, occurrence, memo)
-
     def behind(self, rule: Rule, row: Mapping[str, Any]) -> dict[str, list[int]]:
         """Of a row with features: the entries that each feature looked at, ascending by time."""
-        group = "\x1f".join([row[name] for name in self._rule.group_by])
+        group = self._group_of(row)
+        plan = next(plan for plan in self.plans if plan.heard.rule is rule)
         return {
             feature.name: [] if lane is None else lane.entries(group, feature, row[WINDOW_END])
-            for feature, lane, _, _ in self._by_rule[rule.id].features.values()
+            for feature, lane, _, _ in plan.features.values()
         }
 
 
-def _lanes(state: WatchState, rules: Iterable[Rule], content: str) -> tuple[list[_Plan], list[_Filtered]]:
+def _lanes(state: WatchState, heard: Iterable[Heard], content: str) -> tuple[list[Plan], list[_Filtered]]:
     """One lane for each `where`, with the columns and the length that its features need together."""
     grouped: dict[str, list[Feature]] = {}
-    first: dict[str, Rule] = {}
-    for rule in rules:
-        for feature in rule.features.values():
+    first: dict[str, Heard] = {}
+    for one in heard:
+        for feature in one.rule.features.values():
             if feature.agg != "ratio_ppm":
-                where = _condition(rule, feature.where)
-                first.setdefault(where, rule)
+                where = _condition(one.rule, feature.where)
+                first.setdefault(where, one)
                 grouped.setdefault(where, []).append(feature)
     lanes: dict[str, Lane] = {}
     filtered: list[_Filtered] = []
@@ -270,16 +269,16 @@ def _lanes(state: WatchState, rules: Iterable[Rule], content: str) -> tuple[list
         lanes[where] = Lane(series, columns, keep_ms, remembers_first=asks)
         filtered.append((features[0].where, first[where], lanes[where]))
     plans = [
-        _Plan(
-            rule,
+        Plan(
+            one,
             {
                 name: (feature, lane, (id(lane), feature.content), feature.name + READY if feature.needs_ready else "")
-                for feature in rule.features.values()
-                for lane in [None if feature.agg == "ratio_ppm" else lanes[_condition(rule, feature.where)]]
+                for feature in one.rule.features.values()
+                for lane in [None if feature.agg == "ratio_ppm" else lanes[_condition(one.rule, feature.where)]]
                 for name in feature_names({feature.name: feature})
             },
         )
-        for rule in rules
+        for one in heard
     ]
     return plans, filtered
 
@@ -314,11 +313,11 @@ def _index(groups: dict[int, tuple[str, ...]], entry: int, group: str) -> None:
 class Watches:
     """All watches of a rule set on one state."""
 
-    def __init__(self, state: WatchState, rules: Iterable[Rule]) -> None:
-        grouped: dict[str, list[Rule]] = {}
-        for rule in rules:
-            if rule.features:
-                grouped.setdefault(_content(rule), []).append(rule)
+    def __init__(self, state: WatchState, heard: Iterable[Heard]) -> None:
+        grouped: dict[str, list[Heard]] = {}
+        for one in heard:
+            if one.rule.features:
+                grouped.setdefault(_content(one.rule), []).append(one)
         self.watches = [Watch(state, sharing) for sharing in grouped.values()]
         self._by_subject: dict[str, list[Watch]] = {}
         for watch in self.watches:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from ledger.engine.episodes import Episodes
 from ledger.engine.inhibition import Inhibition
 from ledger.engine.levels import Levels
 from ledger.engine.lives import Lives
@@ -29,8 +30,8 @@ PLACES = {
     "a level rule's row": (Levels, "_consider"),
     "an event rule's row": (Windows, "_band"),
     "a feature's row": (Watch, "take"),
-    "marks": (Windows, "_mark"),
-    "marks that settle": (Windows, "_settle"),
+    "marks": (Episodes, "mark"),
+    "marks that settle": (Episodes, "settle"),
     "what a correction takes out": (Windows, "_withdraw"),
     "a topic": (Stock, "apply"),
     "a topic that corrects": (Stock, "correct"),
@@ -93,13 +94,13 @@ def test_fault__of_one_rule_at_an_entry__the_other_rules_say_what_they_would_hav
     rules = {rule for rule, _, _ in told(whole)}
     assert len(rules) > 1
     for broken in rules:
-        for owner, name in ((Levels, "_consider"), (Windows, "_mark"), (Windows, "_band")):
+        for owner, name in ((Levels, "_consider"), (Episodes, "mark"), (Windows, "_band")):
             real = getattr(owner, name)
 
-            def faulty(self, rule, *rest, real=real):
-                if rule.id == broken:
+            def faulty(self, heard, *rest, real=real):
+                if heard.id == broken:
                     raise RuntimeError("a fault")
-                return real(self, rule, *rest)
+                return real(self, heard, *rest)
 
             run = Run()
             with monkeypatch.context() as during:

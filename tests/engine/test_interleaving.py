@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ledger.core.ids import credit_code_for
 from ledger.engine.rules import RuleSet
 from ledger.engine.state import encode_state
-from ledger.engine.windows import is_about_happenings
+from ledger.engine.heard import is_about_happenings
 from tests.engine.helpers import HOUR, NITRIC, RULES, Run, line
 from tests.engine.rulekit import rule_text, rules_of
 
