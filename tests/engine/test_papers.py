@@ -6,6 +6,7 @@ from ledger.engine.inputs import Input
 from ledger.engine.papers import Papers, PapersState
 from ledger.engine.topics.base import Topic
 from ledger.engine.topics.linked import Linked, LinkedState
+from tests.engine.helpers import HOUR, T0, Run, line
 
 LINKED = LinkedState(beside={"A": {"B": 1}, "B": {"A": 1}, "K": {"L": 1}, "L": {"K": 1}})
 
@@ -49,3 +50,20 @@ def paper(kind, body):
 def test_concerned__paper__holder_whom_a_topic_knows_and_all_one_buyer_with_them(given, parties):
     papers = Papers(PapersState(), Linked(LINKED), (Silent(), Knowing()))
     assert papers.concerned(given) == parties
+
+
+def test_licence__that_turns_out_to_be_none__purchases_before_and_after_it_lack_it():
+    body = {"type": "licence", "issuer": "x", "number": "N1", "valid_from": "2020-01-01", "valid_to": "2030-01-01"}
+    for bought_at, told_at in ((2 * HOUR, 4 * HOUR), (3 * HOUR + 1, 3 * HOUR + 1)):
+        run = Run()
+        run.stocktake(line(0))
+        licence = run.put("licence", body | {"status": "valid", "categories": ["explosive_precursor"]}, book="office")
+        correction = {"corrects": licence.record_id, "kind": "profile", "body": {"roles": ["user"]}}
+        if bought_at < 3 * HOUR:
+            run.move("in", line(5), at=bought_at, reason="purchase")
+            assert not [rule for rule, _ in run.alerts if rule == "C01"]
+        run.put("correction", correction, at=3 * HOUR, book="office")
+        if bought_at > 3 * HOUR:
+            run.move("in", line(5), at=bought_at, reason="purchase")
+        run.tick(4 * HOUR)
+        assert [r.alert.opened_ms - T0 for r in run.to.raised if r.alert.rule == "C01"] == [told_at]

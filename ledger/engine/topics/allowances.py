@@ -124,9 +124,9 @@ class Allowances(Topic):
         return self._rows_of_all(entry)
 
     def withdraw(self, before: Input, goods: Sequence[Goods], entry: Input) -> Iterable[Row]:
-        """Take a purchase out; a licence was replaced by its correction, or stays as it is."""
+        """Take a purchase out; after a licence that is none any more, all purchases of its holder are charged again."""
         if before.kind != "movement":
-            return ()
+            return self._rows_of_all(entry) if before.kind == "licence" else ()
         return self._rows(entry, before.holder, self._withdrawn(before, goods))
 
     def correct(
@@ -173,10 +173,10 @@ class Allowances(Topic):
     # --- rows --------------------------------------------------------------------------------------------------------
 
     def _rows_of_all(self, entry: Input) -> Iterator[Row]:
-        if entry.kind == "licence":
-            holder = entry.body.get("holder", entry.holder)
-        else:
+        if entry.kind == "endorse":
             holder = self._licences.holder_of(entry.body["record_id"])
+        else:
+            holder = entry.body.get("holder", entry.holder)
         codes = {at.removeprefix(f"{holder} "): None for at in self._state.bought if at.startswith(f"{holder} ")}
         return self._rows(entry, holder, codes)
 

@@ -140,9 +140,17 @@ class Licences(Topic):
         return ()
 
     def withdraw(self, before: Input, goods: Sequence[Goods], entry: Input) -> Iterable[Row]:
-        """A licence is replaced in `correct`; a movement keeps nothing here."""
-        del before, goods, entry
+        """A record that is none of a licence any more; of one that an authority confirmed, that word stands above it. A licence
+        is replaced in `correct`; a movement keeps nothing here.
+        """
+        del goods, entry
         self.limited = False
+        if before.kind == "licence":
+            held = self.held(before.holder)
+            kept = [one for one in held if one.confirmed or before.record_id not in (one.record_id, one.corrects)]
+            if len(kept) < len(held):
+                self.limited = any(one.limits for one in held)
+                self._state.held[before.holder] = kept
         return ()
 
     def correct(

@@ -117,6 +117,8 @@ class Storage(Topic):
         """What lies where was put right by the books; what follows from that is told, and nothing waits for the next entry."""
         yield from self._lots.withdraw(before, goods, entry)
         yield from self._places(entry)
+        if before.kind == "licence":
+            yield from self._units_filed(entry)
 
     def correct(
         self, before: Input, before_goods: Sequence[Goods], entry: Input, goods: Sequence[Goods]

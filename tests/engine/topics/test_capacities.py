@@ -284,3 +284,37 @@ def test_certificate__process_starts_again_behind_it__nothing_of_it_waited_besid
         run.stocktake(line(1), at=2 * HOUR, holder="B")
         states.append(encode_state(run.state))
     assert states[0] == states[1]
+
+
+def test_certificate__that_turns_out_to_be_none__limits_nothing_unless_it_was_confirmed():
+    run = Town()
+    declared = run.certificate(limit(100), limit(50, code=NITRIC), authority=False)
+    run.holds(105, HOUR)
+    assert run.stands() == {"R1": 2, f"R1/{NITRIC}": 0}
+    profile = {"corrects": declared.record_id, "kind": "profile", "body": {"roles": ["user"]}}
+    run.put("correction", profile, at=2 * HOUR, book="office")
+    assert run.stands() == {} and run.due == {} and run.state.licences.held["A"] == []
+    again = run.certificate(limit(100), authority=False, number="Q2", at=3 * HOUR)
+    run.put("endorse", {"record_id": again.record_id}, at=4 * HOUR, holder="fire", book="office", authority=True)
+    run.put("correction", profile | {"corrects": again.record_id}, at=5 * HOUR, book="office")
+    assert run.stands() == {"R1": 2}
+
+
+def test_certificate__of_another_site_only__does_not_limit_this_one():
+    run = Town()
+    run.certificate(limit(100), sites=["S2"])
+    run.certificate(limit(100), sites=["S2", "S1"], number="Q2")
+    run.holds(105, HOUR)
+    assert run.stands() == {"R1": 2}
+    run.certificate(limit(100), sites=["S2"], number="Q2", at=2 * HOUR)
+    assert run.stands() == {}
+
+
+def test_declared_certificates__of_one_store__the_newest_counts():
+    run = Town()
+    run.certificate(limit(200), authority=False)
+    run.certificate(limit(100), authority=False, number="Q2", at=HOUR)
+    run.holds(105, 2 * HOUR)
+    assert run.stands() == {"R1": 2}
+    run.certificate(limit(300), authority=False, number="Q3", at=3 * HOUR)
+    assert run.stands() == {}
