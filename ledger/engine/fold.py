@@ -12,11 +12,11 @@ from msgspec.structs import replace
 
 from ledger.core.record import AUTHORITY_KINDS
 from ledger.engine import lives
-from ledger.engine.alerts import AlertBook, Effects, Identity, Moment, Probe
+from ledger.engine.alerts import AlertBook, Effects, Identity, Moment, Probe, Sla
 from ledger.engine.contained import OUTSIDE, said
 from ledger.engine.corrections import Corrections, Find
 from ledger.engine.days import DAY_MS
-from ledger.engine.goods import Classifier, goods_of
+from ledger.engine.goods import Classifier, Goods, goods_of
 from ledger.engine.inputs import Input
 from ledger.engine.levels import Levels
 from ledger.engine.papers import PAPERS, Papers
@@ -82,7 +82,8 @@ class Fold:
         for topic in self._topics:
             for kind in topic.kinds:
                 self._by_kind.setdefault(kind, []).append(topic)
-        self._by_reason: dict[str, list[Topic]] = {}
+        self._by_goods: dict[tuple[str, str, frozenset[str]], list[Topic]] = {}
+        """By a movement's reason, and the kind and the categories of goods; there are some dozens of these."""
         self._stock = next(topic for topic in topics if isinstance(topic, Stock))
         self._refusals = next((topic for topic in self._topics if isinstance(topic, Refusals)), None)
         self.kinds = frozenset(self._by_kind) | Register.kinds | lives.KINDS | {"tick", "correction", "ruleset"}
@@ -197,9 +198,15 @@ class Fold:
         """Whether entries of no interest can be skipped."""
         return self._refusals is None
 
-    def witness(self, alert: Alert, to: Effects) -> None:
-        """A rule that is not in this set raised this alert: its life begins. For tests of rules about the handling."""
-        self._alerts.witness(alert, to)
+    def witness(self, alert: Alert, to: Effects, sla: Sla = (None, None)) -> None:
+        """A rule that is not in this set, and that asks for this `sla`, raised this alert: its life begins, or goes on where
+        it names its `first_alert`. For tests and back-tests of rules about the handling.
+        """
+        self._alerts.witness(alert, to, sla)
+
+    def episode_of(self, alert_id: str) -> str:
+        """The first alert of the episode that this alert belongs to."""
+        return self._alerts.lives.episode_of(alert_id)
 
     def unreadable(self, record: StoredRecord, error: RuleError, to: Effects) -> None:
         """Fold an entry whose stored bytes do not parse: one alert, and the fold goes on."""
@@ -266,8 +273,12 @@ class Fold:
             self._register.note(entry)
             if self._refusals is not None:
                 rows.extend(self._refusals.grown(entry))
-        kind = entry.body["kind"] if entry.kind == "correction" else entry.kind
-        concerned = self._papers.concerned(entry) if kind in PAPERS else set()
+        kinds: list[str] = []
+        if entry.kind in PAPERS:
+            kinds = [entry.kind]
+        elif entry.before is not None:  # a correction; of a paper that is none any more, too
+            kinds = sorted({entry.body["kind"], entry.before.kind} & PAPERS)
+        concerned = self._papers.concerned(entry) if kinds else set()
         if entry.kind == "ruleset":
             self.state.ruleset = entry.body["digest"]
         elif entry.kind == "correction":
@@ -275,8 +286,10 @@ class Fold:
             self._judge_soon()
         else:
             self._record(entry, to, rows)
-        if kind in PAPERS:
-            self._papers.came(kind, concerned | self._papers.concerned(entry), self.state.now_ms)
+        if kinds:
+            concerned |= self._papers.concerned(entry)
+        for kind in kinds:
+            self._papers.came(kind, concerned, self.state.now_ms)
         if self._stock.dues:
             self._set_due(to)
         if self._stock.changed:
@@ -290,11 +303,11 @@ class Fold:
         topics = self._by_kind.get(entry.kind)
         if not topics:
             return
-        if entry.kind == "movement":
-            topics = self._of_reason(entry.body["reason"], topics)
-            if self._notes_movements:
-                self._papers.note(entry)
+        if entry.kind == "movement" and self._notes_movements:
+            self._papers.note(entry)
         goods = goods_of(entry.body, self._classifier)
+        if entry.kind == "movement":
+            topics = self._of_movement(entry.body["reason"], goods, topics)
         if goods and entry.kind in _LINE_KINDS:
             to.lines.append((entry, [item.line for item in goods]))
         for topic in topics:
@@ -346,11 +359,23 @@ class Fold:
                 for subject, row in topic.correct(stands, goods, again, goods):
                     yield subject, {ORIGIN: stands.index} | row
 
-    def _of_reason(self, reason: str, topics: list[Topic]) -> list[Topic]:
-        """Those of the movement's topics that listen to movements of this reason; the formats know a dozen."""
-        found = self._by_reason.get(reason)
+    def _of_movement(self, reason: str, goods: Sequence[Goods], topics: list[Topic]) -> list[Topic]:
+        """Those of the movement's topics that listen to movements of this reason, of any of these goods."""
+        if len(goods) == 1:
+            return self._of_goods(reason, goods[0].line.goods, goods[0].listing.categories, topics)
+        kinds = {(item.line.goods, item.listing.categories) for item in goods} or {("", frozenset())}
+        found = {topic for kind, categories in kinds for topic in self._of_goods(reason, kind, categories, topics)}
+        return [topic for topic in topics if topic in found]
+
+    def _of_goods(self, reason: str, kind: str, categories: frozenset[str], topics: list[Topic]) -> list[Topic]:
+        found = self._by_goods.get((reason, kind, categories))
         if found is None:
-            found = self._by_reason[reason] = [one for one in topics if one.reasons is None or reason in one.reasons]
+            found = self._by_goods[reason, kind, categories] = [
+                one
+                for one in topics
+                if (one.reasons is None or reason in one.reasons)
+                and (one.goods is None or kind in one.goods or not one.goods.isdisjoint(categories))
+            ]
         return found
 
     def _correction(self, entry: Input, to: Effects) -> Iterator[Row]:
