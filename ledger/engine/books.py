@@ -158,17 +158,27 @@ class Books:
         book = self._state.books.get(book_key(entry.holder, entry.site, entry.book))
         return book.base_ms if book is not None else -1
 
-    def is_short(self, entry: Input, line: GoodsLine) -> bool:
+    def is_short(self, entry: Input, line: GoodsLine, lowered: int) -> bool:
         """Whether the last count in the entry's book found less of these goods than the book says, at whatever concentration
-        and in whatever batch. Looks through the book: for corrections, not for every entry.
+        and in whatever batch; or than it said before the entry, a correction, lowered it by so much. Looks through the book:
+        for corrections, not for every entry.
         """
         book = self._state.books.get(book_key(entry.holder, entry.site, entry.book))
+        if book is None:
+            return False
         wanted = (line.code, line.form, line.packaging, line.dimension)
-        return book is not None and any(
-            account.last is not None and account.last.counted < account.last.book
+        counts = [
+            account.last
             for key, account in book.accounts.items()
-            if (parts := key_parts(key)) and (parts.code, parts.form, parts.packaging, parts.dimension) == wanted
-        )
+            if account.last is not None
+            and (parts := key_parts(key))
+            and (parts.code, parts.form, parts.packaging, parts.dimension) == wanted
+        ]
+        if any(count.counted < count.book for count in counts):
+            return True
+        # Did the count see what is corrected? Then the book that it was compared with was lowered.
+        saw = book.previous_base_ms < happened_ms(entry.before or entry) <= book.base_ms
+        return saw and sum(count.book - count.counted for count in counts) + lowered > 0
 
     def has_stock(self, holder: str) -> bool:
         """Whether any balance of this enterprise is above nothing. Looks through all books: not for every entry."""

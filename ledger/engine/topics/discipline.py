@@ -28,8 +28,8 @@ PPM = 1_000_000
 NOTICE_MS = 10 * DAY_MS
 """Notices are remembered so long; rules ask for less."""
 
-Shortage = Callable[[Input, GoodsLine], bool]
-"""Whether the last count in the entry's book found less of a line's goods than the book says."""
+Shortage = Callable[[Input, GoodsLine, int], bool]
+"""Whether the last count in the entry's book found less of a line's goods than the book said before it was lowered by so much."""
 
 
 class Pace(msgspec.Struct, array_like=True):
@@ -239,7 +239,7 @@ class Discipline(Topic):
                 amount, _ = change.get(key, (0, line))
                 change[key] = (amount + sign * line.amount, line)
         moved = [(amount, line) for amount, line in change.values() if amount]
-        return bool(moved) and all(amount < 0 and self._is_short(entry, line) for amount, line in moved)
+        return bool(moved) and all(amount < 0 and self._is_short(entry, line, -amount) for amount, line in moved)
 
     # --- attachments -------------------------------------------------------------------------------------------------
 

@@ -1,8 +1,8 @@
-"""Daily closes: what a book promises by its first one."""
+"""Daily closes: what a book promises by its first one. Corrections that hide a shortage."""
 
 import pytest
 
-from tests.engine.helpers import HOUR, Run
+from tests.engine.helpers import HOUR, Run, line
 
 
 def close(run, day, *, at=0, **more):
@@ -31,3 +31,31 @@ def test_close__final__nothing_is_missed_any_more(day):
     close(run, day, final=True)
     run.tick(at=900 * HOUR)
     assert missed(run) == [] and "ENGINE" not in run.state.health
+
+
+def corrected_down(*, counted, before_count=True):
+    """Three issues of 10 kg of 100, each corrected to 12; between them and the corrections, or before them, a count."""
+    run = Run()
+    run.stocktake(line(100))
+    if not before_count:
+        run.stocktake(line(counted), at=HOUR)
+    issues = [run.move("out", line(10), at=(n + 2) * HOUR) for n in range(3)]
+    if before_count:
+        run.stocktake(line(counted), at=24 * HOUR)
+    for n, issue in enumerate(issues):
+        run.correct(issue, line(12), at=(25 + n) * HOUR)
+    return [band for rule, band in run.alerts if rule == "D06"]
+
+
+@pytest.mark.parametrize("counted", [60, 64, "64.000001", "65.999999"])
+def test_corrections__each_makes_the_shortage_smaller__though_the_last_leaves_none(counted):
+    assert corrected_down(counted=counted) == [0]
+
+
+@pytest.mark.parametrize("counted", [66, 70, 75])
+def test_corrections__the_shortage_was_covered_by_the_second_or_there_was_none__is_no_run(counted):
+    assert corrected_down(counted=counted) == []
+
+
+def test_corrections__of_what_the_count_did_not_see__make_none_smaller():
+    assert corrected_down(counted=100, before_count=False) == []
