@@ -101,6 +101,8 @@ class _Known(NamedTuple):
     """Its book, capacity and dimension."""
     since_ms: int
     counting: Counting
+    limited: list[Which]
+    """Of which goods it is limited how much may lie there."""
     fields: dict[str, Any]
     """Of its row; those that tell of what lies there are 0."""
 
@@ -129,16 +131,15 @@ class Capacities:
         if row["laboratory"]:  # how much of explosive precursors lies there
             row["precursors"], row["assumed_mg"] = self._books.mass_in(at, "explosive_precursor")
         rows: list[Row] = [("store", row)]
-        if not counting.limits and not store.limited:
+        if not known.limited and not store.limited:
             return rows
         stated = base | {name: row[name] for name in ("holder", "site", "book", "store")}
-        limited = sorted(which for which in counting.limits if which != _EVERYTHING)
         # What is limited no longer is told once more: else its alert would stay open.
         amounts = self._books.amounts_in(at)
-        for which in [*limited, *(gone for gone in store.limited if gone not in counting.limits)]:
+        for which in [*known.limited, *(gone for gone in store.limited if gone not in counting.limits)]:
             of_goods = _of_goods(row["store"], which, counting.limits.get(which), amounts)
             rows.append(("store_goods", stated | of_goods))
-        store.limited = limited
+        store.limited = known.limited
         return rows
 
     def _known_now(self, at: str, store: Store) -> _Known:
@@ -163,7 +164,8 @@ class Capacities:
         fields: dict[str, Any] = {"holder": holder, "site": site, "book": store.book, "store": name}
         fields |= _of_everything(name, store, counting)
         fields["laboratory"] = name in place.stores and place.stores[name].kind in LABORATORIES
-        known = self._known[at] = _Known(licences, place, stated, at_ms, counting, fields)
+        limited = sorted(which for which in counting.limits if which != _EVERYTHING)
+        known = self._known[at] = _Known(licences, place, stated, at_ms, counting, limited, fields)
         return known
 
     def _counting(self, holder: str, site: str, store: str, at_ms: int) -> Counting:

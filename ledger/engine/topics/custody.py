@@ -73,7 +73,10 @@ class Custody(Topic):
 
     def apply(self, entry: Input, goods: Sequence[Goods]) -> Iterable[Row]:
         """The rows of one movement."""
-        return [row for row in (self._custody(entry, goods), self._signing(entry)) if row is not None]
+        custody, signing = self._custody(entry, goods), self._signing(entry)
+        if custody is None:  # as of nearly every movement
+            return () if signing is None else (signing,)
+        return (custody,) if signing is None else (custody, signing)
 
     def withdraw(self, before: Input, goods: Sequence[Goods], entry: Input) -> Iterable[Row]:
         """Its confirmations and its signatures count no more."""
@@ -102,8 +105,13 @@ class Custody(Topic):
         body = entry.body
         if body["reason"] in _NOT_HANDED_OVER:
             return None
-        toxic = next((line.code for line, listing, _ in goods if "highly_toxic" in listing.categories), "")
-        code = toxic or next((line.code for line, _, _ in goods if line.goods == "chemical"), "")
+        toxic = chemical = ""
+        for line, listing, _ in goods:
+            if not toxic and "highly_toxic" in listing.categories:
+                toxic = line.code
+            if not chemical and line.goods == "chemical":
+                chemical = line.code
+        code = toxic or chemical
         if not code:
             return None
         site = self._register.site_at(entry.holder, entry.site, entry.event_ms)
@@ -127,17 +135,17 @@ class Custody(Topic):
 
     def _signing(self, entry: Input) -> Row | None:
         at_ms = happened_ms(entry)
-        per_minute, keyid = 0, ""
+        minute, per_minute, keyid = at_ms // MINUTE_MS, 0, ""
         for signer in entry.signers:
             at = f"{entry.holder}/{signer}"
             uses = self._state.uses.get(at)
             if uses is None:
                 uses = self._state.uses[at] = {}
-            minute = at_ms // MINUTE_MS
-            uses[minute] = uses.get(minute, 0) + 1
-            if uses[minute] > per_minute:
-                per_minute, keyid = uses[minute], signer
-        gap_ms = _gap(entry.body.get("confirmed", ()))
+            uses[minute] = times = uses.get(minute, 0) + 1
+            if times > per_minute:
+                per_minute, keyid = times, signer
+        confirmed = entry.body.get("confirmed")
+        gap_ms = _gap(confirmed) if confirmed else None
         pairs, close_ppm = 0, 0
         if gap_ms is not None:
             trace = traces.note(self._state.pairs, _register(entry), at_ms, entry.record_id, gap_ms, traces.MOST_EVENTS)

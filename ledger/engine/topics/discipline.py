@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, timedelta
 from functools import lru_cache
 from typing import Any
@@ -108,26 +108,26 @@ class Discipline(Topic):
         self._is_short = is_short
         self._has_stock = has_stock
 
-    def apply(self, entry: Input, goods: Sequence[Goods]) -> Iterator[Row]:
+    def apply(self, entry: Input, goods: Sequence[Goods]) -> Iterable[Row]:
         """The rows that this record gives rise to."""
+        del goods
         if entry.kind in ("order", "inspection"):
             habit = self._habit(entry.body["holder"])
             habit.noticed_ms = max(habit.noticed_ms, entry.received_ms)
-        elif entry.kind == "scrub":
-            yield "scrub", self._scrub_row(entry)
-        elif entry.kind == "correction":
+            return ()
+        if entry.kind == "scrub":
+            return (("scrub", self._scrub_row(entry)),)
+        if entry.kind == "correction":
             self._count(entry, corrections=1)
-            yield "correction", self._correction_row(entry)
-        else:
-            if not entry.correction_id:
-                self._count(entry)
-            if entry.kind == "movement":
-                yield self._moved(entry)
-            elif entry.kind == "close":
-                yield self._closed(entry)
-            elif _place(entry) in self._state.paces:
-                yield "activity", self._activity_row(entry, self._state.paces[_place(entry)])
-        del goods
+            return (("correction", self._correction_row(entry)),)
+        if not entry.correction_id:
+            self._count(entry)
+        if entry.kind == "movement":
+            return (self._moved(entry),)
+        if entry.kind == "close":
+            return (self._closed(entry),)
+        pace = self._state.paces.get(_place(entry))
+        return (("activity", self._activity_row(entry, pace)),) if pace is not None else ()
 
     def withdraw(self, before: Input, goods: Sequence[Goods], entry: Input) -> Iterable[Row]:
         """That something was recorded stays true when it is put right."""

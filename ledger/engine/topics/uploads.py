@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from ledger.core.record import AUTHORITY_KINDS, KINDS
 from ledger.engine.goods import Goods
@@ -24,12 +24,15 @@ class Uploads(Topic):
     def __init__(self, register: Register) -> None:
         self._register = register
 
-    def apply(self, entry: Input, goods: Sequence[Goods]) -> Iterator[Row]:
+    def apply(self, entry: Input, goods: Sequence[Goods]) -> Iterable[Row]:
         """The row of one record."""
         del goods
-        if not entry.is_authority:
-            batch = self._register.is_upload_time(entry.holder, entry.site, entry.received_ms)
-            yield "upload", common(entry) | {"kind": entry.kind, "batch": batch}
+        if entry.is_authority:
+            return ()
+        row = common(entry)
+        row["kind"] = entry.kind
+        row["batch"] = self._register.is_upload_time(entry.holder, entry.site, entry.received_ms)
+        return (("upload", row),)
 
     def withdraw(self, before: Input, goods: Sequence[Goods], entry: Input) -> Iterator[Row]:
         """A record that is corrected was sent when it was sent."""
