@@ -109,6 +109,11 @@ def mass(mg: int) -> dict[str, str]:
     return {"value": from_base(mg, "KGM"), "unit": "KGM"}
 
 
+def volume(microlitres: int) -> dict[str, str]:
+    """A quantity in litres, exact to the microlitre."""
+    return {"value": from_base(microlitres, "LTR"), "unit": "LTR"}
+
+
 def enterprise(holder: str, name: str = "") -> dict[str, str]:
     """A counterparty that is an enterprise."""
     return {"type": "enterprise", "uscc": holder, "name": name} if name else {"type": "enterprise", "uscc": holder}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ledger.catalogue import Catalogue
-from tests.scenario.drafts import KG, mass
+from tests.scenario.drafts import KG, mass, volume
 
 LISTED = ("highly_toxic", "explosive_precursor")
 
@@ -24,6 +24,8 @@ class Goods:
     systematic_ppm: int = 500
     volatile_ppm: int = 0
     """Of the content, lost to the air in a week."""
+    litres: bool = False
+    """Written down by volume; what is named mg is microlitres then."""
     categories: frozenset[str] = field(init=False, default=frozenset())
     drug_class: int = field(init=False, default=0)
 
@@ -61,11 +63,12 @@ class Goods:
 
     def line(self, store: str, mg: int, pieces: int = 0, **more: Any) -> dict[str, Any]:
         """A goods line. Sealed goods are told by their pieces, whatever `mg` is."""
+        quantity = volume if self.litres else mass
         if self.piece_mg:
             line = {
                 "goods": "chemical",
                 "code": self.code,
-                "quantity": mass(pieces * self.piece_mg),
+                "quantity": quantity(pieces * self.piece_mg),
                 "store": store,
                 "packaging": "sealed",
                 "pieces": pieces,
@@ -74,7 +77,7 @@ class Goods:
             line = {
                 "goods": "chemical",
                 "code": self.code,
-                "quantity": mass(mg),
+                "quantity": quantity(mg),
                 "store": store,
                 "packaging": "bulk",
             }

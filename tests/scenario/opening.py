@@ -92,7 +92,7 @@ def place(owner: Enterprise, ms: int, *, extra: tuple[dict[str, Any], ...] = ())
             "class": store.kind,
             "compartment": store.compartment,
         }
-        milligrams = store.capacity * store.goods.piece_mg if store.goods.sealed else store.capacity
+        milligrams = store.capacity_mg
         if milligrams:
             document["capacity"] = mass(milligrams)
         if store.kind == "tank":
@@ -269,7 +269,7 @@ class Papers:
             {
                 "site": SITE,
                 "store": store.id,
-                "quantity": mass(store.capacity * (store.goods.piece_mg or 1)),
+                "quantity": mass(store.capacity_mg),
             }
             for store in owner.stores
             if store.capacity

@@ -139,7 +139,10 @@ def run(
             supervisor.see(to.raised)
             _take(to, seen)
             to = Effects()
-        if draft.received_ms >= clock.START_MS and (now := clock.day_date(clock.day_of(draft.received_ms)).month) != month:
+        if (
+            draft.received_ms >= clock.START_MS
+            and (now := clock.day_date(clock.day_of(draft.received_ms)).month) != month
+        ):
             each_month(month, fold.state)
             month = now
         entry = inputs.numbered(draft)

@@ -48,6 +48,8 @@ class Store:
         self.gauge_bias = self.rng.gauss(0, 1) * goods.systematic_ppm / 1e6
         self.unclosed: set[int] = set()
         """Days whose close is left out."""
+        self.marks: dict[str, Any] = {}
+        """Further members of each goods line: a batch, a date of expiry."""
 
     # --- what is there ------------------------------------------------------------------------------------------------
 
@@ -55,6 +57,10 @@ class Store:
     def booked(self) -> int:
         """In milligrams or pieces, as `capacity`."""
         return self.pieces if self.goods.sealed else self.booked_mg
+
+    @property
+    def capacity_mg(self) -> int:
+        return self.capacity * (self.goods.piece_mg or 1)
 
     def open(self, ms: int, amount: int) -> Draft:
         """The opening count; `amount` as `capacity`."""
@@ -77,7 +83,7 @@ class Store:
     # --- records ------------------------------------------------------------------------------------------------------
 
     def line(self, amount: int, **more: Any) -> dict[str, Any]:
-        return self.goods.line(self.id, amount, amount, **more)
+        return self.goods.line(self.id, amount, amount, **self.marks, **more)
 
     def measured(self, method: str) -> dict[str, Any]:
         return self.goods.measurement(method, self.step_mg)
@@ -113,7 +119,7 @@ class Store:
         body: dict[str, Any] = {
             "direction": direction,
             "reason": reason,
-            "lines": [goods.line(self.id, written, written, **(line or {}))],
+            "lines": [self.line(written, **(line or {}))],
         }
         if not goods.sealed:
             body["measurement"] = self.measured("weighbridge")
@@ -141,17 +147,10 @@ class Store:
 
     def count(self, ms: int, *, amount: int | None = None, **more: Any) -> Draft:
         """A complete count of the book. `amount` is written down in place of what is truly there."""
-        goods = self.goods
-        if goods.sealed:
-            counted = self.pieces if amount is None else amount
-            self.pieces = counted
-        else:
-            counted = self._read(self.true_mg, self.gauge_bias) if amount is None else amount
-            self.booked_mg = counted
         body: dict[str, Any] = {
             "cut_off": clock.local_text(ms),
             "complete": True,
-            "lines": [self.line(counted)],
+            "lines": self.found(amount),
             "measurement": self.measured("level_gauge"),
             "counters": self.owner.handlers(2),
         }
@@ -159,6 +158,38 @@ class Store:
         self.counted_day = clock.day_of(ms)
         self.moved_since = False
         return self.desk.write("stocktake", body, ms, self.owner.received(ms))
+
+    def found(self, amount: int | None) -> list[dict[str, Any]]:
+        """Goods lines of a count; the book is set to them."""
+        if self.goods.sealed:
+            counted = self.pieces if amount is None else amount
+            self.pieces = counted
+        else:
+            counted = self._read(self.true_mg, self.gauge_bias) if amount is None else amount
+            self.booked_mg = counted
+        return [self.line(counted)]
+
+    def standing(self) -> list[dict[str, Any]]:
+        """Goods lines of what the book says is there."""
+        return [self.line(max(0, self.booked))]
+
+    def use_up(self, ms: int) -> None:
+        """Whatever is left goes into production."""
+        left = self.booked
+        if left <= 0:
+            return
+        if self.goods.sealed:
+            self.move("out", "consumption", left, ms)
+            return
+        self.true_mg = self.booked_mg = 0
+        body = {
+            "direction": "out",
+            "reason": "consumption",
+            "lines": [self.line(left)],
+            "measurement": self.measured("weighbridge"),
+            "handlers": self.owner.handlers(2),
+        }
+        self.desk.write("movement", body, ms, self.owner.received(ms), signers=2)
 
     def close(self, day: int, ms: int, *, final: bool = False) -> Draft | None:
         """The close of a local day."""
@@ -168,7 +199,7 @@ class Store:
         body = {
             "day": clock.day_text(day),
             "last_seq": self.desk.seq,
-            "lines": [self.line(max(0, self.booked))],
+            "lines": self.standing(),
             "nil": self.moved_day != day,
             "final": final,
         }

@@ -11,16 +11,30 @@ from typing import TYPE_CHECKING
 
 from tests.scenario import clock
 from tests.scenario.cast import BARE_STAGES
-from tests.scenario.plants import balance, data, flow, knives, orders, parties, storage
+from tests.scenario.plants import (
+    ages,
+    balance,
+    batches,
+    counts,
+    data,
+    flow,
+    knives,
+    limits,
+    orders,
+    parties,
+    shapes,
+    storage,
+)
 from tests.scenario.plants.scene import ALONE, BARE, Case, Scene
 
 if TYPE_CHECKING:
     from tests.scenario.enterprise import Enterprise
     from tests.scenario.world import World
 
-CASES: tuple[Case, ...] = tuple(
-    case for family in (balance, flow, parties, data, storage, orders, knives) for case in family.CASES
-)
+_FIRST = (*balance.CASES, *counts.CASES, *flow.CASES, *parties.CASES, *data.CASES, *storage.CASES, *orders.CASES)
+_LATER = (*batches.CASES, *limits.CASES, *ages.CASES, *counts.LATER, *flow.LATER, *orders.LATER, *shapes.CASES)
+CASES: tuple[Case, ...] = (*_FIRST, *knives.CASES, *_LATER)
+"""Those of `_LATER` find their days and places when the others have theirs, so that these stay where they were."""
 FIRST_DAYS = 30
 """What fits into the first thirty days has one of its times there, so that the short run has it too."""
 APART = {BARE: 16, ALONE: 14}
@@ -37,7 +51,8 @@ def plant(world: World) -> None:
     taken: dict[str, list[tuple[int, int]]] = {owner.holder: [] for owner in stages}
     turn = 0
     # Every case's first time comes first, so that the short run has as many of them as there is room for.
-    for case, time in sorted(((c, t) for c in CASES for t in range(c.times)), key=lambda one: one[1]):
+    times = [(case, time) for case in CASES for time in range(case.times)]
+    for case, time in sorted(times, key=lambda one: (one[0] in _LATER, one[1])):
         rng = Random(f"{world.seed}/case/{case.id}/{time}")
         if case.stage in (ALONE, BARE):
             group = bare if case.stage == BARE else _of_role(licensed, case.role)

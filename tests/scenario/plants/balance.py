@@ -203,7 +203,7 @@ def _too_good(days: int):
     return play
 
 
-# --- A09 losses, A10 counts overdue, A11 repacking -------------------------------------------------------------------
+# --- A09 losses ------------------------------------------------------------------------------------------------------
 
 
 def _evaporates(shares_ppm: tuple[int, ...]):
@@ -231,53 +231,6 @@ def _evaporates(shares_ppm: tuple[int, ...]):
 
             scene.do(last, lose)
         scene.in_book(store, last, last + 2 * HOUR)
-
-    return play
-
-
-def _uncounted(goods: Goods, days: int):
-    """Nobody counts for so many days; every evening is closed."""
-
-    def play(scene: Scene) -> None:
-        store = scene.store(goods, capacity=40, opening=20)
-        store.count_due = lambda day: not scene.day < day <= scene.day + days  # type: ignore[method-assign]
-        store.skips_off_days = True
-        begins = scene.at(1, 8)
-        scene.in_book(store, begins, scene.at(days + 2, 0))
-
-    return play
-
-
-def _dilute(lost_permille: int):
-    """68 % acid becomes 30 % acid: as much pure substance comes out as went in, less the loss."""
-
-    def play(scene: Scene) -> None:
-        strong = scene.store(g.NITRIC_DRUM, capacity=60, opening=40)
-        weak = scene.store(
-            Goods("7697-37-2", "Nitric acid 30 %", 0, "30", "solution"), capacity=20_000 * KG, opening=2_000 * KG
-        )
-        act = scene.at(scene.workday(1), 10)
-
-        def play_(ms: int) -> None:
-            process = f"DIL-{scene.rng.getrandbits(24):06x}"
-            out = strong.move("out", "dilution", 10, ms, process={"id": process})
-            pure = 10 * g.NITRIC_DRUM.piece_mg * 68 // 100
-            made = pure * (1000 - lost_permille) // 1000 * 100 // 30
-            body = {
-                "direction": "in",
-                "reason": "dilution",
-                "lines": [weak.line(made)],
-                "process": {"id": process, "inputs": [{"record": out.record_id, "line": 0}]},
-                "measurement": weak.measured("weighbridge"),
-                "handlers": scene.owner.handlers(1),
-            }
-            weak.true_mg += made
-            weak.booked_mg += made
-            weak.moved_day, weak.moved_since = clock.day_of(ms), True
-            weak.desk.write("movement", body, ms + 40 * MINUTE, scene.owner.received(ms + 40 * MINUTE))
-
-        scene.do(act, play_)
-        scene.label(act, act + 26 * HOUR)
 
     return play
 
@@ -410,8 +363,4 @@ CASES: tuple[Case, ...] = (
         days=68,
         times=2,
     ),
-    planted("A10-toxic", "A10", "highly toxic goods not counted for three days", _uncounted(g.CYANIDE, 3), days=6),
-    near("A10-week", "A10", "precursor without movement, counted after six days", _uncounted(g.HEXAMINE, 5), days=9),
-    planted("A11-lost", "A11", "three per cent of the pure acid is not in what was diluted", _dilute(30), stage=ALONE),
-    near("A11-kept", "A11", "diluted without loss", _dilute(0), stage=ALONE),
 )

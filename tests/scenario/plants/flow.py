@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.scenario import goods as g
 from tests.scenario.clock import DAY, HOUR, MINUTE
 from tests.scenario.drafts import KG
@@ -129,7 +131,7 @@ def _moves_at(hour: float, goods: Goods):
 # --- B14, B15, B16, B17 ----------------------------------------------------------------------------------------------
 
 
-def _passes_on(pieces: int, reason: str):
+def _passes_on(pieces: int, reason: str, **sale: Any):
     """Twenty drums come in, so many leave a day later."""
 
     def play(scene: Scene) -> None:
@@ -144,6 +146,7 @@ def _passes_on(pieces: int, reason: str):
             10,
             pieces,
             sale_reason=reason,
+            sale=sale,
             buy_reason="return" if reason == "return" else "purchase",
         )
         scene.label(act, act + HOUR)
@@ -327,5 +330,27 @@ CASES: tuple[Case, ...] = (
         days=14,
         stage=SHARED,
         **ENDS,
+    ),
+)
+LATER: tuple[Case, ...] = (
+    planted(
+        "B14-few",
+        "B14",
+        "a user sells two of twenty drums without an approval",
+        _passes_on(2, "sale"),
+        stage=ALONE,
+        role="user",
+        severity="high",
+        band=1,
+        also=("B15",),
+    ),
+    near(
+        "B14-approved",
+        "B14",
+        "a user sells two of twenty drums with an approval of the transfer",
+        _passes_on(2, "sale", permits=[{"type": "transfer_approval", "number": "T-2026-17"}]),
+        stage=ALONE,
+        role="user",
+        also=("B15",),
     ),
 )

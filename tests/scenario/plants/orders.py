@@ -177,3 +177,37 @@ CASES: tuple[Case, ...] = (
     ),
     near("F04-good", "F04", "closed with evidence", _closed, days=6, stage=ALONE, also=("A02",)),
 )
+LATER: tuple[Case, ...] = (
+    planted(
+        "F04-unproven",
+        "F04",
+        "closed hours later as a violation, without evidence",
+        _closed,
+        days=6,
+        stage=ALONE,
+        outcome="unproven",
+        severity="medium",
+        band=0,
+        also=("A02",),
+    ),
+    near(
+        "F04-proven",
+        "F04",
+        "closed as a violation, with evidence",
+        _closed,
+        days=6,
+        stage=ALONE,
+        outcome="confirmed",
+        also=("A02",),
+    ),
+    near(
+        "F04-brief",
+        "F04",
+        "closed as no violation after three minutes",
+        _closed,
+        days=6,
+        stage=ALONE,
+        outcome="brief",
+        also=("A02",),
+    ),
+)

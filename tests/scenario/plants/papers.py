@@ -7,9 +7,9 @@ from typing import Any
 from tests.scenario import clock
 from tests.scenario.cast import outside
 from tests.scenario.clock import HOUR
-from tests.scenario.drafts import Draft, evidence
-from tests.scenario.enterprise import Enterprise
-from tests.scenario.opening import AUTHORITY, LICENSER
+from tests.scenario.drafts import KG, Draft, evidence, mass
+from tests.scenario.enterprise import SITE, Enterprise
+from tests.scenario.opening import AUTHORITY, LICENSER, licence
 from tests.scenario.plants.scene import Scene
 from tests.scenario.stores import Store
 
@@ -69,6 +69,40 @@ def grant_statement(
         "valid_to": _date(scene.day + days[1]),
     }
     _issued(scene, ms, body | more, owner)
+
+
+def grant_certificate(
+    scene: Scene,
+    ms: int,
+    store: Store,
+    kilograms: int,
+    *,
+    days: tuple[int, int] | None = None,
+    declared: bool = False,
+    checked_ms: int | None = None,
+    number: str = "",
+    **of: str,
+) -> None:
+    """A certificate of how much may lie in a store, of everything or of one `code` or `category`. The authority's own, or one
+    that the enterprise declares; `checked_ms` is when the authority confirms that.
+    """
+    days = days or (-100, scene.case.days + 12)
+    limits = [{"site": SITE, "store": store.id, "quantity": mass(kilograms * KG), **of}]
+    number = number or f"Q-{scene.name}"
+    if not declared:
+        body = {"issued_on": _date(scene.day + days[0]), "valid_from": _date(scene.day + days[0])}
+        body |= {"type": "capacity_certificate", "number": number, "valid_to": _date(scene.day + days[1])}
+        _issued(scene, ms, body | {"limits": limits}, None)
+        return
+    officials, kept = scene.world.officials, list[Draft]()
+
+    def declare(at: int) -> None:
+        begins, ends = (_date(scene.day + day) for day in days)
+        kept.append(licence(store.owner, "capacity_certificate", number, at, begins, ends, limits=limits))
+
+    scene.do(ms, declare)
+    if checked_ms is not None:
+        scene.do(checked_ms, lambda at: officials.endorse(kept[0], at))
 
 
 def grant_filing(

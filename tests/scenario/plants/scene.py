@@ -14,6 +14,7 @@ from tests.scenario.enterprise import SITE, Enterprise
 from tests.scenario.goods import Goods
 from tests.scenario.labels import NEAR_MISS, PLANTED, Label
 from tests.scenario.opening import place
+from tests.scenario.racks import Part, Rack
 from tests.scenario.stores import Store
 
 if TYPE_CHECKING:
@@ -119,6 +120,17 @@ class Scene:
         holder = owner or self.owner
         at = f"X{len(holder.desks):02d}"
         made = Store(holder, at, goods, capacity)
+        self._keep(made, opening, until, more)
+        return made
+
+    def rack(self, *parts: Part, capacity_kg: int, until: int | None = None, **more: Any) -> Rack:
+        """The same of a store with several goods, batches or strengths."""
+        made = Rack(self.owner, f"X{len(self.owner.desks):02d}", parts, capacity_kg)
+        self._keep(made, 0, until, more)
+        return made
+
+    def _keep(self, made: Store, opening: int, until: int | None, more: dict[str, Any]) -> None:
+        holder = made.owner
         made.uses_a_day, made.count_days = 0.0, 7
         for attribute, value in more.items():
             setattr(made, attribute, value)
@@ -140,7 +152,6 @@ class Scene:
             clock.day_start(clock.next_workday(self.day + last)) + 15 * HOUR + (20 + step) * MINUTE,
             lambda ms: finish(made, ms),
         )
-        return made
 
     def label(
         self, from_ms: int, until_ms: int, *, owner: Enterprise | None = None, rule: str = "", **where: str
@@ -172,20 +183,7 @@ class Scene:
 def finish(store: Store, ms: int) -> None:
     """Use up what is left, count nothing, end the book."""
     day = clock.day_of(ms)
-    left = store.booked
-    if left > 0:
-        if not store.goods.sealed:
-            store.true_mg = store.booked_mg = 0
-            body = {
-                "direction": "out",
-                "reason": "consumption",
-                "lines": [store.line(left)],
-                "measurement": store.measured("weighbridge"),
-                "handlers": store.owner.handlers(2),
-            }
-            store.desk.write("movement", body, ms, store.owner.received(ms), signers=2)
-        else:
-            store.move("out", "consumption", left, ms)
+    store.use_up(ms)
     store.moved_day = day
     store.count(ms + 2 * MINUTE, amount=0)
     store.close(day, ms + 4 * MINUTE, final=True)

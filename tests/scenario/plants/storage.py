@@ -72,11 +72,9 @@ def _expires(days: int):
 
     def play(scene: Scene) -> None:
         store = scene.store(g.ETHANOL_DRUM, capacity=60, opening=0, count_days=28)
-        plain = store.line
-        expires = clock.day_text(scene.day + days)
-        store.line = lambda amount, **more: plain(amount, expires=expires, **more)  # type: ignore[method-assign]
+        store.marks = {"expires": clock.day_text(scene.day + days)}
         act = scene.at(scene.workday(1), 10)
-        scene.do(act, lambda ms: store.move("in", "found", 5, ms, line={"expires": expires}))
+        scene.do(act, lambda ms: store.move("in", "found", 5, ms))
         ends = max(act, clock.day_start(scene.day + days))
         scene.in_book(store, min(act, ends), scene.at(scene.case.days - 3, 0))
 
