@@ -1,4 +1,5 @@
-"""What the law is called that a rule rests on, and what its order form asks for: for people, in both languages.
+"""What the law is called that a rule rests on, on what ground its limits stand, and what its order form asks for: for people,
+in both languages.
 
 Rule files name a law by a short English reference (`Decree 591 art. 23(1)`) and a form by a code (`RECT-COUNT`). Neither says
 anything to who has to act on an alert. What is written here explains; what is signed is the reference and the code.
@@ -189,6 +190,64 @@ _FORMS: dict[str, tuple[str, str, str, str]] = {
     ),
 }  # fmt: skip
 
+_DEFAULT = "engineering default"
+_GROUNDS: dict[str, str] = {
+    "40 CFR 264.72: 10 % by weight": "美国联邦法规 40 CFR 264.72：按重量计 10 %",
+    "GA 1511, GA 1002 and practice: daily check; from memory": "GA 1511、GA 1002 及实践做法：每日检查（原文待核对）",
+    "Iglewicz and Hoaglin (ASQC 1993): modified z above 3.5, in thousandths": "Iglewicz 与 Hoaglin（ASQC 1993）：修正 z 值大于 3.5，以千分之一计",
+    "Iglewicz and Hoaglin 1993, in thousandths": "Iglewicz 与 Hoaglin（1993），以千分之一计",
+    "catalogue F03: three confirmed in 90 days": "规则目录 F03：90 天内三次查实",
+    "catalogue F04: nobody looks into a finding in less": "规则目录 F04：更短的时间内无人能查清一条预警",
+    "cn.road_ban, minute of the day": "法定参数 cn.road_ban，以当日第几分钟计",
+    "one-sided 0.135 % a run": "单侧，每批 0.135 %",
+    "set to 1 where the authority takes the signed records of both ends for the filing": "主管机关以双方签名记录代替备案的，设为 1",
+    "suspicious-order methods (Rafalski): three times the trailing twelve-month mean, in ppm": "可疑订单方法（Rafalski）：此前十二个月均值的三倍，以百万分之一计",
+    "suspicious-order methods (Rafalski): twice the trailing twelve-month mean, in ppm": "可疑订单方法（Rafalski）：此前十二个月均值的两倍，以百万分之一计",
+    "thousandths of sigma; one-sided 0.0032 % a balance": "以千分之一 σ 计；单侧，每次平衡 0.0032 %",
+    "thousandths of sigma; one-sided 0.0233 % a balance": "以千分之一 σ 计；单侧，每次平衡 0.0233 %",
+    "thousandths of sigma; page_test_arl.csv k=0.25 h=10, run length 2,071 without a loss": "以千分之一 σ 计；page_test_arl.csv，k=0.25、h=10，无损失时平均运行长度 2,071",
+    "thousandths of sigma; page_test_arl.csv k=1.0 h=3.5, run length 5,341 without a loss": "以千分之一 σ 计；page_test_arl.csv，k=1.0、h=3.5，无损失时平均运行长度 5,341",
+    "thousandths of sigma; the limit of A05": "以千分之一 σ 计；与 A05 的限值相同",
+    _DEFAULT: "平台工程默认值",
+}  # fmt: skip
+_OF_THE_DEFAULT: dict[str, str] = {
+    " (catalogue B08)": "规则目录 B08",
+    " (catalogue B10)": "规则目录 B10",
+    " (catalogue B13): 0.2, in ppm": "规则目录 B13：0.2，以百万分之一计",
+    " (catalogue B13): twelve months": "规则目录 B13：十二个月",
+    " (catalogue D07)": "规则目录 D07",
+    " for days without movement": "适用于没有出入库的日子",
+    " for other goods": "适用于其他物品",
+    ", after Decree 591 art. 41(2)": "参照国务院令第591号第四十一条（2）",
+    ", mg or microlitres": "以毫克或微升计",
+    ", mg or microlitres in 30 days": "30 天内，以毫克或微升计",
+    ", mg or microlitres: 400 lb, the CFATS screening quantity of most precursors (expired 2023-07-28)": "以毫克或微升计；400 磅，美国 CFATS 对多数前体的筛查量（2023-07-28 失效）",
+    ", mg or microlitres; the floor of A05": "以毫克或微升计；与 A05 的下限相同",
+    ", minute of the day": "以当日第几分钟计",
+    ", parts per million": "以百万分之一计",
+    ", parts per million a month: 0.05 %": "每月，以百万分之一计：0.05 %",
+    ", parts per million a month: 0.5 %, what is no solid by its unit, form, hazards, or its tank": "每月，以百万分之一计：0.5 %，适用于按单位、形态、危险性或储罐看不是固体的物品",
+    ", parts per million of the stated standard deviation": "所报标准差的百万分之一",
+    ", permille": "以千分之一计",
+    ", ppm": "以百万分之一计",
+    ", ppm of the receipt": "收货量的百万分之一",
+    ", ppm of the records": "记录数的百万分之一",
+    ": 0.5 %": "0.5 %",
+    ": a declared certificate is to be checked within five days": "申报的许可证应在五天内核验",
+    ": an order is overdue when its time is over": "整改期限届满即为逾期",
+    ": both sides of a run are recorded within a day": "一批生产的投入和产出应在一天内记录",
+    ": twice the time": "时间的两倍",
+    "; a consignment may be unloaded in parts": "一批货物可以分次卸货",
+    "; a slip of the last days is put right as it should be": "更正近几日的笔误属正常",
+    "; clocks differ": "各方时钟有偏差",
+    "; records of one minute may come in any order": "同一分钟内的记录先后不定",
+    '; the law says "immediately" (Decree 591 art. 23 and 51)': "法规要求“立即”（国务院令第591号第二十三条、第五十一条）",
+    "; two weighbridges differ by 0.1 to 0.3 %": "两台地磅可相差 0.1 % 至 0.3 %",
+}  # fmt: skip
+_LEGAL_PARAMETER = re.compile(
+    r"(?:legal_params\.csv: |legal parameter )?(cn[0-9]*\.[a-z0-9_.]+|[a-z]+[0-9]+\.[A-Za-z0-9_.]+)"
+)
+
 LANGUAGES = MappingProxyType({"zh": 0, "en": 1})
 
 
@@ -207,6 +266,18 @@ def law(reference: str, language: str) -> str:
     if _UNREAD.search(reference):
         text += ("（条文原文待核对）", " (text still to be checked)")[at]
     return text
+
+
+def ground(basis: str, language: str) -> str:
+    """On what a limit of a rule file stands; a text of unknown form stands as the file has it, which is English."""
+    if LANGUAGES[language] or not basis:
+        return basis
+    if (parameter := _LEGAL_PARAMETER.fullmatch(basis)) is not None:
+        return f"法定参数 {parameter[1]}"
+    about = _OF_THE_DEFAULT.get(basis.removeprefix(_DEFAULT)) if basis.startswith(_DEFAULT) else None
+    if about is not None:
+        return f"{_GROUNDS[_DEFAULT]}（{about}）"
+    return _GROUNDS.get(basis, basis)
 
 
 def what_to_do(template: str, language: str) -> tuple[str, str]:

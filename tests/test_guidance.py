@@ -5,10 +5,13 @@ import sys
 
 import pytest
 
-from ledger.guidance import forms, is_named, law, what_to_do
+from ledger.guidance import _DEFAULT, _GROUNDS, _OF_THE_DEFAULT, forms, ground, is_named, law, what_to_do
+from ledger.model import UnixMs
+from ledger.rulebench.sheet import sheets
 from ledger.rulesets import shipped_rules
 
 RULES = shipped_rules().rules
+GROUNDS = sorted({limit.basis for sheet in sheets(shipped_rules(), UnixMs(0)) for limit in sheet.limits if limit.basis})
 LAWS = sorted({reference for rule in RULES for reference in rule.legal_basis})
 
 
@@ -27,6 +30,26 @@ def test_rule__shipped__says_what_to_do_about_its_alerts(rule):
         title, do = what_to_do(rule.order_template, language)
         assert title and do.endswith("。" if language == "zh" else ".")
     assert not any(char in what_to_do(rule.order_template, "zh")[1] for char in ",;:.()")
+
+
+@pytest.mark.parametrize("basis", GROUNDS)
+def test_ground__of_a_limit_of_a_shipped_rule__is_said_in_both_languages(basis):
+    assert ground(basis, "en") == basis
+    zh = ground(basis, "zh")
+    assert any("\u4e00" <= char <= "\u9fff" for char in zh)
+    for word in ("engineering", "parts per", "ppm", "default", "thousandth", "legal_params"):
+        assert word not in zh
+
+
+def test_ground__unknown_or_none__stands_as_it_is():
+    assert ground("by the moon", "zh") == "by the moon"
+    assert ground("engineering default, by the moon", "zh") == "engineering default, by the moon"
+    assert ground("", "zh") == ""
+
+
+def test_ground__each_known__is_of_a_shipped_rule():
+    known = {*_GROUNDS, *(_DEFAULT + rest for rest in _OF_THE_DEFAULT)}
+    assert known <= set(GROUNDS)
 
 
 def test_forms__each__is_used_by_a_rule():

@@ -136,7 +136,7 @@ class Run:
         self.world.opening_delivered()
         if opening:
             click.echo(
-                f"  opening    {len(opening)} signed records: real inventory declarations of "
+                f"  opening    {len(opening)} signed records; the stocks are real inventory declarations of "
                 f"{len(self.world.enterprises)} facilities (US EPA RMP, CC BY-SA 4.0)"
             )
         click.echo(f"  stream     simulated, {self.rate:g} records a second. {SIMULATED['en'].split('. ')[0]}.")

@@ -140,12 +140,11 @@ class Shell:
             )
         self._staying.append(process)
         until = time.monotonic() + COMMAND_S
-        while not self._ready():
+        while not matches([*command.shown, "…"], printed := log.read_text(errors="replace")):
             if process.poll() is not None or time.monotonic() > until:
-                return [_difference(command, process.poll(), log.read_text(errors="replace"))]
+                return [_difference(command, process.poll(), printed)]
             time.sleep(0.1)
-        printed = log.read_text(errors="replace")
-        return [] if matches([*command.shown, "…"], printed) else [_difference(command, None, printed)]
+        return [] if self._ready() else [f"{command.text} printed all that the page shows before it was ready\n{printed}"]
 
     def _ready(self) -> bool:
         try:

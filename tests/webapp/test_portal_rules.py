@@ -60,7 +60,8 @@ def test_rule__page__says_limits_with_dates_law_and_what_to_do(desk, browser):
         "1 day",
     ):
         assert said in text, said
-    assert "第二十三条" in text_of(desk.supervisor("zh").get("/rules/A05"))
+    zh = text_of(desk.supervisor("zh").get("/rules/A05"))
+    assert "第二十三条" in zh and "平台工程默认值（以毫克或微升计）" in zh and "engineering default" not in zh
     assert browser.get("/rules/Z99").status_code == 404
 
 

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from ledger.core.encoding import is_hex_32
 from ledger.core.quantity import format_mass, format_volume
 from ledger.core.record import parse_instant
+from ledger.guidance import ground as ground_named
 from ledger.guidance import law as law_named
 from ledger.guidance import what_to_do as form_named
 from ledger.model import Alert, RecordId
@@ -139,6 +140,11 @@ def law(reference: str) -> str:
     return law_named(reference, language())
 
 
+def ground(basis: str) -> str:
+    """On what a limit stands."""
+    return ground_named(basis, language())
+
+
 def what_to_do(template: str) -> tuple[str, str] | None:
     """(what an order form is called, what to do first); None where the form is not known."""
     found = form_named(template, language())
@@ -204,6 +210,7 @@ FILTERS = {
     "variety": variety,
     "holder_name": name_of,
     "law": law,
+    "ground": ground,
     "what_to_do": what_to_do,
     "pick": pick,
 }

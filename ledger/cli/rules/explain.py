@@ -19,7 +19,7 @@ from ledger.cli.rules.common import Progress, lang_option, read_files
 from ledger.core.quantity import format_mass, format_volume
 from ledger.errors import NotFoundError
 from ledger.follow import Sets
-from ledger.guidance import law, what_to_do
+from ledger.guidance import ground, law, what_to_do
 from ledger.rulebench.drafts import load_running
 from ledger.rulebench.explain import Explanation, RowShown, alert_of, explain
 from ledger.rulebench.labels import TOO_LITTLE, in_words, label
@@ -159,7 +159,7 @@ def _row(row: RowShown, found: Explanation, lang: str, zone: tzinfo) -> Iterator
             yield f"    {name} = {_value(name, value, zone)}{_unit(found.rule, row, name, value, lang)}"
     for name, parameter in row.parameters.items():
         value = f"{parameter['value']}{_unit(found.rule, row, name, parameter['value'], lang)}"
-        source = parameter["source"]
+        source = ground(parameter["source"], lang)
         yield f"    {label(lang, 'parameter', name=name, value=value, since=parameter['from'], source=source)}"
     yield from _features(row, lang)
     if row.scope is not None:
