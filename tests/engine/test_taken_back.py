@@ -111,3 +111,16 @@ def test_taken_back__over_a_restart__is_the_same(restart):
         run.restart()
     cure = trade(run, "in", at=7 * DAY + HOUR, event=HOUR)
     assert life_of(run, "B02")[1].taken_back == cure.record_id
+
+
+def test_pass_through__of_goods_that_were_others_after_all__is_taken_back():
+    run = Run()
+    run.put("profile", {"roles": ["user"]}, book="office")
+    run.stocktake(line(100))
+    run.move("in", line(100), at=HOUR, reason="purchase")
+    sale = run.move("out", line(95), at=3 * HOUR, reason="sale")
+    episode, life = life_of(run, "B14")
+    fixed = run.correct(sale, line(95, "7732-18-5"), at=4 * HOUR)
+    assert (life.recovered, life.taken_back) == (True, fixed.record_id)
+    run.correct(fixed, line(95), at=5 * HOUR)
+    assert (life.recovered, life.taken_back) == (False, "") and life_of(run, "B14")[0] == episode

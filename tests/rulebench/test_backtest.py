@@ -276,3 +276,16 @@ def test_explain__of_an_alert_about_the_handling__shows_the_row_that_fired():
     (_, index, band), *_ = made.said("F04")
     (row,) = explain(made.log, Sets(RULES, dict), Classifier(), rule_id="F04", index=index).rows
     assert row.bands[band].condition.value is True and row.alert_id in made.store.alert_rows
+
+
+def test_backtest__entry_that_does_not_parse__goes_on_behind_it():
+    made = World()
+    made.put(A, 60)
+    made.log.store(
+        {"enterprise": B, "site": "S1", "book": "B1", "seq": 9, "kind": "movement"}, made.now, envelope=b"{}"
+    )
+    made.put(A, 60)
+    made.run()
+    test = BackTest(made.log, made.present, "X-FULL", Classifier(), start=0, end=int(made.store.cursor_))
+    assert test.run()
+    assert [(f.holder, f.index, f.band) for f in test.found if f.rule == "X-FULL"] == made.said("X-FULL") != []
