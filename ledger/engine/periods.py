@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-PACKED = 6
-"""Periods of a packet: its bytes just fit what Python's own allocator serves, 512."""
+PACKED = 5
+"""Periods of a packet: of tonnes in mg it fits what Python's own allocator serves, 512 bytes."""
 
 
 class Taken(msgspec.Struct, array_like=True, frozen=True, gc=False):

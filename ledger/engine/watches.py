@@ -232,9 +232,9 @@ class Watch:
                 self._ages.note(group, kept[0][0])
             else:
                 self._seen.pop(group, None)
-        # What was forgotten may go on standing there. Made anew after every day, it cost the first correction of each day
-        # a walk through all rows: a day's work that grew with the windows.
-        if self._groups is not None and len(self._groups) > 2 * self._indexed + INDEX_SLACK:
+        # What was forgotten may go on standing there, but only a quarter more. Made anew after every day, it cost the first
+        # correction of each day a walk through all rows: a day's work that grew with the windows.
+        if self._groups is not None and 4 * len(self._groups) > 5 * self._indexed + 4 * INDEX_SLACK:
             self._groups = None
 
     # --- features ----------------------------------------------------------------------------------------------------

@@ -103,7 +103,7 @@ def test_packed__any_life_of_a_stream__says_what_one_that_packs_nothing_says(mon
         assert said == expected
 
 
-def test_packed__period__comes_back_as_it_was_in_less_than_half_a_kilobyte_for_six():
+def test_packed__period__comes_back_as_it_was_in_less_than_half_a_kilobyte_for_five():
     periods = [
         Period(
             Taken(f"{n:064x}", 10**6 + n, 1_800_000_000_000 + n, 2000, 1000, stated=True),

@@ -20,6 +20,7 @@ from typing import NamedTuple
 import msgspec
 
 from ledger.catalogue.properties import assumed_mass_mg
+from ledger.engine.ages import Ages
 from ledger.engine.goods import Goods, concentration_ppm
 from ledger.engine.inputs import Input
 from ledger.engine.statistics import ratio_ppm
@@ -36,12 +37,13 @@ MAX_PURCHASES = 4096
 KEPT_DAYS_MS = 1_200 * 86_400_000
 
 
-class Purchase(msgspec.Struct, array_like=True, order=True):
+class Purchase(msgspec.Struct, array_like=True, order=True, gc=False):
     """One goods line bought. Sorts by day: what is charged first."""
 
     day: str
     event_ms: int
-    record_id: str
+    record: bytes
+    """record_id."""
     line: int
     site: str
     form: str
@@ -57,9 +59,14 @@ class Purchase(msgspec.Struct, array_like=True, order=True):
 class AllowancesState(msgspec.Struct):
     """Purchases of controlled goods by "holder code", and of which limits something was said."""
 
-    bought: dict[str, list[Purchase]] = {}
+    bought: dict[str, bytes] = {}
+    """Purchases, ascending, in msgpack: three years of them are held, and as objects they take four times that."""
     said: dict[str, int] = {}
     """"holder code kind" → index of the entry."""
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(list[Purchase]).decode
 
 
 class _Allowance(NamedTuple):
@@ -116,6 +123,7 @@ class Allowances(Topic):
     def __init__(self, state: AllowancesState, licences: Licences) -> None:
         self._state = state
         self._licences = licences
+        self._ages = Ages((at, _oldest_ms(_decode(held))) for at, held in state.bought.items())
 
     def apply(self, entry: Input, goods: Sequence[Goods]) -> Iterable[Row]:
         """Charge a purchase; after a licence or its endorsement, all purchases of its holder again."""
@@ -140,22 +148,24 @@ class Allowances(Topic):
 
     def prune(self, now_ms: int) -> None:
         """Forget purchases older than any licence lasts."""
-        for at, purchases in list(self._state.bought.items()):
-            kept = [p for p in purchases if p.event_ms >= now_ms - KEPT_DAYS_MS]
+        oldest = now_ms - KEPT_DAYS_MS
+        for at in self._ages.take(oldest):
+            kept = [p for p in self._held(at) if p.event_ms >= oldest]
+            self._hold(at, kept)
             if kept:
-                self._state.bought[at] = kept
-            else:
-                del self._state.bought[at]
+                self._ages.note(at, _oldest_ms(kept))
 
     # --- purchases ---------------------------------------------------------------------------------------------------
 
     def _bought(self, entry: Input, goods: Sequence[Goods]) -> dict[str, None]:
         codes: dict[str, None] = {}
         for purchase, code in _purchases(entry, goods):
-            held = self._state.bought.setdefault(f"{entry.holder} {code}", [])
+            at = f"{entry.holder} {code}"
+            held = self._held(at)
+            if not held or purchase.event_ms < _oldest_ms(held):
+                self._ages.note(at, purchase.event_ms)
             insort(held, purchase)
-            if len(held) > MAX_PURCHASES:
-                del held[0]
+            self._hold(at, held[-MAX_PURCHASES:])
             codes[code] = None
         return codes
 
@@ -163,12 +173,20 @@ class Allowances(Topic):
         codes: dict[str, None] = {}
         for purchase, code in _purchases(before, goods):
             at = f"{before.holder} {code}"
-            same = (purchase.record_id, purchase.line)
-            self._state.bought[at] = [p for p in self._state.bought.get(at, ()) if (p.record_id, p.line) != same]
-            if not self._state.bought[at]:
-                del self._state.bought[at]
+            same = (purchase.record, purchase.line)
+            self._hold(at, [p for p in self._held(at) if (p.record, p.line) != same])
             codes[code] = None
         return codes
+
+    def _held(self, at: str) -> list[Purchase]:
+        held = self._state.bought.get(at)
+        return _decode(held) if held is not None else []
+
+    def _hold(self, at: str, purchases: list[Purchase]) -> None:
+        if purchases:
+            self._state.bought[at] = _encode(purchases)
+        else:
+            self._state.bought.pop(at, None)
 
     # --- rows --------------------------------------------------------------------------------------------------------
 
@@ -184,7 +202,7 @@ class Allowances(Topic):
         # Statements are the many, and allow no amount that is counted here.
         held = [one for one in self._licences.held(holder) if one.type in _KINDS and one.status != "applied"]
         for code in codes:
-            purchases = self._state.bought.get(f"{holder} {code}", [])
+            purchases = self._held(f"{holder} {code}")
             for kind in ("licence", "filing"):
                 allowances = [
                     _Allowance(licence, *item[1:])
@@ -235,7 +253,7 @@ def _purchases(entry: Input, goods: Sequence[Goods]) -> Iterator[tuple[Purchase,
             Purchase(
                 entry.event_time[:10],  # the signer's own local day, as licences are dated
                 entry.event_ms,
-                entry.record_id,
+                bytes.fromhex(entry.record_id),
                 at,
                 entry.site,
                 line.form,
@@ -247,6 +265,10 @@ def _purchases(entry: Input, goods: Sequence[Goods]) -> Iterator[tuple[Purchase,
             ),
             line.code,
         )
+
+
+def _oldest_ms(purchases: Iterable[Purchase]) -> int:
+    return min(purchase.event_ms for purchase in purchases)
 
 
 def _charge(purchases: Sequence[Purchase], allowances: Sequence[_Allowance]) -> _Charged | None:

@@ -118,7 +118,8 @@ class Rental(Topic):
             contract.returns.append((at_ms, entry.record_id))
         else:
             contract.dues.append((at_ms, entry.record_id, unix_ms(body["due_at"])))
-        self._ages.note(at, contract.over_ms)
+        # Looked at soon, when nearly all are over: noted for the day on which it would be without a return, a year's were held.
+        self._ages.note(at, min(at_ms, contract.over_ms))
         if body["action"] == "out":
             if contract.told != (0, 0):  # let again under the same name: what was told of the first letting is no more
                 self.gone.append(("renting", contract.index))

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from msgspec.msgpack import decode, encode
 from msgspec.structs import replace
 
 import pytest
@@ -159,6 +160,20 @@ def test_allowance__older_than_any_licence__is_forgotten():
     assert len(books.topic._state.bought) == 1
     books.topic.prune(T0 + 1_300 * DAY)
     assert books.topic._state.bought == {}
+
+
+def test_allowance__older_ones_forgotten__the_others_go_on_being_charged_until_their_time_over_restarts_too():
+    books = Books(licence("L", 100, days=(0, 2_000)))
+    books.buy(10, 50)
+    books.buy(20, 1)  # told later, and older
+    books.buy(40, 700)
+    seen = []
+    for day in (1_100, 1_225, 1_270, 1_920):
+        books.topic = Allowances(decode(encode(books.topic._state), type=AllowancesState), books.held)
+        for later in (0, 1):
+            books.topic.prune(T0 + (day + later) * DAY)
+        seen.append([said(row) for row in books.again()])
+    assert seen == [[(100, 70, 0)], [(100, 50, 0)], [(100, 40, 0)], []]
 
 
 _bought = st.lists(st.tuples(st.integers(0, 290), st.integers(1, 60)), min_size=1, max_size=12)

@@ -1,8 +1,14 @@
-"""Daily closes: what a book promises by its first one. Corrections that hide a shortage."""
+"""Daily closes: what a book promises by its first one. Corrections that hide a shortage. Silence: how long it usually rests."""
 
+from random import Random
+
+import msgspec
 import pytest
 
-from tests.engine.helpers import HOUR, Run, line
+from ledger.engine.register import Register, RegisterState
+from ledger.engine.statistics.robust import nearest_rank
+from ledger.engine.topics.discipline import MAX_GAPS, MIN_GAPS, QUIET_MS, TIMES, Discipline, DisciplineState
+from tests.engine.helpers import HOUR, T0, Run, line
 
 
 def close(run, day, *, at=0, **more):
@@ -59,3 +65,24 @@ def test_corrections__the_shortage_was_covered_by_the_second_or_there_was_none__
 
 def test_corrections__of_what_the_count_did_not_see__make_none_smaller():
     assert corrected_down(counted=100, before_count=False) == []
+
+
+# --- silence ------------------------------------------------------------------------------------------------------------
+
+
+def test_rests__more_than_are_kept__the_usual_one_is_of_the_newest_and_said_the_same_after_a_restart():
+    rng, rests, at = Random(3), [], 0
+    state = DisciplineState()
+    run = Run()
+    for n in range(2 * MAX_GAPS):
+        topic = Discipline(state, Register(RegisterState()), lambda *_: False, lambda _: True)
+        body = {"direction": "out", "reason": "consumption", "lines": [line(1)]}
+        ((_, row),) = [told for told in topic.apply(run.entry("movement", body, at=at), ()) if told[0] == "activity"]
+        usual = nearest_rank(sorted(rests[-MAX_GAPS:]), 95) if len(rests) >= MIN_GAPS else 0
+        assert row["usual_ms"] == usual
+        assert row["silent_from_ms"] == T0 + at + max(QUIET_MS, TIMES * usual)
+        rests.append(rng.randrange(24, 2000) * HOUR + n)
+        at += rests[-1]
+        state = msgspec.msgpack.decode(msgspec.msgpack.encode(state), type=DisciplineState)
+    (pace,) = state.paces.values()
+    assert len(pace.rests) == 8 * MAX_GAPS

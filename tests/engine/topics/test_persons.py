@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.engine.rules import RuleSet
+from ledger.engine.topics.rental import Rental
 from tests.engine.helpers import HOUR, RULES, T0, Run, line
 from tests.engine.topics import persons
 from tests.engine.topics.persons import correct, facts, knife, letting, put, sale
@@ -160,6 +161,18 @@ def test_prune__a_contract_that_ended_goes_one_that_never_did_stays_a_year():
     assert list(run.state.rental.contracts) == ["A/K2"] and run.state.rental.of_renter == {"p1": ["A/K2"]}
     run.tick(at=400 * DAY)
     assert (run.state.rental.contracts, run.state.rental.of_renter) == ({}, {})
+
+
+def test_prune__contracts_that_ended__nothing_of_them_is_noted_for_a_year_ahead():
+    run = Run(rules=ONLY)
+    (topic,) = (one for one in run.fold._topics if isinstance(one, Rental))
+    for day in range(0, 300, 5):
+        put(run, letting("p1", f"K{day}"), at=day * DAY)
+        back = {"action": "return", "contract": f"K{day}", "vehicle": {"ref": "V1"}}
+        put(run, ("rental", back, {}), at=day * DAY + HOUR)
+        run.tick(at=day * DAY + 2 * HOUR)
+        assert len(run.state.rental.contracts) <= 13
+        assert sum(len(keys) for keys in topic._ages._days.values()) <= 2 * 13
 
 
 def test_names__another_name_that_came_late__is_told_of_the_newest_by_event_time():
