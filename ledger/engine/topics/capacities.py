@@ -128,6 +128,8 @@ class Capacities:
         row["stock"] = stock = store.stock.get(row["dimension"], 0)
         row["fill_ppm"] = _fill_ppm(stock, row["capacity"])
         row["place_ppm"] = _fill_ppm(store.stock.get(store.dimension, 0), row["place_capacity"])
+        if row["dimension"] != store.dimension and row["place_capacity"]:
+            row |= _by_the_place(row, store)
         if row["laboratory"]:  # how much of explosive precursors lies there
             row["precursors"], row["assumed_mg"] = self._books.mass_in(at, "explosive_precursor")
         rows: list[Row] = [("store", row)]
@@ -236,6 +238,17 @@ def _of_everything(name: str, store: Store, counting: Counting) -> dict[str, Any
         "precursors": 0,
         "assumed_mg": 0,
     }
+
+
+def _by_the_place(row: Mapping[str, Any], store: Store) -> dict[str, Any]:
+    """A certificate in litres says nothing of kilograms: what the place states of those stands beside it, and the fuller of
+    both is told. The fields that are others then.
+    """
+    stock, capacity = store.stock.get(store.dimension, 0), row["place_capacity"]
+    if (stock > capacity, row["place_ppm"]) <= (row["stock"] > row["capacity"], row["fill_ppm"]):
+        return {}
+    of_place = {"dimension": store.dimension, "capacity": capacity, "stock": stock, "fill_ppm": row["place_ppm"]}
+    return of_place | {"declared": False, "declared_ms": 0}
 
 
 def _of_goods(

@@ -318,3 +318,20 @@ def test_declared_certificates__of_one_store__the_newest_counts():
     assert run.stands() == {"R1": 2}
     run.certificate(limit(300), authority=False, number="Q3", at=3 * HOUR)
     assert run.stands() == {}
+
+
+def test_certificate__in_litres__leaves_the_kilograms_that_the_place_states_to_be_judged():
+    run = Town(kg=100)
+    run.certificate({"store": "R1", "quantity": {"value": "1", "unit": "MTQ"}})
+    litres = {"quantity": {"value": "500", "unit": "LTR"}}
+    run.stocktake(line(100, "64-17-5"), line(0, "67-64-1") | litres, at=HOUR)
+    assert run.stands() == {"R1": 4}  # all of what the place may hold, half of what the certificate says
+    run.move("in", line(0, "67-64-1") | {"quantity": {"value": "501", "unit": "LTR"}}, at=2 * HOUR)
+    assert run.stands() == {"R1": 2} and run.to.raised[-1].alert.inputs["dimension"] == "volume"
+    run.move("in", line(21, "64-17-5"), at=3 * HOUR)
+    assert run.stands() == {"R1": 0} and run.to.raised[-1].alert.inputs["dimension"] == "mass"
+    run.move("out", line(121, "64-17-5"), at=4 * HOUR)
+    assert run.stands() == {"R1": 2}
+    run.certificate({"store": "R1", "quantity": {"value": "0", "unit": "MTQ"}}, at=5 * HOUR)
+    run.move("in", line(99, "64-17-5"), at=6 * HOUR)
+    assert run.stands() == {"R1": 2} and run.state.stores["A/S1/R1"].stock["volume"] > 0
