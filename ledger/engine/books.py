@@ -332,7 +332,7 @@ class Books:
         book = self.book_of(entry)
         check_counted(self._state, entry, counted_in(book, goods))
         # A cut-off before the last one would count over what is settled; it counts as the last one's.
-        cutoff_ms = max(plausible_ms(unix_ms(entry.body["cut_off"]), entry.received_ms), book.base_ms)
+        cutoff_ms = max(_cut_off_ms(entry), book.base_ms)
         if book.base_ms < 0:
             self._take_over(entry, book)
         opening = book.base_ms < 0
@@ -379,6 +379,16 @@ class Books:
             taken.start_pieces = taken.total_pieces = account.total_pieces
             taken.lowest_pieces = taken.start_lowest_pieces = account.total_pieces
             taken.last = account.last
+
+    def completed(self, before_goods: Sequence[Goods], entry: Input, goods: Sequence[Goods], touched: Touched) -> None:
+        """A partial stock-take was a complete one after all: it re-bases the book, unless a newer one has. One that was called
+        partial in between has done so already.
+        """
+        book = self.book_of(entry)
+        if entry.record_id == book.base_record:
+            self.recount(before_goods, entry, goods, touched)
+        elif _cut_off_ms(entry) >= book.base_ms:
+            self.stocktake(entry, goods, touched)
 
     def recount(self, before_goods: Sequence[Goods], entry: Input, goods: Sequence[Goods], touched: Touched) -> None:
         """Put the newest complete stock-take right; an older one, or a partial one, changes no balance any more."""
@@ -476,6 +486,10 @@ def _is_spent(key: str, account: Account) -> bool:
         and last is not None
         and last.counted == last.counted_pieces == last.book == last.book_pieces == 0
     )
+
+
+def _cut_off_ms(entry: Input) -> int:
+    return plausible_ms(unix_ms(entry.body["cut_off"]), (entry.before or entry).received_ms)
 
 
 def _undone(book: Book, before: Input, goods: Sequence[Goods]) -> list[Delta]:

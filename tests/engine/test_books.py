@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from ledger.engine import accounts
 from tests.engine.helpers import HOUR, KEY, NITRIC, Run, line
 
+DAY = 24 * HOUR
 KG = 1_000_000
 
 
@@ -279,3 +280,48 @@ def test_store__of_a_milligram_that_tonnes_are_put_into__is_over_its_capacity_an
     run.put("place", {"sites": [{"site": "S1", "zone": "Asia/Shanghai", "stores": [store]}]}, book="office")
     run.move("in", line("10000000000"), at=HOUR)
     assert ("A02", 0) in run.alerts and "RULE-ERROR" not in dict(run.alerts)
+
+
+def sealed(pieces):
+    return line(pieces, packaging="sealed", pieces=pieces)
+
+
+def called(entry, *, complete):
+    kind, was = (entry.body["kind"], entry.body["body"]) if entry.kind == "correction" else (entry.kind, entry.body)
+    return {"corrects": entry.record_id, "kind": kind, "body": was | {"complete": complete}}
+
+
+def missing_said(run):
+    return [life for life in run.state.life.lives.values() if life.rule == "A04"]
+
+
+def test_book__partial_stocktake_that_was_complete_after_all__is_compared_and_bases_the_book():
+    run = Run()
+    run.stocktake(sealed(100))
+    partial = run.stocktake(sealed(50), at=DAY, complete=False)
+    assert not missing_said(run)
+    first = run.put("correction", called(partial, complete=True), at=DAY + HOUR)
+    (said,) = missing_said(run)
+    key = KEY.replace("bulk", "sealed")
+    assert run.account(key).total_pieces == 50 and run.state.books["A/S1/B1"].base_record == partial.record_id
+    second = run.put("correction", called(first, complete=False), at=DAY + 2 * HOUR)
+    run.put("correction", called(second, complete=True), at=DAY + 3 * HOUR)
+    assert (said.recovered, said.taken_back) == (False, "") and run.account(key).last.book_pieces == 100
+
+
+def test_book__partial_stocktake_of_before_the_newest_count__stays_of_no_account():
+    run = Run()
+    run.stocktake(line(100))
+    partial = run.stocktake(line(50), at=DAY, complete=False)
+    newest = run.stocktake(line(90), at=2 * DAY)
+    run.put("correction", called(partial, complete=True), at=3 * DAY)
+    assert run.account().total == 90 * KG and run.state.books["A/S1/B1"].base_record == newest.record_id
+
+
+def test_book__cut_off_far_ahead_in_a_stocktake_that_becomes_complete__is_when_it_came():
+    run = Run()
+    run.stocktake(line(100))
+    partial = run.stocktake(line(50), at=DAY, cut_off=900 * DAY, complete=False)
+    run.move("in", line(7), at=2 * DAY)
+    run.put("correction", called(partial, complete=True), at=3 * DAY)
+    assert run.account().total == 57 * KG

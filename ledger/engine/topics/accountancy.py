@@ -196,7 +196,7 @@ class Accountancy(Topic):
             self._take_over(entry, book)
         for item in goods:
             self._stream(entry, item.key, item)
-        cutoff_ms = plausible_ms(unix_ms(entry.body["cut_off"]), entry.received_ms)
+        cutoff_ms = plausible_ms(unix_ms(entry.body["cut_off"]), (entry.before or entry).received_ms)
         taken = _taken(entry, cutoff_ms)
         exact = _exact(taken)
         counted = _counted(goods)

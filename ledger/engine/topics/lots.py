@@ -150,7 +150,10 @@ class LotBook:
             self._post(before, before_goods, -1, touched)
             self._post(entry, goods, 1, touched)
         elif entry.kind == "stocktake" and entry.body["complete"] and newest_count:
-            self._recount(before, before_goods, entry, goods, touched)
+            if before.body["complete"]:
+                self._recount(before, before_goods, entry, goods, touched)
+            else:
+                self._count(entry, goods, touched)
         yield from self._rows(entry, touched)
 
     # --- movements -----------------------------------------------------------------------------------------------------

@@ -120,6 +120,8 @@ class Stock(Topic):
         touched = Touched()
         if entry.kind == "movement":
             self._books.correct(before, before_goods, entry, goods, touched)
+        elif entry.kind == "stocktake" and entry.body["complete"] and not before.body["complete"]:
+            self._books.completed(before_goods, entry, goods, touched)
         elif entry.kind == "stocktake":
             self._books.recount(before_goods, entry, goods, touched)
         else:

@@ -378,3 +378,14 @@ def test_count__of_a_former_with_dates_only__what_comes_later_without_one_says_i
     kept.count(dated(4), day=2)
     kept.move("in", line(1, ETHER), day=3)
     assert kept.rows == [("2027-03-05", 1, 12)]
+
+
+def test_count__partial_and_then_complete__says_what_is_left():
+    run = Booked()
+    run.move("in", dated(10), at=DAY)
+    partial = run.stocktake(dated(4), at=2 * DAY, complete=False)
+    run.move("in", dated(3), at=3 * DAY)
+    assert run.left == {"2026-04-20": 13}
+    body = {"corrects": partial.record_id, "kind": "stocktake", "body": partial.body | {"complete": True}}
+    run.put("correction", body, at=4 * DAY)
+    assert run.left == {"2026-04-20": 7}
