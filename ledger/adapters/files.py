@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
 import tempfile
@@ -74,6 +75,20 @@ def make_directory(path: Path, mode: int = 0o777) -> None:
     make_directory(path.parent, mode)
     path.mkdir(mode=mode, exist_ok=True)
     sync_directory(path.parent)
+
+
+def hold_lock(path: Path) -> int:
+    """A descriptor that holds the lock of this file (made when missing) until it is closed, or the process ends.
+
+    Raises: BlockingIOError when another process holds it.
+    """
+    held = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(held)
+        raise
+    return held
 
 
 def sync_directory(directory: Path) -> None:

@@ -17,7 +17,6 @@ book's head needs no file of its own. One process at a time (a lock). POSIX file
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
@@ -26,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from ledger.adapters.files import UNFINISHED, make_directory, sync_directory, write_whole
+from ledger.adapters.files import UNFINISHED, hold_lock, make_directory, sync_directory, write_whole
 from ledger.client.book import Head, Signed
 from ledger.errors import LedgerError
 from ledger.model import RecordId
@@ -77,11 +76,9 @@ class Spool:
         self._imports = directory / "imports"
         for path in (directory, self._books, self._imports):
             path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(self._lock)
+            self._lock = hold_lock(directory / "lock")
+        except BlockingIOError as error:
             raise SpoolError(
                 f"another process is using the spool {directory}; two at once would fork its books"
             ) from error

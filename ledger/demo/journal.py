@@ -6,14 +6,13 @@ seen and is dropped. So a killed world never signs two payloads for one seq, and
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ledger.adapters.files import write_whole
+from ledger.adapters.files import hold_lock, write_whole
 from ledger.errors import ConfigError
 
 JOURNAL = "journal.ndjson"
@@ -30,11 +29,9 @@ class Journal:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(self._lock)
+            self._lock = hold_lock(directory / "lock")
+        except BlockingIOError as error:
             raise ConfigError(
                 f"another process runs the world in {directory}; two at once would fork its books"
             ) from error

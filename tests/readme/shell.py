@@ -140,7 +140,9 @@ class Shell:
             )
         self._staying.append(process)
         until = time.monotonic() + COMMAND_S
-        while not matches([*command.shown, "…"], printed := log.read_text(errors="replace")):
+        # What the processes log comes in between, and on a busy machine what is waited for.
+        shown = [part for line in command.shown for part in (line, "…")]
+        while not matches(shown, printed := log.read_text(errors="replace")):
             if process.poll() is not None or time.monotonic() > until:
                 return [_difference(command, process.poll(), printed)]
             time.sleep(0.1)

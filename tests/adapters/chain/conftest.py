@@ -108,6 +108,12 @@ class Anvil:
         for dump in self.dumps():
             dump.unlink()
 
+    def lose_everything(self) -> None:
+        """Killed, and started again without any state."""
+        self.node.kill()
+        self.forget_dumps()
+        self.node.start()
+
     def dumps(self) -> list[Path]:
         return sorted((self.node.directory / "dumps").glob("*.gz"))
 

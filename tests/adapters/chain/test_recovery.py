@@ -59,9 +59,7 @@ def held(anvil: Anvil, gs: list[bytes]) -> list[bytes]:
 
 def test_recover__restart_without_state__roots_and_enrolled_at_as_before(anvil: Anvil) -> None:
     gs, before = history(anvil)
-    anvil.node.kill()
-    anvil.forget_dumps()
-    anvil.node.start()
+    anvil.lose_everything()
     chain = anvil.chain()
     with pytest.raises(ChainMismatchError):
         chain.check_identity()
@@ -134,9 +132,7 @@ def test_recover__every_dump_torn__from_the_journal_alone(anvil: Anvil) -> None:
 
 def test_recover__broken_off_in_the_middle_and_lost_again__still_as_before(anvil: Anvil) -> None:
     gs, before = history(anvil)
-    anvil.node.kill()
-    anvil.forget_dumps()
-    anvil.node.start()
+    anvil.lose_everything()
     journal = anvil.journal.journal_mined
     calls = []
 
@@ -161,9 +157,7 @@ def test_recover__journal_in_the_real_store__as_before(node: EmbeddedNode, tmp_p
     stores.migrate()
     anvil = deployed(node, node.settings(), journal=stores.anchor)
     gs, before = history(anvil)
-    anvil.node.kill()
-    anvil.forget_dumps()
-    anvil.node.start()
+    anvil.lose_everything()
     assert anvil.chain().recover() is True
     assert held(anvil, gs) == before
     anvil.node.kill()  # And once more, from what the first recovery noted.
@@ -175,9 +169,7 @@ def test_recover__journal_in_the_real_store__as_before(node: EmbeddedNode, tmp_p
 
 def test_recover__journal_lacks_a_transaction__refuses(anvil: Anvil) -> None:
     history(anvil)
-    anvil.node.kill()
-    anvil.forget_dumps()
-    anvil.node.start()
+    anvil.lose_everything()
     first = next(e for e in anvil.journal.entries if e[1] == "anchor")
     anvil.journal.entries.remove(first)
     with pytest.raises(ChainError) as caught:
@@ -207,17 +199,22 @@ def die_after(chain: object, method: str, *, sent: bool) -> None:
     rpc.call = call  # type: ignore[method-assign]
 
 
+def dies_anchoring(anvil: Anvil, method: str, *, sent: bool) -> None:
+    """A process that anchors size 3 and ends at this RPC method."""
+    dying = anvil.chain()
+    dying.recover()
+    die_after(dying, method, sent=sent)
+    with pytest.raises(Dead):
+        grow(dying, 0, 3)
+
+
 @pytest.mark.parametrize(
     ("method", "sent"),
     [("eth_sendRawTransaction", False), ("eth_sendRawTransaction", True), ("evm_mine", True)],
     ids=["journalled", "in the pool", "mined"],
 )
 def test_anchor__process_dies__next_one_goes_on_and_nothing_is_double(anvil: Anvil, method: str, sent: bool) -> None:
-    dying = anvil.chain()
-    dying.recover()
-    die_after(dying, method, sent=sent)
-    with pytest.raises(Dead):
-        grow(dying, 0, 3)
+    dies_anchoring(anvil, method, sent=sent)
     chain = anvil.chain()
     assert grow(chain, 0, 3).root == TREE.head(3).root
     assert grow(chain, 3, 8).size == 8
@@ -226,11 +223,7 @@ def test_anchor__process_dies__next_one_goes_on_and_nothing_is_double(anvil: Anv
 
 
 def test_anchor__in_the_pool_from_a_dead_process_and_log_grew__newer_root_anchored_in_the_end(anvil: Anvil) -> None:
-    dying = anvil.chain()
-    dying.recover()
-    die_after(dying, "eth_sendRawTransaction", sent=True)
-    with pytest.raises(Dead):
-        grow(dying, 0, 3)
+    dies_anchoring(anvil, "eth_sendRawTransaction", sent=True)
     chain = anvil.chain()
     with pytest.raises(ChainRevertedError) as caught:
         grow(chain, 0, 8)  # The older one is mined in its place, since free gas cannot be outbid.
@@ -241,19 +234,13 @@ def test_anchor__in_the_pool_from_a_dead_process_and_log_grew__newer_root_anchor
 
 def test_recover__mined_but_not_noted_and_then_lost__put_back_before_the_enrolment_after_it(anvil: Anvil) -> None:
     """Two faults at once: the anchor's process died before noting its block, then the node lost everything."""
-    dying = anvil.chain()
-    dying.recover()
-    die_after(dying, "evm_mine", sent=True)
-    with pytest.raises(Dead):
-        grow(dying, 0, 3)
+    dies_anchoring(anvil, "evm_mine", sent=True)
     g, enrolled_at = anvil.authority().enrol(keyid(1), HOLDER, "S1/", 1)
     assert enrolled_at == 3
     # `recover` would have noted it; undo that, as if the authority had been there without it.
     anvil.journal.entries = [(*e[:4], None) if e[1] == "anchor" else e for e in anvil.journal.entries]
     words = anvil.chain().grant_words([g])
-    anvil.node.kill()
-    anvil.forget_dumps()
-    anvil.node.start()
+    anvil.lose_everything()
     chain = anvil.chain()
     assert chain.recover() is True
     assert chain.head() == TREE.head(3)
@@ -261,17 +248,11 @@ def test_recover__mined_but_not_noted_and_then_lost__put_back_before_the_enrolme
 
 
 def test_recover__journalled_but_never_sent_and_then_all_lost__not_put_before_the_enrolment(anvil: Anvil) -> None:
-    dying = anvil.chain()
-    dying.recover()
-    die_after(dying, "eth_sendRawTransaction", sent=False)
-    with pytest.raises(Dead):
-        grow(dying, 0, 3)
+    dies_anchoring(anvil, "eth_sendRawTransaction", sent=False)
     g, enrolled_at = anvil.authority().enrol(keyid(1), HOLDER, "S1/", 1)
     assert enrolled_at == 0
     words = anvil.chain().grant_words([g])
-    anvil.node.kill()
-    anvil.forget_dumps()
-    anvil.node.start()
+    anvil.lose_everything()
     chain = anvil.chain()
     assert chain.recover() is True
     assert chain.grant_words([g]) == words
@@ -285,9 +266,7 @@ def test_recover__journalled_but_never_sent_and_its_nonce_used_since__the_one_th
     grow(chain, 5, 8)
     assert enrolled_at == 5
     words, blocks = chain.grant_words([g]), journalled_blocks(anvil)
-    anvil.node.kill()
-    anvil.forget_dumps()
-    anvil.node.start()
+    anvil.lose_everything()
     chain = anvil.chain()
     assert chain.recover() is True
     assert chain.head() == TREE.head(8)
@@ -302,9 +281,7 @@ def test_recover__two_lines_with_one_nonce_were_both_seen_in_blocks__the_one_see
     blocks = journalled_blocks(anvil)
     first = blocks[-1] - 1
     anvil.journal.entries = [(*e[:4], first) if e[4] is None else e for e in anvil.journal.entries]
-    anvil.node.kill()
-    anvil.forget_dumps()
-    anvil.node.start()
+    anvil.lose_everything()
     assert anvil.chain().recover() is True
     assert anvil.chain().head() == TREE.head(5)
 
@@ -339,11 +316,7 @@ def restarted(anvil: Anvil) -> bool:
 
 def two_lines_with_one_nonce(anvil: Anvil) -> EvmChain:
     """The first was never sent; then an empty block, then the second stood on the chain: size 5."""
-    dying = anvil.chain()
-    dying.recover()
-    die_after(dying, "eth_sendRawTransaction", sent=False)
-    with pytest.raises(Dead):
-        grow(dying, 0, 3)
+    dies_anchoring(anvil, "eth_sendRawTransaction", sent=False)
     anvil.rpc().call("evm_mine")
     chain = anvil.chain()
     grow(chain, 0, 5)
