@@ -16,9 +16,10 @@ from ledger.engine.alerts import AlertBook, Effects, Identity, Moment, Probe, Sl
 from ledger.engine.contained import OUTSIDE, said
 from ledger.engine.corrections import Corrections, Find
 from ledger.engine.days import DAY_MS
-from ledger.engine.goods import Classifier, Goods, goods_of
+from ledger.engine.goods import Classifier, goods_of
 from ledger.engine.inputs import Input
 from ledger.engine.levels import Levels
+from ledger.engine.listening import Listening
 from ledger.engine.papers import PAPERS, Papers
 from ledger.engine.register import Register
 from ledger.engine.registry import SUBJECTS, build_topics
@@ -78,15 +79,10 @@ class Fold:
         self._notes_movements = any(topic.papers & PAPERS for topic in self._topics)
         self._resting = [topic for topic in self._topics if topic.judged]
         self._taking_back = [topic for topic in self._topics if hasattr(topic, "gone")]
-        self._by_kind: dict[str, list[Topic]] = {}
-        for topic in self._topics:
-            for kind in topic.kinds:
-                self._by_kind.setdefault(kind, []).append(topic)
-        self._by_goods: dict[tuple[str, str, frozenset[str]], list[Topic]] = {}
-        """By a movement's reason, and the kind and the categories of goods; there are some dozens of these."""
+        self._listening = Listening(self._topics)
         self._stock = next(topic for topic in topics if isinstance(topic, Stock))
         self._refusals = next((topic for topic in self._topics if isinstance(topic, Refusals)), None)
-        self.kinds = frozenset(self._by_kind) | Register.kinds | lives.KINDS | {"tick", "correction", "ruleset"}
+        self.kinds = self._listening.kinds | Register.kinds | lives.KINDS | {"tick", "correction", "ruleset"}
         """Kinds of which more matters than that they came."""
 
     def explain(self, entry: Input, to: Effects, probe: Probe) -> None:
@@ -300,17 +296,14 @@ class Fold:
     def _record(self, entry: Input, to: Effects, rows: list[Row]) -> None:
         if entry.kind in Register.kinds:
             self._register.apply(entry)
-        topics = self._by_kind.get(entry.kind)
-        if not topics:
+        if entry.kind not in self._listening.kinds:
             return
         if entry.kind == "movement" and self._notes_movements:
             self._papers.note(entry)
         goods = goods_of(entry.body, self._classifier)
-        if entry.kind == "movement":
-            topics = self._of_movement(entry.body["reason"], goods, topics)
         if goods and entry.kind in _LINE_KINDS:
             to.lines.append((entry, [item.line for item in goods]))
-        for topic in topics:
+        for topic in self._listening.to(entry, goods):
             try:
                 rows.extend(topic.apply(entry, goods))
             except OUTSIDE:
@@ -359,25 +352,6 @@ class Fold:
                 for subject, row in topic.correct(stands, goods, again, goods):
                     yield subject, {ORIGIN: stands.index} | row
 
-    def _of_movement(self, reason: str, goods: Sequence[Goods], topics: list[Topic]) -> list[Topic]:
-        """Those of the movement's topics that listen to movements of this reason, of any of these goods."""
-        if len(goods) == 1:
-            return self._of_goods(reason, goods[0].line.goods, goods[0].listing.categories, topics)
-        kinds = {(item.line.goods, item.listing.categories) for item in goods} or {("", frozenset())}
-        found = {topic for kind, categories in kinds for topic in self._of_goods(reason, kind, categories, topics)}
-        return [topic for topic in topics if topic in found]
-
-    def _of_goods(self, reason: str, kind: str, categories: frozenset[str], topics: list[Topic]) -> list[Topic]:
-        found = self._by_goods.get((reason, kind, categories))
-        if found is None:
-            found = self._by_goods[reason, kind, categories] = [
-                one
-                for one in topics
-                if (one.reasons is None or reason in one.reasons)
-                and (one.goods is None or kind in one.goods or not one.goods.isdisjoint(categories))
-            ]
-        return found
-
     def _correction(self, entry: Input, to: Effects) -> Iterator[Row]:
         """The record that was corrected, taken out as it stood and taken in as it stands from now on."""
         before, corrected = self._corrections.take(entry)
@@ -403,7 +377,7 @@ class Fold:
                 raise
             except Exception as error:  # noqa: BLE001 - as in _record
                 self._faulty.append((topic, error))
-        for topic in self._by_kind.get("correction", ()):
+        for topic in self._listening.to_kind("correction"):
             for subject, row in topic.apply(entry, goods):
                 yield subject, row | {ORIGIN: entry.index}
 

@@ -28,7 +28,7 @@ class Inhibition:
 
     def __init__(self, state: InhibitionState, rules: Iterable[Rule], lives: Lives) -> None:
         self._known = state.known
-        self._ended: list[tuple[str, str]] = []
+        self.unsettled: list[tuple[str, str]] = []
         """(rule, episode) that ended at this entry; settled when all rules have seen it."""
         self._lives = lives
         rules = tuple(rules)
@@ -94,7 +94,7 @@ class Inhibition:
         """The episode's condition does not hold any more."""
         for rule, known in self._find(episode):
             known.holds = False
-            self._ended.append((rule, episode))
+            self.unsettled.append((rule, episode))
 
     def held_again(self, episode: str, cause: Cause, to: LifeEffects) -> None:
         """It holds again."""
@@ -110,19 +110,14 @@ class Inhibition:
         for rule, _ in self._find(episode):
             del self._known[rule][episode]
             if outcome not in RESOLVED:
-                self._ended.append((rule, episode))
-
-    @property
-    def unsettled(self) -> bool:
-        """Whether an episode ended since `settle`."""
-        return bool(self._ended)
+                self.unsettled.append((rule, episode))
 
     def settle(self, cause: Cause, to: LifeEffects) -> None:
         """After an entry: what was kept down by what ended appears, if the entry did not end it too."""
-        for rule, episode in self._ended:
+        for rule, episode in self.unsettled:
             if not self._stands(episode):
                 self._let_up(rule, episode, cause, to)
-        self._ended.clear()
+        self.unsettled.clear()
 
     def reconsider(self, cause: Cause, to: LifeEffects) -> None:
         """Other rules are in force: what none of them keeps down any more appears, and so does what was kept down by an alert

@@ -125,9 +125,9 @@ class Levels:
                     held = at
                 continue
             since = row[band.since] if band.since else pending.since.setdefault(at, moment.now_ms)
-            due = since + band.wait(parameters)
             if held is not None:
                 continue
+            due = since + band.wait(parameters)
             if moment.now_ms >= due:
                 held = at
             elif next_due is None or due < next_due:

@@ -42,12 +42,12 @@ class PapersState(msgspec.Struct):
 
 
 class Papers:
-    """Reads and writes one PapersState. `topics` are those that judge movements, or know whom a paper speaks of."""
+    """Reads and writes one PapersState. Of `topics` those are asked that know whom a paper speaks of."""
 
     def __init__(self, state: PapersState, linked: Linked, topics: Sequence[Topic]) -> None:
         self._state = state
         self._linked = linked
-        self._topics = topics
+        self._naming = [topic for topic in topics if type(topic).parties is not Topic.parties]
 
     def note(self, entry: Input) -> None:
         """A movement that papers may still come for."""
@@ -63,7 +63,7 @@ class Papers:
         """
         body = paper.body["body"] if paper.kind == "correction" else paper.body
         named = [body.get("holder", paper.holder)]
-        for topic in self._topics:
+        for topic in self._naming:
             named += topic.parties(paper)
         return {party for one in named for party in self._linked.party(one)}
 

@@ -29,10 +29,14 @@ class Timers:
             if before is not None:
                 del self._timers[timer_id]
                 to[timer_id] = None
-        elif before is None or before.due_ms != due_ms:
+        elif before is None:
             self._timers[timer_id] = to[timer_id] = Timer(due_ms, rule, name)
-            if before is None or due_ms < before.due_ms:  # else it is looked at no later than it was due before
+            self._queue(due_ms, timer_id)
+        elif before.due_ms != due_ms:
+            if due_ms < before.due_ms:  # put off, it is looked at when it was due before
                 self._queue(due_ms, timer_id)
+            before.due_ms = due_ms
+            to[timer_id] = before
 
     def _queue(self, due_ms: int, timer_id: str) -> None:
         queued_ms = self._queued.get(timer_id)
