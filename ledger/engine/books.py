@@ -284,6 +284,8 @@ class Books:
                 if account.last is None:
                     account.last = self._not_counted(book)
                 accounts.post_before_count(account.last, amount, pieces)
+                if not book.base_record:
+                    self._follow_book(entry, account, key, touched)
                 touched.counts[key] = None
                 touched.balances[key] = None
                 continue
@@ -389,6 +391,32 @@ class Books:
             self.recount(before_goods, entry, goods, touched)
         elif _cut_off_ms(entry) >= book.base_ms:
             self.stocktake(entry, goods, touched)
+
+    def uncount(self, entry: Input, touched: Touched) -> None:
+        """The newest complete stock-take, unless the book was opened by it, was none: it is as if it had found what the book
+        said. Else what was missing would be settled by a count that nobody stands by. In which stores that lay is not known
+        any more, but where all of it lies in one.
+        """
+        book = self.book_of(entry)
+        if entry.record_id != book.base_record or book.previous_base_index < 0:
+            return
+        book.base_record = ""
+        for key, account in book.accounts.items():
+            self._follow_book(entry, account, key, touched)
+            if account.last is not None:
+                touched.counts[key] = touched.balances[key] = None
+
+    def _follow_book(self, entry: Input, account: Account, key: str, touched: Touched) -> None:
+        """The last count found what the book says."""
+        last = account.last
+        if last is None:
+            return
+        more = last.book - last.counted
+        accounts.recount(account, last.book, last.book_pieces, (0, 0))
+        if more and len(account.stores) == 1:
+            (name,) = account.stores
+            account.stores[name] += more
+            self._add_to_store(entry, name, key, more, touched)
 
     def recount(self, before_goods: Sequence[Goods], entry: Input, goods: Sequence[Goods], touched: Touched) -> None:
         """Put the newest complete stock-take right; an older one, or a partial one, changes no balance any more."""

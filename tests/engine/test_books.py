@@ -325,3 +325,33 @@ def test_book__cut_off_far_ahead_in_a_stocktake_that_becomes_complete__is_when_i
     run.move("in", line(7), at=2 * DAY)
     run.put("correction", called(partial, complete=True), at=3 * DAY)
     assert run.account().total == 57 * KG
+
+
+def test_book__count_that_was_none_after_all__what_was_missing_is_not_settled_by_it():
+    """Else a count and its correction would make a shortage nobody's: the alert taken back, and the book as it was counted."""
+    key = KEY.replace("bulk", "sealed")
+    movement = {"direction": "in", "reason": "found", "lines": [sealed(1)]}
+    for other in (None, {"kind": "movement", "body": movement}):
+        run = Run()
+        run.stocktake(sealed(100))
+        count = run.stocktake(sealed(50), at=DAY)
+        first = called(count, complete=False) if other is None else {"corrects": count.record_id} | other
+        run.put("correction", first, at=DAY + HOUR)
+        (said,) = missing_said(run)
+        more = 0 if other is None else 1
+        assert said.taken_back and run.account(key).total_pieces == 100 + more
+        assert run.state.stores["A/S1/R1"].stock == {"mass": (100 + more) * KG}
+        run.move("in", sealed(5), at=2 * DAY, event=HOUR)  # before the cut-off, and nobody counted it
+        run.move("out", sealed(2), at=2 * DAY)
+        run.restart()
+        assert run.account(key).total_pieces == 103 + more and len(missing_said(run)) == 1
+        run.stocktake(sealed(53), at=3 * DAY)
+        assert run.account(key).last.book_pieces == 103 + more and len(missing_said(run)) == 2
+
+
+def test_book__opening_count_that_is_called_partial__the_book_stays_opened_by_it():
+    run = Run()
+    opening = run.stocktake(line(100))
+    run.move("out", line(10), at=HOUR)
+    run.put("correction", called(opening, complete=False), at=2 * HOUR)
+    assert run.account().total == 90 * KG and run.state.books["A/S1/B1"].base_record == opening.record_id

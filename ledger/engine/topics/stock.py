@@ -103,12 +103,14 @@ class Stock(Topic):
         return self._rows(entry, touched)
 
     def withdraw(self, before: Input, goods: Sequence[Goods], entry: Input) -> Iterable[Row]:
-        """Undo a movement whose correction is of another kind; a stock-take's re-base is not undone."""
+        """Undo a movement whose correction is of another kind; a count that was none found what the book said."""
         if before.kind in LICENCES:
             return self._of_licence(entry, before)
         touched = Touched()
         if before.kind == "movement":
             self._books.undo(before, goods, touched, at=entry)
+        elif before.kind == "stocktake":
+            self._books.uncount(entry, touched)
         return self._rows(entry, touched)
 
     def correct(
@@ -122,6 +124,8 @@ class Stock(Topic):
             self._books.correct(before, before_goods, entry, goods, touched)
         elif entry.kind == "stocktake" and entry.body["complete"] and not before.body["complete"]:
             self._books.completed(before_goods, entry, goods, touched)
+        elif entry.kind == "stocktake" and not entry.body["complete"]:
+            self._books.uncount(entry, touched)
         elif entry.kind == "stocktake":
             self._books.recount(before_goods, entry, goods, touched)
         else:
