@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from bisect import insort
 from calendar import monthrange
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, timedelta
 
 import msgspec
@@ -125,14 +125,14 @@ class LotBook:
         self._register = register
         self._counted_ms = counted_ms
 
-    def apply(self, entry: Input, goods: Sequence[Goods]) -> Iterator[Row]:
-        """Rows of the lots that a movement or a complete stock-take changed."""
+    def apply(self, entry: Input, goods: Sequence[Goods]) -> Iterable[Row]:
+        """Rows of the lots that a movement or a complete stock-take changed: of most movements none."""
         touched: Touched = {}
         if entry.kind == "movement":
             self._post(entry, goods, 1, touched)
         elif entry.kind == "stocktake" and entry.body["complete"]:
             self._count(entry, goods, touched)
-        yield from self._rows(entry, touched)
+        return self._rows(entry, touched) if touched else ()
 
     def withdraw(self, before: Input, goods: Sequence[Goods], entry: Input) -> Iterator[Row]:
         """A movement's are undone; what a stock-take said of lots is not."""

@@ -130,12 +130,15 @@ class _Room:
     there: dict[str, _There] = field(default_factory=dict)
     sums: dict[str, dict[str, Any]] = field(default_factory=dict)
     """By unit: its fields, while no store of it has changed its part."""
+    clashes: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    """By (compartment, store): its fields, while no store has goods of another kind."""
     quiet: set[str] = field(default_factory=set)
     """Stores of which nothing was to be said, as long as nothing here has changed that is told of; the caller's."""
 
     def put(self, store: str, unit: str, there: _There) -> None:
         """What lies in a store of a unit is another."""
         self.there[store] = there
+        self.clashes.clear()
         self.changed(unit)
 
     def changed(self, unit: str) -> None:
@@ -224,6 +227,13 @@ class Rooms:
 
     def clash(self, place: Place) -> dict[str, Any]:
         """Fields of a `compartment` row: the worst pair of goods in the place's compartment."""
+        of = place.compartment, place.store
+        found = place.room.clashes.get(of)
+        if found is None:
+            found = place.room.clashes[of] = self._clash(place)
+        return found
+
+    def _clash(self, place: Place) -> dict[str, Any]:
         stores = place.room.compartments.get(place.compartment, ())
         if (len(stores) <= 1 and place.store in stores) or not stores:
             pairs = self._there(place, place.store).pairs

@@ -221,7 +221,9 @@ def test_worst_pairs__remembered__are_of_so_many_goods_and_no_more():
     known = rooms_of(goods)
     known._there = lambda place, _: place
     for n in range(200):
-        place = type("Place", (), {"room": type("R", (), {"compartments": {}}), "compartment": "", "store": ""})
+        place = type(
+            "Place", (), {"room": type("R", (), {"compartments": {}, "clashes": {}}), "compartment": "", "store": ""}
+        )
         place.pairs = there[n:]
         assert known.clash(place) == NO_CLASH
     assert 0 < sum(map(len, known._clashes)) <= rooms.MOST_CLASHES
