@@ -74,7 +74,7 @@ def main() -> int:
             bad.append(name)
     if missing and os.environ.get("CI"):
         bad += [f"{name} is missing" for name in missing]
-    failed = counts.get("failed", 0) + counts.get("error", 0) + counts.get("errors", 0) + (1 if bad and not counts.get("failed") else 0)
+    failed = sum(counts.get(word, 0) for word in ("failed", "error", "errors")) or len(bad)
     if bad:
         print(f"FAILED: {', '.join(bad)}")
     if missing:
