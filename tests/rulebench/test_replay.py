@@ -6,9 +6,10 @@ import pytest
 from msgspec.structs import replace
 
 from ledger.engine.rules import load_rules
+from ledger.engine.state import FoldState, encode_state
 from ledger.errors import RuleError
 from ledger.follow import Sets
-from ledger.rulebench.replay import Replay, replay, resumed
+from ledger.rulebench.replay import Replay, _state_differences, replay, resumed
 from ledger.rulesets import announced, engines, present_catalogue, present_engine, shipped_legal, shipped_sources
 from tests.engine.helpers import Classifier
 from tests.test_rule_versions import A, B, World, _played, event, level, movement, rules
@@ -262,3 +263,10 @@ def test_resumed__of_another_log_history_or_program__refused(monkeypatch):
     monkeypatch.setattr("ledger.rulebench.replay.present_engine", lambda: "engine-0.other")
     with pytest.raises(RuleError, match="another program"):
         _resumed(world, data)
+
+
+def test_replay__a_list_of_the_kept_state_is_longer__is_named_as_it_is():
+    mine, kept = FoldState(), FoldState()
+    mine.papers.due, kept.papers.due = {"A": ["licence"]}, {"A": ["licence", "place"]}
+    (found,) = _state_differences(encode_state(mine), encode_state(kept))
+    assert (found.row, found.replayed, found.kept) == ("state.papers['due']['A']", ["licence"], ["licence", "place"])
