@@ -235,9 +235,10 @@ class Licences(Topic):
                 new.was = old.status if old.status != new.status else old.was
                 new.status_ms = new.status_ms if old.status != new.status else old.status_ms
             if old.valid_from == new.valid_from and not old.confirmed and _says_the_same(old, new):
-                # Declaring the same again does not put off its check.
-                new.received_ms = min(new.received_ms, old.received_ms)
                 same = True
+            if same and not old.confirmed and (entry.correction_id or old.valid_from == new.valid_from):
+                # Declaring the same again does not put off its check, nor does putting the declaration right.
+                new.received_ms = min(new.received_ms, old.received_ms)
             if not same:
                 kept.append(old)
         held = [*kept, new]

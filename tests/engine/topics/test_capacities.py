@@ -335,3 +335,18 @@ def test_certificate__in_litres__leaves_the_kilograms_that_the_place_states_to_b
     run.certificate({"store": "R1", "quantity": {"value": "0", "unit": "MTQ"}}, at=5 * HOUR)
     run.move("in", line(99, "64-17-5"), at=6 * HOUR)
     assert run.stands() == {"R1": 2} and run.state.stores["A/S1/R1"].stock["volume"] > 0
+
+
+def test_declared_certificate__corrected_or_declared_anew_in_other_words__its_check_is_not_put_off():
+    run = Town()
+    first = run.certificate(limit(2000), authority=False)
+    run.holds(1100, HOUR)
+    correction = {"corrects": first.record_id, "kind": "licence", "body": first.body | {"limits": [limit(2001)]}}
+    run.put("correction", correction, at=4 * DAY, book="office")
+    assert run.due == {"A/S1/R1": 5 * DAY}
+    run.certificate(limit(2002), authority=False, at=4 * DAY + HOUR)
+    assert run.due == {"A/S1/R1": 5 * DAY} and run.bands == []
+    run.tick(5 * DAY)
+    assert run.bands == [("R1", 3)]
+    run.certificate(limit(2003), authority=False, at=6 * DAY, valid_from="2026-03-01")  # another year's: it is looked at anew
+    assert run.stands() == {} and run.due == {"A/S1/R1": 11 * DAY}
