@@ -8,12 +8,13 @@ from typing import Any
 
 from ledger.core.balancekey import key_parts
 from ledger.engine.accounts import new_account, sigma_of
-from ledger.engine.books import Books, Touched
+from ledger.engine.books import Books
 from ledger.engine.goods import Goods
 from ledger.engine.inputs import Input, happened_ms
 from ledger.engine.parameters import Parameter
 from ledger.engine.register import Register
 from ledger.engine.state import Account, Store
+from ledger.engine.stores import Touched
 from ledger.engine.subjects import COMMON, GOODS, Subject
 from ledger.engine.topics import capacities
 from ledger.engine.topics.base import Row, Topic, common
