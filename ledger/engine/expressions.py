@@ -17,7 +17,7 @@ from typing import Any
 
 import cel
 
-from ledger.engine.transpile import DOUBTS, Plain, compiled, typed, written
+from ledger.engine.transpile import DOUBTS, Named, Plain, compiled, typed, written
 from ledger.errors import RuleError
 
 MAX_SOURCE = 2000
@@ -213,15 +213,13 @@ class Bindings:
     def __init__(self) -> None:
         self.row: Mapping[str, Any] = {}
         self.parameters: Mapping[str, int] = {}
-        self.features: Mapping[str, Any] | None = None
+        self.features: Named | None = None
         self.refused: RuleError | None = None
         """Why the value of a name was not handed over."""
         self.context = cel.Context()
         self.context.set_variable_resolver(self._resolve)
 
-    def bind(
-        self, row: Mapping[str, Any], parameters: Mapping[str, int], features: Mapping[str, Any] | None = None
-    ) -> None:
+    def bind(self, row: Mapping[str, Any], parameters: Mapping[str, int], features: Named | None = None) -> None:
         """Evaluate on this row from now on. No name stands for two things; that was checked at load.
 
         `features` may compute what it is asked for: a condition that is settled before it reads one costs nothing.

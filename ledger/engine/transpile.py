@@ -17,12 +17,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from ledger.errors import RuleError
 
 T = TypeVar("T")
-Plain = Callable[[Mapping[str, Any], Mapping[str, int], Mapping[str, Any] | None], T]
+
+
+class Named(Protocol):
+    """Values by name: a table, or what computes them (`ledger.engine.watches.Values`)."""
+
+    def __getitem__(self, name: str, /) -> Any:
+        """The value. Raises KeyError where there is none."""
+
+
+Plain = Callable[[Mapping[str, Any], Mapping[str, int], Named | None], T]
 """(row, parameters, features) → what conditions say. Raises any of DOUBTS where CEL has to."""
 
 LEAST, MOST = -(2**63), 2**63 - 1

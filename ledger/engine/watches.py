@@ -57,43 +57,38 @@ class Plan:
     """Last the name that says whether it is ready, "" where it always is."""
 
 
-class Values(dict[str, Any]):
-    """The values of a rule's features, and whether they are ready, for one row."""
+class Values(msgspec.Struct, frozen=True):
+    """The values of a rule's features, and whether they are ready, for one row: each computed when it is first read, and then
+    found in the memo. A struct, as `Input` is.
+    """
 
-    __slots__ = ("_group", "_memo", "_occurrence", "_plan")
+    plan: Plan
+    group: str
+    occurrence: Occurrence
+    memo: Memo
 
-    def __init__(self, plan: Plan, group: str, occurrence: Occurrence, memo: Memo) -> None:
-        self._plan = plan
-        self._group = group
-        self._occurrence = occurrence
-        self._memo = memo
-
-    def __missing__(self, name: str) -> Any:
-        feature, lane, at, ready_name = self._plan.features[name]
+    def __getitem__(self, name: str) -> Any:
+        feature, lane, at, ready_name = self.plan.features[name]
         if lane is None:
             ready = self._is_ready(feature.of) and self._is_ready(feature.to) and self[feature.to] > 0
             value = ratio_ppm(self[feature.of], self[feature.to]) if ready else 0
         else:
-            row = self._occurrence.row
+            row = self.occurrence.row
             key = at if feature.agg != "robust_z" else (*at, row[feature.of])
-            known = self._memo.get(key)
+            known = self.memo.get(key)
             if known is None:
-                known = self._memo[key] = lane.value(self._group, feature, self._occurrence.time, row)
+                known = self.memo[key] = lane.value(self.group, feature, self.occurrence.time, row)
             value, ready = known
-        self[feature.name] = value
-        if ready_name:
-            self[ready_name] = ready
         return ready if name == ready_name else value
 
     def _is_ready(self, name: str) -> bool:
-        ready_name = self._plan.features[name][3]
+        ready_name = self.plan.features[name][3]
         return not ready_name or self[ready_name]
 
     def row(self) -> dict[str, Any]:
         """The row with all of them."""
-        for name in self._plan.features:
-            self[name]
-        return self._occurrence.row | self | {WINDOW_END: self._occurrence.time}
+        features = {name: self[name] for name in self.plan.features}
+        return self.occurrence.row | features | {WINDOW_END: self.occurrence.time}
 
 
 AGAIN = 32
