@@ -237,7 +237,7 @@ class Watch:
     def behind(self, rule: Rule, row: Mapping[str, Any]) -> dict[str, list[int]]:
         """Of a row with features: the entries that each feature looked at, ascending by time."""
         group = self._group_of(row)
-        plan = next(plan for plan in self.plans if plan.heard.rule is rule)
+        plan = next(plan for plan in self.plans if plan.heard.id == rule.id)
         return {
             feature.name: [] if lane is None else lane.entries(group, feature, row[WINDOW_END])
             for feature, lane, _, _ in plan.features.values()
