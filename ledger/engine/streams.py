@@ -108,8 +108,8 @@ def book_amount(stream: Stream) -> int:
 def add(stream: Stream, flow: Flow, sign: int = 1) -> int | None:
     """Take a move in, or out again with sign -1.
 
-    Returns: the number of the period whose balance it changes; `number` while no count has closed it; None where it happened
-    before all that is held.
+    Returns: the number of the period whose balance it changes; None while no count has closed it, and where it happened before
+    all that is held.
 
     Raises: OverflowError where a sum would leave the range of the snapshot; nothing is changed then.
     """
@@ -118,7 +118,7 @@ def add(stream: Stream, flow: Flow, sign: int = 1) -> int | None:
     if not periods or event_ms > periods[-1].taken.cutoff_ms:
         stream.open = _more(stream.open, flow, sign)
         _hold(stream, flow, sign)
-        return number(stream)
+        return None
     while stream.old and event_ms <= periods[0].taken.cutoff_ms:
         to_change(stream, len(stream.old) * PACKED - 1)
     packed = len(stream.old) * PACKED

@@ -144,7 +144,7 @@ class Accountancy(Topic):
                 continue
             if flow[3] and not is_sealed(key):
                 streams.note_loss(stream, flow[0], flow[3], sign)
-            if period is not None and period < streams.number(stream):
+            if period is not None:
                 self._changed(book_at, stream, key, period, touched)
 
     def _changed(self, book_at: str, stream: Stream, key: str, at: int, touched: dict[str, set[int]]) -> None:
