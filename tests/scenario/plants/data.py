@@ -209,18 +209,22 @@ def _silent(days: int):
 
 
 def _attachments(missing: int):
-    """The platform looks for the attachments of this enterprise's records."""
+    """The platform looks for the attachments of this enterprise's records; what is missing is there again two days later, so that
+    the next case finds nothing said.
+    """
 
     def play(scene: Scene) -> None:
         act = scene.at(1, 3)
         scrubs = scene.world.officials.desk("platform.county", f"s-{scene.name}")
-        body = {
-            "checked": 400,
-            "present": 400 - missing,
-            "missing": [f"{scene.rng.getrandbits(256):064x}" for _ in range(missing)],
-            "missing_total": missing,
-        }
-        scene.do(act, lambda ms: scrubs.write("scrub", body, ms, ms))
+        lost = [f"{scene.rng.getrandbits(256):064x}" for _ in range(missing)]
+
+        def look(ms: int, gone: list[str]) -> None:
+            there = {"checked": 400, "present": 400 - len(gone), "missing": gone, "missing_total": len(gone)}
+            scrubs.write("scrub", there, ms, ms)
+
+        scene.do(act, lambda ms: look(ms, lost))
+        if lost:
+            scene.do(act + 2 * DAY, lambda ms: look(ms, []))
         scene.label(act, act + HOUR, book=scrubs.book)
 
     return play
