@@ -4,17 +4,19 @@ One entry goes through these, in this order (the loop around it is `ledger.evalu
 and recovery, which are the same fold):
 
 1. `inputs`       stored bytes and facts → Input; a correction gets the record that it corrects (`corrections`)
-2. `fold`         `Fold.step`: whose turn it is. A tick fires timers; any other entry is taken in as follows
+2. `fold`         `Fold.step`: whose turn it is (`listening`: which topics hear of a record). A tick fires timers; any other
+   entry is taken in as follows
 3. `register`     what is known of enterprises, sites and persons, before anybody asks; `papers`: what came late for movements
 4. `topics`       one module a subject matter; each takes the record in (or out again) and yields rows of its subjects. What
-   several of them ask: `goods`, `people`, `books` (balances) and `postings`. `subjects` is what a row has to be, `registry`
+   several of them ask: `goods`, `people`, `books` (balances), `stores` (what lies where) and `postings`. `subjects` is what a row has to be, `registry`
    lists both; `topics.told` is for those that judge again what they said. A topic may have timers of its own (`Topic.timer`:
    what may lie in a store changes by itself), have records judged again that rest on one that was corrected (`Topic.again`),
    and read numbers of the rule set (`Topic.legal`: of the law, each with its history; `Topic.asks`: of the rules that listen)
-5. rules about how things stand (level subjects), and those that wait: `levels`: bands, waits (`timers`), one pending episode
+5. each rule with what the state keeps of it: `heard`
+   rules about how things stand (level subjects), and those that wait: `levels`: bands, waits (`timers`), one pending episode
    a fingerprint
    rules about what happened, and those with features: `windows`, on `watches` (which rows), `lanes` (the features' columns)
-   and `courses` (when it held, and which alerts say so)
+   and `courses` (when it held, and which alerts say so: `episodes`)
 6. `alerts`       `AlertBook.say`: an alert, its exact payload, and its place in the engine's own book (`effects`)
 7. `inhibition`, `restraints`, `lives`, `orders`, `life`: what keeps it down, and what becomes of it until it is closed
    (what late data show not to have been so when it was said is taken back, a step of its life: tests/engine/interleaving.py
@@ -28,7 +30,8 @@ Beside the way of an entry:
   `features`, `restraints`, `templates` (the words of reasons) and `expressions` (CEL and its guards; `transpile` is the same in
   Python, `conditiontree` the same for explanations); `rulelint` says all that is wrong, `ruletests` and `rulescript` run the
   tests that a file carries
-- arithmetic without subject or rule: `statistics` (each formula with its source), `accounts`, `streams`, `traces`, `days`, `ages`
+- arithmetic without subject or rule: `statistics` (each formula with its source), `accounts`, `streams`, `periods`, `traces`, `days`,
+  `ages`
 - `state` is all that is remembered, one value; `ranges` keeps it within 64 bits; `contained` says which errors end the process
 - `versions`: what happens where a rule set takes effect. A program whose engine differs folds on from the state that it finds,
   unless STATE_VERSION differs too: then from entry 0, at its first start, and the alerts that were said stand
