@@ -40,8 +40,13 @@ class Served:
         )
 
     def __enter__(self) -> Served:
-        self.service.start()
-        self.wait_ready()
+        try:
+            self.service.start()
+            self.wait_ready()
+        except BaseException:
+            # Nobody calls __exit__ then, and what still runs would be found, and blamed on, by a later test.
+            self.service.stop()
+            raise
         return self
 
     def __exit__(self, *_exc) -> None:
@@ -62,7 +67,7 @@ class Served:
             load(self.state, {"HAZLEDGER_CHAIN_ENDPOINTS": self.service.rpc_url} if self.service.node else {})
         )
 
-    def wait_ready(self, within_s: float = 40.0) -> None:
+    def wait_ready(self, within_s: float = 90.0) -> None:
         self.wait_for(lambda: self.get("/readyz")[0] == 200, within_s, "ready")
 
     def wait_for(self, condition, within_s: float = 20.0, what: str = "the condition"):
