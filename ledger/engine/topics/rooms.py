@@ -17,19 +17,15 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any, NamedTuple, Protocol
 
-from ledger.catalogue.properties import assumed_mass_mg
 from ledger.catalogue.storage import alpha_milli, clash
-from ledger.engine.inputs import base_amount
 from ledger.engine.register import Register, Site
+from ledger.engine.topics.thresholds import PPM, Sums, Tank, Weighed, sums_of, tank_of, weigh
 
-PPM = 1_000_000
 _CABINETS = ("cabinet", "lab_cabinet")
 LEVELS = ((100_000, "1"), (50_000, "2"), (10_000, "3"), (0, "4"))
 """Least R in thousandths -> level of the major hazard (GB 18218-2018, 4.3; legal parameter gb18218.R)."""
 MOST_CLASHES = 32_768
 """Goods in the collections whose worst pair is remembered, all collections together."""
-_MASS_KEY = "|mass"
-_VOLUME_KEY = "|volume"
 NO_UNIT = {
     "sum_ppm": 0,
     "risk_milli": 0,
@@ -63,61 +59,17 @@ class Contents(Protocol):
 
 
 @dataclass(slots=True)
-class _Weighed:
-    """A listing with a threshold that lies in a store, and its masses by balance key."""
-
-    code: str
-    q_mg: int
-    beta_milli: int
-    masses: dict[str, int] = field(default_factory=dict)
-    """Milligrams; of a volume what is assumed."""
-    densities: dict[str, int] = field(default_factory=dict)
-    """g/L, of the keys that are volumes."""
-    density: int = 0
-    """The greatest known, of a volume that would fill the tank."""
-
-    def take(self, key: str, amount: int) -> None:
-        """There is so much of a balance key now."""
-        density = self.densities.get(key)
-        self.masses[key] = amount if density is None else assumed_mass_mg(amount, density)
-
-    @property
-    def assumed_mg(self) -> int:
-        """How much of all the masses is assumed."""
-        return sum(self.masses[key] for key in self.densities)
-
-
-class _Tank(NamedTuple):
-    """What a tank is designed for, in milligrams or in microlitres; nothing of any other store."""
-
-    mass_mg: int
-    volume_ul: int
-
-
-class _Sums(NamedTuple):
-    """What the weighed goods of one store are of their thresholds."""
-
-    sum_ppm: int
-    risk: int
-    without_mass: int
-    assumed_mass: int
-    assumed_ppm: int
-    share: tuple[int, str] | None
-    """The listing with the greatest share of its threshold: (minus ppm, code)."""
-
-
-@dataclass(slots=True)
 class _There:
     """One store."""
 
     pairs: Pairs
     toxic: dict[str, Any]
     """The fields of a `toxicstore` row."""
-    weighed: list[_Weighed]
-    by_key: dict[str, _Weighed]
+    weighed: list[Weighed]
+    by_key: dict[str, Weighed]
     """Those of `weighed` that have a mass, by balance key."""
-    tank: _Tank
-    sums: _Sums
+    tank: Tank
+    sums: Sums
 
 
 @dataclass(slots=True)
@@ -205,7 +157,7 @@ class Rooms:
             for key, amount in amounts.items():
                 if (weighed := there.by_key.get(key)) is not None:
                     weighed.take(key, amount)
-            sums = _sums_of(there.weighed, there.tank)
+            sums = sums_of(there.weighed, there.tank)
             if sums != there.sums:
                 there.sums = sums
                 room.changed(place.unit)
@@ -310,15 +262,15 @@ class Rooms:
         for key, listing, density, amount in self._books.contents(holder, site, store):
             codes.setdefault(listing, key.partition("|")[0])
             found.setdefault(listing, []).append((key, density, amount))
-        tank = _tank(stated, store)
+        tank = tank_of(stated, store)
         toxic: list[str] = []
         others: list[str] = []
-        weighed: list[_Weighed] = []
+        weighed: list[Weighed] = []
         for listing, code in codes.items():
             trait = self._trait(listing)
             (toxic if trait.toxic else others).append(code)
             if trait.q_mg:
-                weighed.append(_weigh(_Weighed(code, trait.q_mg, trait.beta_milli), found[listing]))
+                weighed.append(weigh(Weighed(code, trait.q_mg, trait.beta_milli), found[listing]))
         fields = {
             "store": store,
             "toxic": bool(toxic),
@@ -328,7 +280,7 @@ class Rooms:
         }
         pairs = tuple(sorted((code, listing) for listing, code in codes.items()))
         by_key = {key: one for one in weighed for key in one.masses}
-        return _There(pairs, fields, weighed, by_key, tank, _sums_of(weighed, tank))
+        return _There(pairs, fields, weighed, by_key, tank, sums_of(weighed, tank))
 
     def _worst(self, there: Pairs) -> dict[str, Any]:
         """The worst pair of goods: a severe one before others, then by the names of the groups, then the first of them.
@@ -369,39 +321,6 @@ def _first_pair(there: Pairs, ones: list[int], others: list[int]) -> tuple[int, 
     return None
 
 
-def _weigh(weighed: _Weighed, found: Iterable[tuple[str, int, int]]) -> _Weighed:
-    """With what lies there of a listing: (balance key, density to assume, amount)."""
-    for key, density, amount in found:
-        weighed.density = max(weighed.density, density)
-        if key.endswith(_VOLUME_KEY) and density:
-            weighed.densities[key] = density
-        if key.endswith(_MASS_KEY) or key in weighed.densities:
-            weighed.take(key, amount)
-    return weighed
-
-
-def _sums_of(all_weighed: Iterable[_Weighed], tank: _Tank) -> _Sums:
-    """By mass, or by what the tank is designed for, where that is more."""
-    sum_ppm = risk = without_mass = assumed_mass = assumed_ppm = 0
-    share: tuple[int, str] | None = None
-    for weighed in all_weighed:
-        mass_mg, assumed_mg = sum(weighed.masses.values()), weighed.assumed_mg if weighed.densities else 0
-        if tank.mass_mg >= mass_mg:
-            mass_mg, assumed_mg = tank.mass_mg, 0
-        elif tank.volume_ul and (filled_mg := assumed_mass_mg(tank.volume_ul, weighed.density)) > mass_mg:
-            mass_mg = assumed_mg = filled_mg
-        if not mass_mg:
-            without_mass += 1
-        ppm = mass_mg * PPM // weighed.q_mg
-        sum_ppm += ppm
-        risk += ppm * weighed.beta_milli
-        if assumed_mg:
-            assumed_mass += 1
-            assumed_ppm += assumed_mg * PPM // weighed.q_mg
-        share = (-ppm, weighed.code) if share is None else min(share, (-ppm, weighed.code))
-    return _Sums(sum_ppm, risk, without_mass, assumed_mass, assumed_ppm, share)
-
-
 def _compartment(site: Site, store: str) -> str:
     stated = site.stores.get(store)
     if stated is None or stated.kind in _CABINETS:
@@ -412,10 +331,3 @@ def _compartment(site: Site, store: str) -> str:
 def _unit(site: Site, store: str) -> str:
     stated = site.stores.get(store)
     return stated.unit if stated is not None and stated.unit else "*"
-
-
-def _tank(site: Site, store: str) -> _Tank:
-    stated = site.stores.get(store)
-    quantity = stated.design_max or stated.capacity if stated is not None and stated.kind == "tank" else None
-    amount, dimension = base_amount(quantity["value"], quantity["unit"]) if quantity is not None else (0, "")
-    return _Tank(amount if dimension == "mass" else 0, amount if dimension == "volume" else 0)
