@@ -145,7 +145,7 @@ class Store:
             signers=signers or 1,
         )
 
-    def count(self, ms: int, *, amount: int | None = None, **more: Any) -> Draft:
+    def count(self, ms: int, *, amount: int | None = None, received_ms: int | None = None, **more: Any) -> Draft:
         """A complete count of the book. `amount` is written down in place of what is truly there."""
         body: dict[str, Any] = {
             "cut_off": clock.local_text(ms),
@@ -157,7 +157,7 @@ class Store:
         body.update(more)
         self.counted_day = clock.day_of(ms)
         self.moved_since = False
-        return self.desk.write("stocktake", body, ms, self.owner.received(ms))
+        return self.desk.write("stocktake", body, ms, self.owner.received(ms) if received_ms is None else received_ms)
 
     def found(self, amount: int | None) -> list[dict[str, Any]]:
         """Goods lines of a count; the book is set to them."""

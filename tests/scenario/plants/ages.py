@@ -27,13 +27,15 @@ def _cabinet(scene: Scene, goods: Goods, pieces: int, **more: Any) -> Store:
 
 
 def _came_before(goods: Goods, days: int, **marks: str):
-    """A new book begins with goods that came so many days before, entered from the delivery note; then it is counted."""
+    """A new book goes on from a paper one: its count of then, when nothing was there, the delivery so many days ago from its
+    note, and a count of today."""
 
     def play(scene: Scene) -> None:
         store = _cabinet(scene, goods, 8, marks=marks)
 
         def begin(ms: int, pieces: int) -> Draft:
             came = ms - days * DAY + 3 * HOUR
+            store.count(came - HOUR, amount=0, received_ms=ms)
             note = [evidence(scene.rng, "delivery_note", "application/pdf")]
             store.move("in", "found", pieces, came, received_ms=ms, evidence=note)
             return store.count(ms + 20 * clock.MINUTE)

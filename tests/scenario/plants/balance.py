@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from tests.scenario import clock
 from tests.scenario import goods as g
 from tests.scenario.clock import DAY, HOUR, MINUTE
 from tests.scenario.drafts import KG, mass
 from tests.scenario.goods import Goods
-from tests.scenario.plants.scene import ALONE, BARE, Case, Scene, near, planted
+from tests.scenario.plants.scene import BARE, Case, Scene, near, planted
 from tests.scenario.stores import Store
 
 TANK = Goods("67-56-1", "Methanol", 0)

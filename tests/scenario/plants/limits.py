@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.scenario import goods as g
-from tests.scenario.clock import DAY, HOUR, MINUTE
+from tests.scenario.clock import DAY, HOUR
 from tests.scenario.drafts import KG
 from tests.scenario.goods import Goods
 from tests.scenario.plants.papers import buy_outside, grant_certificate
