@@ -88,7 +88,7 @@ class _Charged(NamedTuple):
     assumed: int
     """Of `used`, what was bought by volume or by mass where the licences are of the other."""
     age_ms: int
-    """Of the youngest declaration among them when that purchase came; 0 where all were confirmed."""
+    """Of the oldest declaration among them when that purchase came; 0 where all were confirmed."""
     licences: int
 
 
@@ -306,7 +306,7 @@ def _charge(purchases: Sequence[Purchase], allowances: Sequence[_Allowance]) -> 
             for at in eligible
             if not ordered[at].licence.confirmed
         ]
-        age_ms = max(min(ages, default=0), 0)
+        age_ms = max([0, *ages])
     if not newest:
         return None
     return _Charged(

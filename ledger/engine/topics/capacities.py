@@ -171,13 +171,16 @@ class Capacities:
         return known
 
     def _counting(self, holder: str, site: str, store: str, at_ms: int) -> Counting:
-        """Of each goods what an authority confirmed before what is only declared, of these the newest."""
+        """Of each goods what an authority confirmed before what is only declared, of these the newest; of several declared ones
+        none after that one should have been checked, since a further one does not put that off.
+        """
         limiting = self._licences.limiting(holder)
         if not limiting:
             return _NO_LIMITS
         found: dict[Which, Certified] = {}
         lapsed: Certified | None = None
         changes = []
+        unchecked: set[Which] = set()
         for licence in limiting:
             if licence.sites and site not in licence.sites:
                 continue
@@ -192,11 +195,13 @@ class Capacities:
             declared_ms = -1 if licence.confirmed else licence.received_ms
             if at_ms >= checked_ms:
                 lapsed = Certified(*mine[_EVERYTHING], declared_ms) if _EVERYTHING in mine else lapsed
+                unchecked |= mine.keys()
                 continue
             for which, limit in mine.items():
                 known = found.get(which)
                 if known is None or known.declared_ms >= 0 or licence.confirmed:
                     found[which] = Certified(*limit, declared_ms)
+        found = {which: limit for which, limit in found.items() if limit.declared_ms < 0 or which not in unchecked}
         return Counting(found, lapsed, min((moment for moment in changes if moment < _NEVER_MS), default=0))
 
     def _times(self, licence: Licence, holder: str, site: str) -> tuple[int, int, int]:

@@ -236,8 +236,8 @@ class Licences(Topic):
                 new.status_ms = new.status_ms if old.status != new.status else old.status_ms
             if old.valid_from == new.valid_from and not old.confirmed and _says_the_same(old, new):
                 same = True
-            if same and not old.confirmed and (entry.correction_id or old.valid_from == new.valid_from):
-                # Declaring the same again does not put off its check, nor does putting the declaration right.
+            if same and not old.confirmed and (entry.correction_id or new.valid_from <= old.valid_to):
+                # A declaration that takes another's place while that runs does not put off its check.
                 new.received_ms = min(new.received_ms, old.received_ms)
             if not same:
                 kept.append(old)
@@ -307,7 +307,9 @@ class Licences(Topic):
                     )
 
     def _assess(self, party: str, act: str, need: str, code: str, entry: Input) -> tuple[str, int]:
-        """(state, age of the declaration in ms): the best that any licence of the party gives."""
+        """(state, age of the declaration in ms): the best that any licence of the party gives; of several that are only declared
+        the age of the oldest, since a further one does not put off the check.
+        """
         day = entry.event_time[:10]  # the signer's own local day
         came_ms = (entry.before or entry).received_ms
         covering, others = self._index(party).covering(act, need, code)
@@ -327,7 +329,7 @@ class Licences(Topic):
                 best = state
                 age_ms = max(came_ms - licence.received_ms, 0) if state == "declared" else 0
             elif state == best == "declared":
-                age_ms = min(age_ms, max(came_ms - licence.received_ms, 0))
+                age_ms = max(age_ms, came_ms - licence.received_ms)
             if best == "valid":
                 break  # there is nothing better
         return best, age_ms

@@ -348,5 +348,27 @@ def test_declared_certificate__corrected_or_declared_anew_in_other_words__its_ch
     assert run.due == {"A/S1/R1": 5 * DAY} and run.bands == []
     run.tick(5 * DAY)
     assert run.bands == [("R1", 3)]
-    run.certificate(limit(2003), authority=False, at=6 * DAY, valid_from="2026-03-01")  # another year's: it is looked at anew
-    assert run.stands() == {} and run.due == {"A/S1/R1": 11 * DAY}
+    run.certificate(limit(2003), authority=False, at=6 * DAY, valid_from="2026-03-01")  # while the other still runs
+    assert run.stands() == {"R1": 3}
+
+
+def test_declared_certificate__of_the_time_after_the_one_before__is_looked_at_anew():
+    run = Town()
+    run.certificate(limit(2000), authority=False, valid_to="2026-03-04")
+    run.holds(1100, HOUR)
+    run.certificate(limit(2003), authority=False, at=3 * DAY, valid_from="2026-03-05")
+    assert run.stands() == {} and run.due == {"A/S1/R1": 8 * DAY}
+
+
+def test_declared_certificates__under_another_number_every_four_days__none_counts_after_the_first_was_due():
+    run = Town()
+    run.certificate(limit(2000), authority=False)
+    run.holds(1100, HOUR)
+    second = run.certificate(limit(2000), authority=False, number="Q2", at=4 * DAY, valid_from="2026-01-01")
+    assert run.stands() == {}
+    run.tick(5 * DAY)
+    assert run.stands() == {"R1": 3}
+    run.certificate(limit(2000), authority=False, number="Q3", at=8 * DAY)
+    assert run.stands() == {"R1": 3}
+    run.put("endorse", {"record_id": second.record_id}, at=9 * DAY, holder="fire", book="office", authority=True)
+    assert run.stands() == {}
