@@ -2,7 +2,8 @@
 
 The movements of one run bear its process id: outs are what was put in, ins are what came out. For each code that is on
 both sides the pure amounts are compared, quantity times concentration. A run that brings forth another code as a product is
-a reaction, in which a code may be used up: nothing is said of it. A declared loss of the run came out of it, too.
+a reaction, in which a code may be used up: nothing is said of it. What was lost on the way left the book by a record of its
+own (reason loss), so it is no part of what was put in: else it would leave the book twice.
 
 Not compared, and said so: a code whose concentration stands on some lines only, that is measured by mass here and by
 volume there, or by volume at different concentrations (per cent by mass of a volume is no amount).
@@ -165,7 +166,7 @@ _NOTHING: dict[str, Any] = {
 
 def _run_at(entry: Input) -> str:
     process = entry.body.get("process")
-    return f"{entry.holder}/{entry.site}/{process['id']}" if process else ""
+    return f"{entry.holder}/{entry.site}/{process['id']}" if process and entry.body["reason"] != "loss" else ""
 
 
 def _add(run: Process, entry: Input, goods: Sequence[Goods], sign: int) -> None:
@@ -175,7 +176,7 @@ def _add(run: Process, entry: Input, goods: Sequence[Goods], sign: int) -> None:
     if random_ppm + systematic_ppm == 0:
         random_ppm, systematic_ppm = DEFAULT_RANDOM_PPM, DEFAULT_SYSTEMATIC_PPM
     reason = entry.body["reason"]
-    put_in = entry.body["direction"] == "out" and reason != "loss"
+    put_in = entry.body["direction"] == "out"
     for line, listing, _ in goods:
         share = concentration_ppm(line.concentration)
         new = Part(

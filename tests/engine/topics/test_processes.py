@@ -110,12 +110,14 @@ def test_process__another_code_as_product__is_a_reaction():
     assert runs.row["difference"] == 48 * KG
 
 
-def test_process__loss_of_the_run__came_out_of_it():
+def test_process__loss_of_the_run__left_the_book_by_itself():
     runs = Runs()
-    runs.move("out", acid(100, 60))
-    runs.move("out", acid(10, 60), reason="loss")
+    runs.move("out", acid(90, 60))
+    lost = runs.move("out", acid(10, 60), reason="loss")
     runs.move("in", acid(90, 60))
     assert runs.row["difference"] == 0
+    runs.correct(lost, reason="dilution")
+    assert runs.row["difference"] == 6 * KG and runs.row["shortage"]
 
 
 def test_process__movements_without_a_run__are_not_kept():
