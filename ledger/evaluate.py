@@ -98,6 +98,8 @@ class Evaluator:
         self._to = Effects()
         self._uncommitted = False
         self._undelivered = True
+        self._at_once = CATCH_UP_BATCH
+        """Entries that the next batch of a backlog reads."""
         self._snapshot_index = 0
         self._snapshot_s = clock_s()
         self._tick_asked_s = float("-inf")
@@ -199,7 +201,7 @@ class Evaluator:
         if behind <= 0:
             return 0
         catching_up = behind > CATCH_UP_FROM
-        records = self._log.records(LeafIndex(start), CATCH_UP_BATCH if catching_up else LIVE_BATCH)
+        records = self._log.records(LeafIndex(start), self._at_once if catching_up else LIVE_BATCH)
         until_s = self._clock_s() + (CATCH_UP_SECONDS if catching_up else LIVE_SECONDS)
         # A read that fails leaves an entry half folded (what is judged again comes from the log): from the snapshot then.
         self._follower = None
@@ -207,6 +209,8 @@ class Evaluator:
         follower.step(records, self._to, lambda: self._clock_s() >= until_s)
         self._follower = follower
         folded = follower.state.next_index - start
+        if catching_up:  # little more than the time allowed just now: what is read and not folded is read again
+            self._at_once = min(folded + folded // 4 + LIVE_BATCH, CATCH_UP_BATCH)
         self._uncommitted = self._uncommitted or folded > 0
         if follower.switched:
             self._keep(follower.rules)

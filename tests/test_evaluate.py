@@ -398,7 +398,8 @@ def test_evaluate__far_behind_on_a_slow_machine__turns_end_in_time():
         return world.seconds
 
     world.evaluator._clock_s = clock_s
-    cursors = [0]
+    cursors, read, records = [0], [], log.records
+    log.records = lambda start, limit: read.append(limit) or records(start, limit)
 
     def stop():
         cursors.append(int(world.store.cursor_))
@@ -407,3 +408,4 @@ def test_evaluate__far_behind_on_a_slow_machine__turns_end_in_time():
     evaluate(world.evaluator, stop=stop, wait=lambda _s: None)
     assert len(cursors) > 5
     assert max(later - earlier for earlier, later in zip(cursors, cursors[1:], strict=False)) < 100
+    assert all(at_once < 150 for at_once in read[1:]), "what is not folded is not read each time anew"
