@@ -111,13 +111,18 @@ def verify(reply: str | None, inspection: str | None, evidence: tuple[Path, ...]
 @click.option("--referred-to", help="The authority, with --outcome referred.")
 @click.option("--duplicate-of", help="The other alert, with --outcome duplicate.")
 @click.option(
-    "--evidence", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), help="As for verify."
+    "--evidence",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A file; its SHA-256 is signed, the file stays with you. Repeatable.",
 )
 @acting
 def close(
     outcome: str, referred_to: str | None, duplicate_of: str | None, evidence: tuple[Path, ...], **given: Any
 ) -> None:
     """Close ALERT... with an outcome. There is no way back: what comes again is a new alert, linked to this one.
+
+    A violation confirmed without any evidence (here, at `verify`, or in the reply to an order) is warned of by rule F04.
 
     \b
     Exit code: 0 done, 1 a step was refused (and why), 2 usage, settings, or the key cannot be opened.

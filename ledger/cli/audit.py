@@ -16,7 +16,7 @@ import click
 from ledger.adapters.chain.accounts import read_transaction
 from ledger.adapters.store.portal_store import ACCESS_START
 from ledger.audit import Audited, Report, audit
-from ledger.cli.common import depth_option, json_option, open_chain, print_json, rpc_option, timeout_option
+from ledger.cli.common import counted, depth_option, json_option, open_chain, print_json, rpc_option, timeout_option
 from ledger.cli.compose import LOOKUP_KEY, Installation, open_installation, state_option
 from ledger.cli.refold import refolding
 from ledger.core.verification.outcome import MAX_PRINTED_FINDINGS
@@ -181,6 +181,10 @@ def _finish(context: click.Context, here: Installation, report: Report, *, as_js
         click.echo(f"[note]  {text}")
     if report.unreachable:
         click.echo(f"[skip]  the chain: {report.unreachable}")
-    count = f"{report.total} findings" if report.total else f"{report.seen.get('log.entry', 0)} entries, nothing found"
+    count = (
+        counted(report.total, "finding")
+        if report.total
+        else f"{report.seen.get('log.entry', 0)} entries, nothing found"
+    )
     click.echo(f"{word}: installation of log {here.config.origin}: {count}; trust file {here.trust.digest.hex()}")
     context.exit(code)

@@ -26,7 +26,7 @@ from ledger.rulebench.labels import TOO_LITTLE, in_words, label
 from ledger.ruletitles import rule_numbers
 
 _SHOWN_ENTRIES = 10
-_ENDS = {"_ppm": "percent", "_permille": "permille", "_milli": "milli"}
+_ENDS = {"_ppm": "percent", "_permille": "permille", "_milli": "milli", "tolerance": "amount"}
 _PARTS = {"percent": 10_000, "permille": 10, "milli": 1000}
 _BEGINNING = re.compile(r"[0-9a-f]{6,64}")
 

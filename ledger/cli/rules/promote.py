@@ -74,7 +74,8 @@ def promote_command(context: click.Context, file: Path, *, state: Path | None, c
     else:
         for reason in against:
             click.echo(f"[FAIL]  {reason}")
-        click.echo(
-            f"{file} may not become live" if against else f"{file} may become live" if check else f"{file} is live now"
-        )
+        if against or check:
+            click.echo(f"{file} {'may not' if against else 'may'} become live")
+        else:
+            click.echo(f"{file} is live now; next: have it in ledger/rules, and start `hazledger serve` again")
     context.exit(EXIT_FAILED if against else EXIT_OK)
