@@ -38,6 +38,36 @@ _COMMANDS = {
 }
 _CAS = re.compile(r"(?<![0-9A-Za-z-])[1-9][0-9]{1,6}-[0-9]{2}-[0-9](?![0-9A-Za-z-])")
 _HOLDER = re.compile(r"(?<![0-9A-Za-z-])[0-9A-HJ-NPQRTUWXY]{18}(?![0-9A-Za-z-])")
+_CHINESE = {
+    "raised": "触发于",
+    "concerns too": "另涉及",
+    "what to do": "如何处置",
+    "legal basis": "法律依据",
+    "version": "版本",
+    "no deadline": "无期限",
+    "left": "剩余",
+    "late": "逾期",
+    "d": "天",
+    "h": "小时",
+    "min": "分钟",
+    "entry": "条目",
+    "regresses": "此前的预警",
+    "order": "指令",
+    "why": "缘由",
+    "taken back by late data": "因迟到数据撤回",
+    "record": "记录",
+    "stands": "仍成立",
+    "it was not so when it was said": "当时并不成立",
+    "its condition does not hold any more": "条件已不再成立",
+    "refused": "被拒绝",
+    "by": "由",
+    "time": "时限",
+    "rule": "规则",
+    "possible": "可采取的步骤",
+    "nothing more": "无",
+    "why it was raised": "为何触发",
+}
+"""What stands around titles and reasons. States, severities and commands stay as they are typed and looked up."""
 Named = Callable[[str], str]
 """A credit code → what it is called, with the code; the code itself where no profile names it."""
 UNIT_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
@@ -83,8 +113,10 @@ def queue_lines(
 ) -> Iterator[str]:
     """Two lines an alert: where it stands, and what it is about."""
     for _, alert, life in rows:
-        stands = f"{life.severity:<8}  {life.status:<14}  {_left(life, now) or 'no deadline':<12}"
-        yield f"{alert.alert_id[:12]}  {stands}  raised {local(alert.opened_ms, zone)}  {rule_line(alert.rule, lang)}"
+        left = _left(life, now, lang) or _said("no deadline", lang)
+        raised = f"{_said('raised', lang)} {local(alert.opened_ms, zone)}"
+        stands = f"{life.severity:<8}  {life.status:<14}  {left:<12}"
+        yield f"{alert.alert_id[:12]}  {stands}  {raised}  {rule_line(alert.rule, lang)}"
         yield f"    {named(alert.holder)} {alert.site}".rstrip() + f": {_reason(alert, zone, lang, named)}"
 
 
@@ -103,37 +135,40 @@ def alert_lines(
     yield f"{rule_line(alert.rule, lang)}: {_reason(alert, zone, lang, named)}"
     yield f"{named(alert.holder)} {alert.site}".rstrip()
     if alert.extra.get("concerns"):
-        yield f"concerns too: {', '.join(named(whom) for whom in alert.extra['concerns'])}"
+        yield f"{_said('concerns too', lang)}: {', '.join(named(whom) for whom in alert.extra['concerns'])}"
     title, do = what_to_do(alert.extra.get("order_template", ""), lang)
     if title:
-        yield f"what to do: {title}. {do}" if lang == "en" else f"what to do: {title}。{do}"
+        yield f"{_said('what to do', lang)}: {title}{'. ' if lang == 'en' else '。'}{do}"
     if alert.extra.get("legal_basis"):
-        yield f"legal basis: {'; '.join(law(reference, lang) for reference in alert.extra['legal_basis'])}"
+        grounds = "; ".join(law(reference, lang) for reference in alert.extra["legal_basis"])
+        yield f"{_said('legal basis', lang)}: {grounds}"
     due = life.until_ms if life.status in ("snoozed", "suppressed") else life.due_ms
-    left = f"{_left(life, now)} ({local(due, zone)})" if due is not None else "no deadline"
-    yield f"{life.severity}, {life.status} (version {life.turn}), {left}"
-    yield f"raised {local(alert.opened_ms, zone)}, at entry {alert.first_index}"
+    left = f"{_left(life, now, lang)} ({local(due, zone)})" if due is not None else _said("no deadline", lang)
+    yield f"{life.severity}, {life.status} ({_said('version', lang)} {life.turn}), {left}"
+    yield f"{_said('raised', lang)} {local(alert.opened_ms, zone)}, {'at entry' if lang == 'en' else '条目'} {alert.first_index}"
     for said, text in (
         ("regresses", life.data.get("regresses")),
         ("order", life.order_id),
         ("why", life.data.get("why")),
     ):
         if text:
-            yield f"{said}: {text}"
+            yield f"{_said(said, lang)}: {text}"
     if taken_back := life.data.get("taken_back"):
         stands = life.data.get("stands")
-        left = f"{stands} stands" if stands else "it was not so when it was said"
-        yield f"taken back by late data (record {taken_back[:12]}): {left}"
+        left = f"{stands} {_said('stands', lang)}" if stands else _said("it was not so when it was said", lang)
+        yield f"{_said('taken back by late data', lang)} ({_said('record', lang)} {taken_back[:12]}): {left}"
     elif life.recovered:
-        yield "its condition does not hold any more"
+        yield _said("its condition does not hold any more", lang)
     for step in steps:
-        refused = f"  refused: {step.refused}" if step.refused else ""
-        by = step.by or ("time" if step.before else f"rule {alert.rule}")
+        refused = f"  {_said('refused', lang)}: {step.refused}" if step.refused else ""
+        by = step.by or (_said("time", lang) if step.before else f"{_said('rule', lang)} {alert.rule}")
         yield (
-            f"  {local(step.at_ms, zone)}  {step.before or '-'} -> {step.after}  by {by}, entry {step.index}{refused}"
+            f"  {local(step.at_ms, zone)}  {step.before or '-'} -> {step.after}  {_said('by', lang)} {by}, "
+            f"{_said('entry', lang)} {step.index}{refused}"
         )
-    yield f"possible: {', '.join(_way(way, life) for way in ways) or 'nothing more'}"
-    yield f"why it was raised: hazledger rules explain --alert {alert.alert_id[:12]}"
+    can = ", ".join(_way(way, life) for way in ways) or _said("nothing more", lang)
+    yield f"{_said('possible', lang)}: {can}"
+    yield f"{_said('why it was raised', lang)}: hazledger rules explain --alert {alert.alert_id[:12]}{' --lang zh' if lang == 'zh' else ''}"
 
 
 def order_lines(rows: Sequence[OrderRow], zone: tzinfo) -> Iterator[str]:
@@ -192,12 +227,16 @@ def _way(status: str, life: LifeRow) -> str:
     return f"{status} ({command})" if command else status
 
 
-def _left(life: LifeRow, now: UnixMs) -> str:
+def _said(words: str, lang: str) -> str:
+    return _CHINESE[words] if lang == "zh" else words
+
+
+def _left(life: LifeRow, now: UnixMs, lang: str) -> str:
     due = life.until_ms if life.status in ("snoozed", "suppressed") else life.due_ms
     if due is None:
         return ""
     ms = abs(due - now)
-    size = f"{ms // UNIT_MS['d']} d" if ms >= 2 * UNIT_MS["d"] else f"{ms // UNIT_MS['h']} h"
-    if ms < 2 * UNIT_MS["h"]:
-        size = f"{ms // UNIT_MS['m']} min"
-    return f"{size} left" if due >= now else f"{size} late"
+    unit = "d" if ms >= 2 * UNIT_MS["d"] else "h" if ms >= 2 * UNIT_MS["h"] else "m"
+    size = f"{ms // UNIT_MS[unit]} {_said('min' if unit == 'm' else unit, lang)}"
+    which = _said("left" if due >= now else "late", lang)
+    return f"{which} {size}" if lang == "zh" else f"{size} {which}"

@@ -74,12 +74,21 @@ def list_(
         return
     for line in queue_lines(rows, here.zone(), now, lang, names_in(here.stores.log, lang)):
         click.echo(line)
-    more = f" (the first {limit}; more with --limit)" if len(rows) == limit else ""
-    click.echo(f"{counted(len(rows), 'alert')}{more}; handled in time: {handled} of {due} due", err=True)
+    more = len(rows) == limit
+    if lang == "zh":
+        first = f"（仅前 {limit} 条，更多用 --limit）" if more else ""
+        click.echo(f"{len(rows):,} 条预警{first}；按时处置：到期 {due} 条中 {handled} 条", err=True)
+    else:
+        first = f" (the first {limit}; more with --limit)" if more else ""
+        click.echo(f"{counted(len(rows), 'alert')}{first}; handled in time: {handled} of {due} due", err=True)
     if rows:
-        click.echo(
-            f"next: hazledger alerts show {rows[0][1].alert_id[:12]} (what it is, and what can be done)", err=True
+        command = f"hazledger alerts show {rows[0][1].alert_id[:12]}"
+        next_step = (
+            f"下一步：{command} --lang zh（内容及可采取的步骤）"
+            if lang == "zh"
+            else f"next: {command} (what it is, and what can be done)"
         )
+        click.echo(next_step, err=True)
 
 
 @click.command()
