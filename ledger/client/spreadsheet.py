@@ -6,6 +6,7 @@ is named, and nothing is taken while one is bad. Persons' names and numbers beco
 
 from __future__ import annotations
 
+import copy
 import csv
 import io
 import re
@@ -17,6 +18,8 @@ from typing import Any
 from ledger.client.cells import AUTO, decoded, iso_date, local_time
 from ledger.client.drafts import Draft, DraftError, check
 from ledger.client.spool import BookPlace
+from ledger.client.words import meant, wrong
+from ledger.core.record import read_instant
 from ledger.errors import VerificationError
 
 MAX_ROWS = 50_000
@@ -62,22 +65,6 @@ COLUMNS: dict[str, str] = {
 REQUIRED = ("record", "event_time", "code", "value", "unit")
 
 _BY_HEADING = {heading: column for column, heading in COLUMNS.items()} | {column: column for column in COLUMNS}
-_WORDS = {
-    "record": {"出入库": "movement", "盘点": "stocktake"},
-    "direction": {"入库": "in", "出库": "out", "入": "in", "出": "out"},
-    "packaging": {"密封": "sealed", "散装": "bulk"},
-    "complete": {
-        "是": "true",
-        "否": "false",
-        "yes": "true",
-        "no": "false",
-        "1": "true",
-        "0": "false",
-        "TRUE": "true",
-        "FALSE": "false",
-    },
-    "goods": {"化学品": "chemical", "爆炸物": "explosive", "刀具": "knife"},
-}
 _LINE_TEXTS = ("store", "packaging", "concentration", "form", "batch", "trace", "container", "expires")
 _RECORD_COLUMNS = tuple(c for c in COLUMNS if c not in {*_LINE_TEXTS, "goods", "code", "value", "unit", "pieces"})
 _STOCKTAKE_ONLY = frozenset({"cut_off", "complete"})
@@ -94,9 +81,25 @@ _COLUMN_OF = {
     "/body/counterparty/uscc": "counterparty",
     "/body/counterparty/name": "counterparty_name",
     "/body/counterparty/country": "counterparty_country",
+    "/body/agent/name": "agent_name",
+    "/body/agent/id_number": "agent_id_number",
+    "/body/agent/phone": "agent_phone",
     "/site": "site",
     "/book": "book",
 }
+_PERSONS = re.compile(r"/body/(?:handlers|counters)(?:/|$)")
+_TIMES = frozenset({"event_time", "cut_off", "expected_arrival"})
+_HOW_TIME = "write it as 2026-11-20 08:00, or in RFC 3339 with a zone: 2026-11-20T08:00:00+08:00"
+_FINE_TIME = "2026-01-01T00:00:00Z"
+_FINE_LINE: dict[str, Any] = {
+    "goods": "chemical",
+    "code": "7697-37-2",
+    "store": "R1",
+    "pieces": 1,
+}
+"""Stands in for what was found wrong or missing, so that the rest of the record can be checked as well."""
+_ENOUGH = 200
+"""Faults; beyond them a record is read up to its first only, so that a hopeless file is answered soon."""
 
 
 @dataclass(slots=True)
@@ -113,11 +116,20 @@ class _Sheet:
     log: str
     utc_offset: str
     signers: int
-    defects: list[str] = field(default_factory=list)
+    found: dict[tuple[int, str], str] = field(default_factory=dict)
+
+    @property
+    def defects(self) -> list[str]:
+        """By row; of several in one row, as they were found."""
+        return [text for _, text in sorted(self.found.items(), key=lambda item: item[0][0])]
 
     def bad(self, row: _Row, column: str, what: str) -> None:
+        """The first fault of a cell counts; what follows from it is not said again."""
         named = f", {column} ({COLUMNS[column]})" if column in COLUMNS else f", {column}" if column else ""
-        self.defects.append(f"row {row.number}{named}: {what}")
+        self.found.setdefault((row.number, column), f"row {row.number}{named}: {what}")
+
+    def is_bad(self, row: _Row, column: str) -> bool:
+        return (row.number, column) in self.found
 
 
 def read_spreadsheet(
@@ -150,7 +162,7 @@ def read_spreadsheet(
     _one_count_at_a_time(sheet, records, drafts)
     if not drafts:
         raise DraftError(["the file has a row of headings and nothing below it"])
-    if sheet.defects:
+    if sheet.found:
         raise DraftError(sheet.defects)
     return drafts
 
@@ -159,7 +171,7 @@ def _one_count_at_a_time(sheet: _Sheet, records: list[list[_Row]], drafts: list[
     """A complete count says that nothing else is there: a second one at the same moment would empty the first."""
     seen: dict[tuple[BookPlace, Any], _Row] = {}
     for rows, draft in zip(records, drafts, strict=True):
-        if draft.body.get("complete") is not True:
+        if draft.body.get("complete") is not True or any(sheet.is_bad(rows[0], c) for c in ("event_time", "cut_off")):
             continue
         earlier = seen.setdefault((draft.place, draft.body["cut_off"]), rows[0])
         if earlier is not rows[0]:
@@ -221,7 +233,7 @@ def _cell(column: str, text: str) -> str:
         return iso_date(text)
     if column == "concentration":
         return re.sub(r"\s*[%％]$", "", text)
-    return _WORDS.get(column, {}).get(text, text)
+    return meant(column, text)
 
 
 def _draft(sheet: _Sheet, rows: list[_Row]) -> Draft:
@@ -230,7 +242,6 @@ def _draft(sheet: _Sheet, rows: list[_Row]) -> Draft:
         for column in _RECORD_COLUMNS:
             if row.cells.get(column, first.cells.get(column)) != first.cells.get(column):
                 sheet.bad(row, column, f"differs from row {first.number} of the same group")
-    before = len(sheet.defects)
     cells = first.cells
     place = (sheet.place[0], cells.get("site", sheet.place[1]), cells.get("book", sheet.place[2]))
     lines = [_line(sheet, row) for row in rows]
@@ -240,51 +251,117 @@ def _draft(sheet: _Sheet, rows: list[_Row]) -> Draft:
     elif record == "stocktake":
         body = _stocktake(sheet, first, lines)
     else:
-        sheet.bad(first, "record", f"{record!r} is neither movement (出入库) nor stocktake (盘点)")
+        sheet.bad(first, "record", wrong("record", record) if record else "is empty")
         body = {}
     named = f"row {first.number}" if len(rows) == 1 else f"rows {first.number} to {rows[-1].number}"
     draft = Draft(place, record, _time(sheet, first, "event_time"), body, _disclosures(first, record), source=named)
-    if len(sheet.defects) == before:
+    if body:
         _check(sheet, rows, draft)
     return draft
 
 
 def _check(sheet: _Sheet, rows: list[_Row], draft: Draft) -> None:
-    """By the record's own schema; its pointer is turned back into row and column."""
-    try:
-        check(draft, log=sheet.log, signers=sheet.signers)
-    except VerificationError as error:
-        pointer = error.pointer or ""
-        row, column = rows[0], _COLUMN_OF.get(pointer, "")
-        match = _LINE_POINTER.match(pointer)
-        if match:
-            row = rows[int(match[1])]
-            part = pointer[match.end() :].split("/")
-            column = {"quantity": "value"}.get(part[1], part[1]) if len(part) > 1 else ""
-        elif not column:
-            column = next((c for c in COLUMNS if pointer == f"/body/{c}"), pointer)
-        sheet.bad(row, column, f"{error.detail} [{error.code}]")
+    """By the record's own schema, which names one thing at a time: each is mended in a copy, and the copy checked again."""
+    trial = draft
+    for _ in range(12 + 4 * len(rows)):
+        try:
+            check(trial, log=sheet.log, signers=sheet.signers)
+        except VerificationError as error:
+            pointer = error.pointer or ""
+            row, column = _cell_of(rows, pointer)
+            sheet.bad(row, column, _said(column, error))
+            trial = copy.deepcopy(draft) if trial is draft else trial
+            if len(sheet.found) > _ENOUGH or not _mend(trial, pointer):
+                return
+        else:
+            return
+
+
+def _said(column: str, error: VerificationError) -> str:
+    if column in _TIMES and error.code in ("schema", "event-time"):
+        return f"is no time; {_HOW_TIME}"
+    if column == "expires" and error.code == "schema":
+        return "is no day of the calendar; write it as 2027-03-01"
+    return f"{error.detail} [{error.code}]"
+
+
+def _cell_of(rows: list[_Row], pointer: str) -> tuple[_Row, str]:
+    """The row and column that a pointer into a record came from."""
+    match = _LINE_POINTER.match(pointer)
+    if match:
+        part = pointer[match.end() :].split("/")
+        column = part[1] if len(part) > 1 else ""
+        if column == "quantity":
+            column = "unit" if part[-1] == "unit" else "value"
+        return rows[int(match[1])], column
+    if _PERSONS.match(pointer):
+        return rows[0], "handlers"
+    named = next((c for c in COLUMNS if pointer == f"/body/{c}"), pointer)
+    return rows[0], _COLUMN_OF.get(pointer, named)
+
+
+def _mend(trial: Draft, pointer: str) -> bool:
+    """Put something that passes in the place of what was refused, or take it out; False where nobody knows how."""
+    body, parts = trial.body, pointer.split("/")[1:]
+    match = _LINE_POINTER.match(pointer)
+    if match and len(parts) > 3:
+        line, member = body["lines"][int(match[1])], parts[3]
+        if member == "quantity":
+            line[member] = _fine_quantity(line["goods"])
+            return True
+        if member in ("goods", "code") or member not in line:
+            line[member] = _FINE_LINE.get(member, "")
+            return member in _FINE_LINE
+        del line[member]
+        return True
+    if pointer in trial.disclosures:
+        del trial.disclosures[pointer]
+        return True
+    if len(parts) < 2 or parts[0] != "body" or parts[1] in ("lines", "complete"):
+        return False
+    if parts[1] in ("direction", "reason", "loss_cause"):
+        body |= {"direction": "out", "reason": "consumption"}
+        body.pop("loss_cause", None)
+        return True
+    if parts[1] == "cut_off":
+        body["cut_off"] = _FINE_TIME
+        return True
+    return body.pop(parts[1], None) is not None
 
 
 def _line(sheet: _Sheet, row: _Row) -> dict[str, Any]:
+    """The goods line of a row. A cell that was found bad is left out, or stands as something that passes."""
     cells = row.cells
     for column in ("code", "value", "unit"):
         if column not in cells:
             sheet.bad(row, column, "is empty")
-    line: dict[str, Any] = {
-        "goods": cells.get("goods", "chemical"),
-        "code": cells.get("code", ""),
-        "quantity": {"value": cells.get("value", ""), "unit": cells.get("unit", "")},
-    }
-    line |= {column: cells[column] for column in _LINE_TEXTS if column in cells}
+    for column in ("goods", "unit", "packaging", "form"):
+        if column in cells and (what := wrong(column, cells[column])):
+            sheet.bad(row, column, what)
     if "concentration" in cells and not _NUMBER.fullmatch(cells["concentration"]):
         sheet.bad(row, "concentration", f"{cells['concentration']!r} is no number; write percent by mass, such as 68")
+    fine = {column: text for column, text in cells.items() if not sheet.is_bad(row, column)}
+    goods = fine.get("goods", "chemical")
+    line: dict[str, Any] = {
+        "goods": goods,
+        "code": fine.get("code", _FINE_LINE["code"]),
+        "quantity": {"value": fine.get("value", "1"), "unit": fine.get("unit", "KGM")},
+    }
+    line |= {column: fine[column] for column in _LINE_TEXTS if column in fine}
+    if sheet.is_bad(row, "goods"):
+        line = {"store": _FINE_LINE["store"], **line, "quantity": _fine_quantity(goods)}
+    elif sheet.is_bad(row, "unit") and goods != "chemical":
+        line["quantity"] = _fine_quantity(goods)
     if "pieces" in cells:
         if cells["pieces"].isascii() and cells["pieces"].isdigit() and len(cells["pieces"]) <= 13:
             line["pieces"] = int(cells["pieces"])
         else:
             sheet.bad(row, "pieces", f"{cells['pieces']!r} is no whole number")
     return line
+
+
+def _fine_quantity(goods: str) -> dict[str, str]:
+    return {"value": "1", "unit": "KGM" if goods in ("chemical", "explosive") else "H87"}
 
 
 def _movement(sheet: _Sheet, row: _Row, lines: list[dict[str, Any]]) -> dict[str, Any]:
@@ -294,9 +371,16 @@ def _movement(sheet: _Sheet, row: _Row, lines: list[dict[str, Any]]) -> dict[str
             sheet.bad(row, column, "is empty")
     for column in [c for c in cells if c in _STOCKTAKE_ONLY]:
         sheet.bad(row, column, "belongs to a stock-take")
-    body: dict[str, Any] = {"direction": cells.get("direction", ""), "reason": cells.get("reason", ""), "lines": lines}
+    direction = cells.get("direction", "")
+    for column in ("direction", "reason", "loss_cause", "payment_method"):
+        if column in cells and (what := wrong(column, cells[column], direction)):
+            sheet.bad(row, column, what)
+    body: dict[str, Any] = {"direction": direction, "reason": cells.get("reason", ""), "lines": lines}
     texts = ("loss_cause", "consignment", "purpose", "payment_method")
-    body |= {column: cells[column] for column in texts if column in cells}
+    body |= {column: cells[column] for column in texts if column in cells and not sheet.is_bad(row, column)}
+    if any(sheet.is_bad(row, column) for column in ("direction", "reason", "loss_cause")):
+        body |= {"direction": "out", "reason": "consumption"}
+        body.pop("loss_cause", None)
     if "expected_arrival" in cells:
         body["expected_arrival"] = _time(sheet, row, "expected_arrival")
     other = _counterparty(cells)
@@ -327,7 +411,7 @@ def _stocktake(sheet: _Sheet, row: _Row, lines: list[dict[str, Any]]) -> dict[st
         sheet.bad(row, column, "belongs to a movement")
     complete = cells.get("complete", "true")
     if complete not in ("true", "false"):
-        sheet.bad(row, "complete", f"{complete!r} is neither true (是) nor false (否)")
+        sheet.bad(row, "complete", wrong("complete", complete))
     body: dict[str, Any] = {
         "cut_off": _time(sheet, row, "cut_off" if "cut_off" in cells else "event_time"),
         "complete": complete == "true",
@@ -350,10 +434,11 @@ def _time(sheet: _Sheet, row: _Row, column: str) -> str:
     text = row.cells.get(column, "")
     if not text:
         sheet.bad(row, column, "is empty")
-        return text
-    time = local_time(text, sheet.utc_offset)
-    if time is not None:
-        return time
-    if "T" not in text:
-        sheet.bad(row, column, "is no time: write it as 2026-11-20 09:30")
-    return text
+        return _FINE_TIME
+    time = local_time(text, sheet.utc_offset) or text
+    try:
+        read_instant(time)
+    except ValueError:
+        sheet.bad(row, column, f"{text[:40]!r} is no time that there is; {_HOW_TIME}")
+        return _FINE_TIME
+    return time

@@ -7,6 +7,8 @@ import pytest
 
 from ledger.client.drafts import DraftError, check, read_draft
 from ledger.client.spreadsheet import COLUMNS, read_spreadsheet
+from ledger.client.words import GOES_WITH, UNCLEAR, WORDS
+from ledger.core.schemas import schema
 from tests import factories
 from tests.kit import ORIGIN
 
@@ -245,7 +247,7 @@ def test_time__as_excel_saves_it__is_read_in_the_given_zone(typed, meant):
 @pytest.mark.parametrize("typed", ["2026/2/30 9:30", "2026/13/1 9:30", "2026/11/20 24:30", "2026/11/20 9:60"])
 def test_time__of_no_calendar__is_refused_by_row(typed):
     (found,) = defects(sheet(GOOD | {"event_time": typed}))
-    assert found.startswith("row 2, event_time")
+    assert found.startswith("row 2, event_time (发生时间): ") and "2026-11-20 08:00" in found and "upper case" not in found
 
 
 def test_expires__as_excel_saves_a_date__is_a_date_of_the_record():
@@ -292,7 +294,7 @@ def test_columns_and_rows__empty_ones_that_were_once_touched__are_nothing():
 @pytest.mark.parametrize("typed", ["20 Nov", "11/20/2026 9:30", "2026/11-20 9:30", "2026/11/20", "20.11.2026 09:30"])
 def test_row__time_as_people_type_it__says_how_to_write_it(typed):
     (found,) = defects(f"record,event_time,code,value,unit,direction,reason,store,packaging\nmovement,{typed},7697-37-2,1,KGM,in,purchase,R1,bulk\n".encode())
-    assert "2026-11-20 09:30" in found
+    assert typed in found and "2026-11-20 08:00" in found and "RFC 3339" in found
 
 
 @pytest.mark.parametrize("typed", ["68", "68%", "68 %", "68％"])
@@ -310,3 +312,97 @@ def test_concentration__no_number__says_how_to_write_it(typed):
 def test_concentration__above_100__is_named_by_the_schema():
     (found,) = defects(sheet(GOOD | {"concentration": "168 %"}))
     assert found.startswith("row 2, concentration (浓度): ") and "0 to 100" in found
+
+
+def chinese(reason, direction="出库", **more):
+    return CHINESE | {"方向": direction, "原因": reason} | more
+
+
+@pytest.mark.parametrize(
+    ("typed", "direction", "reason"),
+    [
+        ("采购", "入库", "purchase"), ("购买", "入库", "purchase"), ("销售", "出库", "sale"), ("领用", "出库", "issue"), ("退库", "入库", "return"),
+        ("退回", "入库", "return"), ("生产", "入库", "production"), ("使用", "出库", "consumption"), ("消耗", "出库", "consumption"),
+        ("调拨", "出库", "transfer"), ("稀释", "出库", "dilution"), ("处置", "出库", "disposal"), ("盘盈", "入库", "found"), ("发现", "入库", "found"),
+    ],
+)  # fmt: skip
+def test_reason__in_chinese__is_one_word_of_the_record(typed, direction, reason):
+    (draft,) = read(sheet(chinese(typed, direction)))
+    assert draft.body["reason"] == reason
+
+
+def test_row__all_words_in_chinese__is_read():
+    (draft,) = read(sheet(chinese("损耗", 损耗原因="挥发", 单位="千克", 形态="溶液", 付款方式="现金", 类别="化学品", 包装="密封", 件数="2")))
+    assert (draft.body["reason"], draft.body["loss_cause"], draft.body["payment_method"]) == ("loss", "evaporation", "cash")
+    (line,) = draft.body["lines"]
+    assert (line["quantity"]["unit"], line["form"], line["packaging"], line["goods"]) == ("KGM", "solution", "sealed", "chemical")
+
+
+def test_words__are_those_of_the_schema_and_each_has_one_meaning():
+    movement, common = (schema(name)["$defs"] for name in ("movement", "_common"))
+    body, line = movement["body"]["properties"], common["line"]["properties"]
+    for column, held in (
+        ("direction", body["direction"]), ("reason", body["reason"]), ("loss_cause", body["loss_cause"]), ("goods", common["goods"]),
+        ("payment_method", body["payment_method"]), ("packaging", line["packaging"]), ("unit", common["quantity"]["properties"]["unit"]),
+    ):  # fmt: skip
+        assert set(WORDS[column]) == set(held["enum"]), column
+    for branch in movement["body"]["anyOf"]:
+        assert set(GOES_WITH[branch["properties"]["direction"]["const"]]) == set(branch["properties"]["reason"]["enum"])
+    for column, words in WORDS.items():
+        said = [word for chinese_words in words.values() for word in chinese_words] + list(UNCLEAR.get(column, {}))
+        assert len(said) == len(set(said)), column
+
+
+@pytest.mark.parametrize(("column", "words"), UNCLEAR.items())
+def test_word__that_may_mean_two_things__is_refused_with_a_sentence(column, words):
+    for word, sentence in words.items():
+        (found,) = defects(sheet(chinese("使用", **{COLUMNS[column]: word}) if column != "loss_cause" else chinese("损耗", 损耗原因=word)))
+        assert found == f"row 2, {column} ({COLUMNS[column]}): {word} {sentence}"
+
+
+@pytest.mark.parametrize(
+    ("cells", "column", "listed"),
+    [
+        ({"原因": "赠送"}, "reason", "sale (销售), issue (领用)"), ({"包装": "半满"}, "packaging", "sealed (密封), bulk (散装)"),
+        ({"形态": "凝胶"}, "form", "solution (溶液)"), ({"单位": "kg"}, "unit", "KGM (千克)"), ({"方向": "上"}, "direction", "in (入库), out (出库)"),
+        ({"类别": "酸"}, "goods", "chemical (化学品)"), ({"原因": "损耗", "损耗原因": "x"}, "loss_cause", "evaporation (挥发)"),
+        ({"种类": "销售"}, "record", "movement (出入库), stocktake (盘点)"), ({"付款方式": "x"}, "payment_method", "cash (现金)"),
+    ],
+)  # fmt: skip
+def test_word__unknown__the_words_that_may_stand_there_are_named(cells, column, listed):
+    (found,) = defects(sheet(CHINESE | cells))
+    assert found.startswith(f"row 2, {column} ({COLUMNS[column]}): {cells[COLUMNS[column]]!r} is not known; write one of ")
+    assert listed in found and '["' not in found
+
+
+def test_reason__that_does_not_go_with_the_direction__names_those_that_do():
+    (found,) = defects(sheet(chinese("销售", "入库")))
+    assert "sale (销售) does not go with in (入库); with it go purchase (采购)" in found and "disposal" not in found
+
+
+def test_all_faults_of_a_row_and_of_the_file__are_reported_at_once():
+    worst = GOOD | {
+        "event_time": "20 Nov", "reason": "gift", "code": "7697-37-3", "value": "1,5", "unit": "kg", "packaging": "open", "pieces": "two",
+        "concentration": "168", "form": "凝胶", "expires": "2027-02-30", "handlers": "王五", "purpose": "Something", "expected_arrival": "soon",
+        "counterparty": "91320100MA1P00000X",
+    }  # fmt: skip
+    found = defects(sheet(worst, GOOD, GOOD | {"value": "", "code": "x y"}))
+    columns = [text.split(" (")[0] for text in found]
+    assert sorted(columns[:-2]) == sorted(f"row 2, {c}" for c in worst if c not in ("record", "direction", "store"))
+    assert sorted(columns[-2:]) == ["row 4, code", "row 4, value"]
+    assert "write it as 2027-03-01" in next(text for text in found if "expires" in text)
+
+
+def test_one_fault__brings_no_other_with_it():
+    knife = GOOD | {"goods": "knife", "code": "K1", "unit": "H87", "value": "3", "store": "", "packaging": ""}
+    for row, column in (
+        (GOOD | {"reason": "gift", "loss_cause": "spill"}, "reason"), (knife | {"goods": "sword"}, "goods"), (knife | {"unit": "pc"}, "unit"),
+        (GOOD | {"packaging": "open", "pieces": "2"}, "packaging"), (GOOD | {"packaging": "sealed"}, "pieces"), (GOOD | {"store": ""}, "store"),
+        (GOOD | {"reason": "loss"}, "loss_cause"), (COUNT | {"cut_off": "noon"}, "cut_off"), (COUNT | {"event_time": ""}, "event_time"),
+    ):  # fmt: skip
+        (found,) = defects(sheet(row))
+        assert found.startswith(f"row 2, {column} ("), found
+
+
+def test_a_hopeless_file__is_answered_soon():
+    assert len(defects(sheet(*[GOOD | {"value": "x", "code": "x y", "batch": "\x01"}] * 2000))) >= 2000
