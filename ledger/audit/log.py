@@ -9,6 +9,7 @@ In memory: the heads of the books, the newest statement of each grant, the erase
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import tzinfo
@@ -16,19 +17,20 @@ from typing import Any
 
 from ledger.audit.disclosed import DisclosedTables
 from ledger.audit.records import RecordTables
-from ledger.audit.report import Report, Row
+from ledger.audit.report import Report, Row, shown
 from ledger.core.checkpoint import open_checkpoint
 from ledger.core.dsse import parse_envelope, written_by_us
 from ledger.core.encoding import b64_decode
 from ledger.core.merkle import leaf_hash, node_hash
 from ledger.core.record import parse_payload, record_id_of
 from ledger.core.tiles import TILE_WIDTH, encode_entry_bundle, encode_record_bundle
+from ledger.core.times import format_utc
 from ledger.core.trust import TrustFile
 from ledger.core.verification.leaves import AuditFinding
 from ledger.core.verification.log import ExpectedRoot, LogAudit
 from ledger.core.verification.tile import TileResult, TileTask
 from ledger.errors import VerificationError
-from ledger.model import NEVER, Payload, TreeHead
+from ledger.model import NEVER, Payload, TreeHead, UnixMs
 from ledger.ports import TableReader
 
 Checker = Callable[[Iterator[TileTask]], Iterator[tuple[TileTask, TileResult]]]
@@ -144,7 +146,7 @@ class LogTables:
         name = Row(self._report, "log.entry", f"index {index}", 6, index, record_id)
         name.compare("index", row["index"], index, check=7)
         name.compare("leaf_hash", row["leaf_hash"], leaf_hash(row["entry"]), check=7)
-        name.compare("received", str(row["received"]).encode(), row["entry"][:-1].rpartition(b"\n")[2])
+        self._received(name, row)
         if not row["envelope"]:
             return  # erased as a last resort; the verifier asks for the erasure entry
         try:
@@ -165,6 +167,14 @@ class LogTables:
         name.compare("event_time_ms", row["event_time_ms"], payload.event_time_ms, check=3)
         self._note(index, record_id_of(envelope.payload), payload)
         self._records.record(index, row, payload)
+
+    @staticmethod
+    def _received(name: Row, row: dict[str, Any]) -> None:
+        signed = row["entry"][:-1].rpartition(b"\n")[2]
+        if str(row["received"]).encode() != signed:
+            told = signed.decode("ascii") if re.fullmatch(rb"[0-9]{1,20}", signed) else shown(signed)
+            detail = f"holds {_moment(str(row['received']))}, its evidence gives {_moment(told)}"
+            name.differs("received", detail)
 
     def _note(self, index: int, record_id: str, payload: Payload) -> None:
         """What this record makes of the tables kept for speed."""
@@ -297,6 +307,14 @@ def guard_says(log: LogTables, before: TreeHead | None, after: TreeHead | None, 
         )
     elif before is not None:
         log.expect(before.size, before.root, "the last signed head (guard/signed-head)", 8)
+
+
+def _moment(number: str) -> str:
+    """Unix milliseconds as they stand, and as a time where it is one."""
+    try:
+        return f"{number} ({format_utc(UnixMs(int(number)))})"
+    except (ValueError, OverflowError, OSError):
+        return number
 
 
 def _bundle(encode: Callable[[list[bytes]], bytes], rows: list[dict[str, Any]], column: str) -> bytes:
