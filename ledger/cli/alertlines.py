@@ -47,6 +47,7 @@ _CHINESE = {
     "no deadline": "无期限",
     "left": "剩余",
     "late": "逾期",
+    "due": "期限",
     "d": "天",
     "h": "小时",
     "min": "分钟",
@@ -171,13 +172,14 @@ def alert_lines(
     yield f"{_said('why it was raised', lang)}: hazledger rules explain --alert {alert.alert_id[:12]}{' --lang zh' if lang == 'zh' else ''}"
 
 
-def order_lines(rows: Sequence[OrderRow], zone: tzinfo) -> Iterator[str]:
+def order_lines(rows: Sequence[OrderRow], zone: tzinfo, lang: str = "en", named: Named = str) -> Iterator[str]:
     """One line an order."""
     for row in rows:
-        late = "  late" if row.late else ""
+        late = f"  {_said('late', lang)}" if row.late else ""
+        alerts = f"{len(row.alerts):,} 条预警" if lang == "zh" else counted(len(row.alerts), "alert")
         yield (
-            f"{row.record_id}  {row.number:<16}  {row.type:<13}  {row.status:<9}  due {local(row.due_ms, zone)}  "
-            f"{row.holder} {row.site}  {counted(len(row.alerts), 'alert')}{late}"
+            f"{row.record_id}  {row.number:<16}  {row.type:<13}  {row.status:<9}  {_said('due', lang)} "
+            f"{local(row.due_ms, zone)}  {named(row.holder)} {row.site}  {alerts}{late}"
         )
 
 

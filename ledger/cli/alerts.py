@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ledger.cli.alertlines import UNIT_MS, find_alert, find_order
-from ledger.cli.alertsigning import act_on, acting, alerts_argument, answer, evidence_in, signing, until_given
+from ledger.cli.alertsigning import CodeWord, act_on, acting, alerts_argument, answer, evidence_in, signing, until_given
 from ledger.cli.alertviews import list_, orders, show
 from ledger.cli.compose import open_installation
 from ledger.core.life import MAX_EXCEPTION_MS, OUTCOMES, SILENCE
@@ -51,7 +51,7 @@ def ack(**given: Any) -> None:
 
 @alerts.command()
 @alerts_argument
-@click.option("--department", help="A code word.")
+@click.option("--department", type=CodeWord(), help="A code word.")
 @acting
 def take(department: str | None, **given: Any) -> None:
     """Take ALERT... in hand.
@@ -68,7 +68,7 @@ def take(department: str | None, **given: Any) -> None:
 
 @alerts.command()
 @alerts_argument
-@click.option("--department", help="To whom, a code word.")
+@click.option("--department", type=CodeWord(), help="To whom, a code word.")
 @acting
 def escalate(department: str | None, **given: Any) -> None:
     """Escalate ALERT... to whoever stands above.
@@ -141,7 +141,7 @@ def close(
 @alerts.command()
 @alerts_argument
 @click.option("--until", required=True, help="At most 7 days: 12h, 3d, or 2026-12-01T08:00:00+08:00.")
-@click.option("--reason", required=True, help="A code word, e.g. awaiting-lab.")
+@click.option("--reason", type=CodeWord(), required=True, help="A code word, e.g. awaiting-lab.")
 @acting
 def snooze(until: str, reason: str, **given: Any) -> None:
     """Put ALERT... aside; each returns by itself, and early when it gets worse.
@@ -176,7 +176,7 @@ def silence(until: str, **given: Any) -> None:
 @alerts.command("except")
 @alerts_argument
 @click.option("--until", required=True, help=f"At most {MAX_EXCEPTION_MS // UNIT_MS['d']} days: 90d, or a time.")
-@click.option("--reason", required=True, help="A code word, e.g. known-meter-drift.")
+@click.option("--reason", type=CodeWord(), required=True, help="A code word, e.g. known-meter-drift.")
 @acting
 def except_(until: str, reason: str, **given: Any) -> None:
     """Make an exception: suppress ALERT... and what comes of the same rule and object. Recorded, counted, visible.
@@ -218,7 +218,7 @@ def release(**given: Any) -> None:
 
 @alerts.command()
 @alerts_argument
-@click.option("--measure", required=True, help="What is required, a code word, e.g. mend-stock.")
+@click.option("--measure", type=CodeWord(), required=True, help="What is required, a code word, e.g. mend-stock.")
 @click.option("--due", help="3d, or a time; without it as the severity asks (24 h, 3 d, 7 d, 30 d).")
 @click.option("--type", "type_", type=click.Choice(["rectification", "spot_check", "penalty"]), default="rectification")
 @click.option("--number", help="Its number; without it one is made.")

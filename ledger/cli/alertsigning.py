@@ -18,6 +18,7 @@ from ledger.cli.alertlines import UNIT_MS, find_alert
 from ledger.cli.common import json_option, print_json, read_secret
 from ledger.cli.compose import open_installation, state_option, wall_clock_ms
 from ledger.core.record import read_instant
+from ledger.core.schemas import schema
 from ledger.core.times import format_utc
 from ledger.errors import LedgerError, StaleError, TransitionError
 from ledger.handling import Act, Done, Handler, unlock_key
@@ -28,7 +29,26 @@ if TYPE_CHECKING:
 
 SUPERVISOR = "supervisor"
 EXIT_REFUSED = 1
+_WORD = re.compile(schema("_common")["$defs"]["word"]["pattern"])
 _FOR = re.compile(r"([1-9][0-9]{0,4})([mhd])")
+
+
+class CodeWord(click.ParamType[str]):
+    """A code word of the records: said here, by the option's name, and not only by the record's schema."""
+
+    name = "word"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The word itself."""
+        if not _WORD.fullmatch(value):
+            self.fail(
+                f"{value!r} is no code word: 1 to 32 lower-case letters, digits, hyphens or underscores, a letter first, no "
+                "spaces, such as awaiting-lab; a sentence goes into --text",
+                param,
+                ctx,
+            )
+        return value
+
 
 alerts_argument = click.argument("alert", nargs=-1, required=True)
 

@@ -128,7 +128,8 @@ def show(state: Path | None, alert: str, *, as_json: bool, lang: str) -> None:
 @click.option("--holder", help="Credit code.")
 @click.option("--all", "every", is_flag=True, help="Also those that are over.")
 @json_option
-def orders(state: Path | None, holder: str | None, *, every: bool, as_json: bool) -> None:
+@lang_option
+def orders(state: Path | None, holder: str | None, *, every: bool, as_json: bool, lang: str) -> None:
     """Orders, newest first.
 
     \b
@@ -143,6 +144,6 @@ def orders(state: Path | None, holder: str | None, *, every: bool, as_json: bool
     if as_json:
         print_json({"orders": [asdict(row) for row in rows]})
         return
-    for line in order_lines(rows, here.zone()):
+    for line in order_lines(rows, here.zone(), lang, names_in(here.stores.log, lang)):
         click.echo(line)
-    click.echo(counted(len(rows), "order"), err=True)
+    click.echo(f"{len(rows):,} 份指令" if lang == "zh" else counted(len(rows), "order"), err=True)

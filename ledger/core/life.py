@@ -174,7 +174,10 @@ def _check_rest(
     most = MAX_SNOOZE_MS if to == SNOOZED else MAX_SILENCE_MS if body["reason"] == SILENCE else MAX_EXCEPTION_MS
     if until_ms is None or not now_ms < until_ms <= now_ms + most:
         raise TransitionError(
-            f"`until` lies ahead, by {most // DAY_MS} days at most", possible=ways, pointer="/until", code="until-wrong"
+            f"`until` must lie ahead, by {most // DAY_MS} days at most",
+            possible=ways,
+            pointer="/until",
+            code="until-wrong",
         )
 
 

@@ -238,3 +238,31 @@ def test_decide__no_such_order__exit_2_and_where_to_look(desk, name):
 def test_help__each_command__has_one(command):
     said = run(command, "--help").stdout
     assert "Usage:" in said and len(said.splitlines()) > 5
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (["snooze", "a" * 64, "--until", "3d", "--reason", "awaiting the lab"], "--reason"),
+        (["except", "a" * 64, "--until", "3d", "--reason", "Known"], "--reason"),
+        (["order", "a" * 64, "--measure", "mend stock"], "--measure"),
+        (["take", "a" * 64, "--department", "化学品科"], "--department"),
+        (["escalate", "a" * 64, "--department", "the brigade"], "--department"),
+    ],
+)
+def test_code_word__that_is_none__the_option_is_named_with_what_it_takes(desk, words, option):
+    said = " ".join(run(*words, status=2).stderr.split())
+    assert f"Invalid value for '{option}'" in said and "no spaces, such as awaiting-lab; a sentence goes into --text" in said
+
+
+def test_snooze__too_long__says_how_far_ahead_it_must_lie(desk):
+    done = run("snooze", desk.alerts()[0], "--until", "9d", "--reason", "lab", "--password-file", desk.password_file, status=1)
+    assert "`until` must lie ahead, by 7 days at most" in done.stderr
+
+
+def test_orders__in_chinese__what_stands_around_the_columns_is_chinese(desk):
+    order = act(desk, "order", desk.alerts()[0], "--measure", "mend-stock")["order"]
+    done = run("orders", "--lang", "zh")
+    assert order in done.stdout and "期限 20" in done.stdout and "1 条预警" in done.stdout and "due" not in done.stdout
+    assert "1 份指令" in done.stderr
+    assert "due 20" in run("orders").stdout
