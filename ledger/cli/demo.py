@@ -96,6 +96,8 @@ class Run:
     facilities: int | None
     stop: threading.Event
     answers: Counter[str] = field(default_factory=Counter)
+    unplanned: int = 0
+    """Refusals that no planted case asks for."""
     surprises: list[str] = field(default_factory=list)
     shown: set[str] = field(default_factory=set)
     last_record: str = ""
@@ -280,6 +282,7 @@ class Run:
             codes.append(code)
             self.answers[code] += 1
             if code != wanted and not (wanted == "repeat" and code == "accepted"):
+                self.unplanned += code != "accepted"
                 self.surprises.append(f"expected {wanted}, got {code}: {row.get('detail', '')}")
                 _log.warning("expected %s, got %s: %s", wanted, code, row.get("detail", ""))
         return codes
@@ -319,10 +322,9 @@ class Run:
             )
             or "none"
         )
-        refused = sum(n for code, n in self.answers.items() if code != "accepted")
         return (
             f"{log.size()} entries, checkpoint {checkpoint.size if checkpoint else 0}, anchored "
-            f"{anchor.size if anchor else 0}, warnings: {warnings}; pushed {self.answers['accepted']}, refused {refused}"
+            f"{anchor.size if anchor else 0}, warnings: {warnings}; pushed {self.answers['accepted']}, {refusals(self.answers, self.unplanned)}"
         )
 
     def _wait(self, what: str, condition: Any, within_s: float = 60.0) -> None:
@@ -339,6 +341,16 @@ class Run:
                     f"{what} did not come within {within_s:g} s; see {_short(self.state / 'processes.log')}"
                 )
             time.sleep(0.1)
+
+
+def refusals(answers: Counter[str], unplanned: int) -> str:
+    """How many records were refused, and whether the demo sent them to be refused (ledger.demo.cases)."""
+    refused = sum(n for code, n in answers.items() if code != "accepted")
+    if not refused:
+        return "refused 0"
+    if not unplanned:
+        return f"refused {refused} (planted: sent to be refused)"
+    return f"refused {refused} ({refused - unplanned} planted, {unplanned} not)"
 
 
 def _short(path: Path) -> Path:
