@@ -180,8 +180,8 @@ _FORMS: dict[str, tuple[str, str, str, str]] = {
     ),
     "REVIEW-CLOSING": (
         "复核结案", "Review how it was closed",
-        "复核该预警的处置过程，补齐证据或重新打开处置。",
-        "Review how the alert was handled; add the evidence, or take the matter up again.",
+        "复核该预警的处置过程。已关闭的预警不能重新打开：请在关闭本条预警时补记所缺证据；同类情况再次发生时会产生新的预警。",
+        "Review how the alert was handled. A closed alert stays closed: state the missing evidence when you close this one; if the same comes again, it is a new alert.",
     ),
     "RISK-GRADE": (
         "调整风险等级", "Raise the risk grade",

@@ -1,5 +1,6 @@
 """The portal in a real browser."""
 
+import hashlib
 import re
 import time
 from datetime import datetime
@@ -338,3 +339,36 @@ def test_print__hides_the_frame_and_keeps_the_content(site, watch):
     seen.page.emulate_media(media="print")
     assert seen.page.is_hidden("header.top")
     assert re.search("Verify it yourself", seen.page.inner_text("main"))
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_closing__evidence_of_a_file__is_worked_out_in_the_browser(site, watch, tmp_path, language, width):
+    fill(site.desk)
+    alert = site.desk.stores.engine.newest_alerts(limit=1)[0][1]
+    photo, empty = tmp_path / "photo.jpg", tmp_path / "empty.txt"
+    photo.write_bytes(b"a photograph")
+    empty.touch()
+    seen = watch(language=language, width=width).sign_in()
+    seen.open(f"/alerts/{alert.alert_id}")
+    page = seen.page
+    form = page.locator("form.act", has=page.locator("select[name=outcome]"))
+    page.locator("details", has=form).locator("summary").click()
+    assert form.locator("select[name=outcome]").input_value() == ""
+    asked = len(seen.requests)
+
+    def fields():
+        return [form.locator(f"[name=evidence_{name}]").input_value() for name in ("sha256", "bytes", "media_type")]
+
+    page.set_input_files("#evidence-file", str(photo))
+    until(page, "document.querySelector('[name=evidence_bytes]').value === '12'")
+    assert fields() == [hashlib.sha256(b"a photograph").hexdigest(), "12", "image/jpeg"]
+    assert form.locator("button").is_enabled() and "\u2026" not in page.inner_text("#evidence-said")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.set_input_files("#evidence-file", str(empty))
+    until(page, "document.querySelector('[name=evidence_bytes]').value === ''")
+    until(page, "!document.querySelector('#evidence-file').form.querySelector('button').disabled")
+    assert fields() == ["", "", ""] and page.inner_text("#evidence-said")
+    form.locator("button").click()
+    assert form.locator("select[name=outcome]").evaluate("e => e.validity.valueMissing")
+    assert len(seen.requests) == asked and not seen.trouble and page.url.endswith(alert.alert_id)

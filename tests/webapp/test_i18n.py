@@ -11,6 +11,7 @@ from babel.messages.pofile import read_po
 
 import webapp
 from ledger.core import schemas
+from webapp.api.problems import CODES
 from webapp.i18n import TRANSLATIONS, load_translations
 from webapp.portal.members import ACTS_ZH, MEMBERS_ZH, VALUES_ZH
 
@@ -150,3 +151,8 @@ def test_language_switch__remembers_and_returns(desk):
     assert browser.get("/language/zh?next=//evil.example").headers["Location"] == "/"
     browser.get("/language/xx")
     assert browser.get_cookie("hz_lang").value == "zh"
+
+
+def test_one_time_code__is_one_word_in_chinese():
+    assert not [m.id for m in catalogue().values() if "一次性代码" in str(m.string)]
+    assert "一次性代码" not in " ".join(f"{code}" for code in CODES.values())

@@ -1,7 +1,9 @@
 """The alert's page: each act of the supervisor is a form, signed with the key that the sign-in opened."""
 
 import functools
+import json
 import re
+from base64 import b64decode
 from dataclasses import replace
 
 import pytest
@@ -108,6 +110,34 @@ def test_act__two_tabs__the_second_sees_why_not(acting):
 def test_act__outcome_missing__409_on_the_page(acting):
     answer = acting.act("closed")
     assert answer.status_code == 409 and "outcome" in answer.get_data(as_text=True)
+
+
+def test_close_form__starts_on_no_outcome__and_says_what_f04_asks(acting):
+    page = acting.page()
+    chosen = re.search(r'<select name="outcome" required[^>]*>(<option.*?</option>)', page)[1]
+    assert chosen == '<option value="">choose</option>'
+    assert "F04" in page and "Closing cannot be undone." in page and "neither sent nor stored" in page
+    assert "F04" in acting.desk.supervisor("zh").get(f"/alerts/{acting.one}").get_data(as_text=True)
+
+
+@pytest.mark.parametrize(("given", "kept"), [("image/jpeg", "image/jpeg"), ("", "application/octet-stream")])
+def test_act__closed_with_evidence__it_is_signed_and_counts(acting, given, kept):
+    evidence = {"evidence_sha256": "AB" * 32, "evidence_bytes": "5", "evidence_media_type": given}
+    assert acting.act("closed", outcome="violation_confirmed", **evidence).status_code == 303
+    assert acting.status() == "closed" and acting.supervised.life(acting.one).data["evidenced"]
+    step = acting.desk.stores.log.search(RecordFilter(kind="alert_transition"), before=None, limit=1)[0]
+    signed = json.loads(b64decode(json.loads(step.envelope)["payload"]))["body"]["evidence"]
+    assert signed == [{"sha256": "ab" * 32, "media_type": kept, "bytes": 5, "role": "evidence"}]
+
+
+@pytest.mark.parametrize(
+    ("digest", "size"),
+    [("ab" * 31, "5"), ("ab" * 32, ""), ("ab" * 32, "0"), ("", "5"), ("zz" * 32, "5"), ("ab" * 32, "4294967297")],
+)
+def test_act__half_of_an_evidence__closes_nothing(acting, digest, size):
+    answer = acting.act("closed", outcome="violation_confirmed", evidence_sha256=digest, evidence_bytes=size)
+    assert answer.status_code == 409 and "64 hexadecimal digits" in answer.get_data(as_text=True)
+    assert acting.status() == "open"
 
 
 def test_act__no_csrf__refused(acting):

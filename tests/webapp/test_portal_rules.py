@@ -65,6 +65,31 @@ def test_rule__page__says_limits_with_dates_law_and_what_to_do(desk, browser):
     assert browser.get("/rules/Z99").status_code == 404
 
 
+def test_rule__page__every_number_has_its_label(desk, browser):
+    desk.stock()
+    well(desk, "A05")
+    ask = desk.services.rules
+
+    def costed():
+        engine, found = ask()
+        return replace(engine, rules=[replace(one, us_per_evaluation=12.7) for one in engine.rules]), found
+
+    object.__setattr__(desk.services, "rules", costed)
+    facts = re.findall(r"<div><dt>([^<]*)</dt><dd>(.*?)</dd>", browser.get("/rules/A05").get_data(as_text=True))
+    said = {label: re.sub("<[^>]*>", "", value) for label, value in facts}
+    assert said["Looked at"] == "1,234 times" and said["Cost of a look"] == "12.7 µs"
+    assert said["Last record it looked at"] == "0" and re.fullmatch(r"\d+ records, \d+ behind", said["Rules have read"])
+
+
+def test_rule__page_in_chinese__says_what_the_fields_of_its_conditions_are(desk, browser):
+    legend = re.search(r'<p [^>]*id="legend">(.*?)</p>', desk.supervisor("zh").get("/rules/F04").get_data(as_text=True))
+    text = re.sub("<[^>]*>", "", legend[1])
+    for said in ("outcome 结果", "evidenced 有证据", "open_for_ms 处置时长", "closed_rule 所关闭规则"):
+        assert said in text, text
+    assert "violation_confirmed" not in text and "least" not in text
+    assert 'id="legend"' not in browser.get("/rules/F04").get_data(as_text=True)
+
+
 def test_rules__without_an_engine_to_ask__not_found(tmp_path):
     desk = Desk(tmp_path, rules=None)
     assert desk.supervisor().get("/rules").status_code == 404

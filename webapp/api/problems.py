@@ -126,7 +126,7 @@ CODES: dict[str, Code] = {
     "key-locked": Code(403, "Supervisor's key locked", "民警密钥已锁定", "The supervisor's key is locked; unlock it with the password.", "民警密钥处于锁定状态，请用密码解锁。"),
     "key-wrong-password": Code(403, "Wrong password", "密码错误", "The password does not open the supervisor's key.", "密码无法打开民警密钥。"),
     "no-supervisor-key": Code(403, "No supervisor's key", "尚无民警密钥", "This installation has no key of this supervisor; make one and have the authority enrol it.", "系统中没有该民警的密钥，请生成密钥并由主管机关登记。"),
-    "one-time-code": Code(403, "Password not chosen yet", "尚未设置密码", "The one-time code signs nothing. Sign in to the portal with it and choose a password.", "一次性代码不能用于签名，请先用其登录门户并设置密码。"),
+    "one-time-code": Code(403, "Password not chosen yet", "尚未设置密码", "The one-time code signs nothing. Sign in to the portal with it and choose a password.", "一次性口令不能用于签名，请先用其登录门户并设置密码。"),
     "confirm-needed": Code(403, "Password needed again", "须再次输入密码", "This act asks for the password again.", "该操作须再次输入密码确认。"),
     # --- ours (500, 503)
     "internal": Code(500, "Internal error", "内部错误", "Something failed on our side; it is in the server's log. Send the same bytes again later.", "服务器内部出错，已记入日志，请稍后原样重发。"),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from flask import request
 
+from ledger.core.encoding import is_hex_32
 from ledger.core.life import CLOSED, OUTCOMES, SNOOZED, STATUSES, SUPPRESSED
 from ledger.core.times import format_utc
 from ledger.errors import DeskError, TransitionError
@@ -29,6 +30,10 @@ REASONS = ("awaiting-evidence", "known-cause", "test-or-repair", "other")
 MEASURES = ("mend-stock", "mend-records", "stop-and-report", "move-stock", "renew-licence", "improve-security", "other")
 DECISIONS = ("accepted", "rejected", "extended", "withdrawn")
 _TEXT = 1024
+_MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9.+-]{0,62}/[a-z0-9][a-z0-9.+-]{0,62}")
+_BYTES = re.compile(r"[1-9][0-9]{0,9}")
+_MAX_EVIDENCE = 1 << 32
+"""Bytes of a file of evidence (formats.md)."""
 _BEGINNING = re.compile(r"[0-9a-f]{6,64}")
 
 
@@ -73,6 +78,7 @@ def _step(to: str) -> Act:
             duplicate_of=_whole(
                 "duplicate_of", lambda t: [a.alert_id for a in services().engine.alerts_named(t, limit=2)]
             ),
+            evidence=_evidence(),
             text=_text(),
         )
     if to in (SNOOZED, SUPPRESSED):
@@ -80,6 +86,32 @@ def _step(to: str) -> Act:
         return Act(to, reason=_word("reason", REASONS), until=format_utc(UnixMs(now + days * DAY_MS)), text=_text())
     inspection = _whole("inspection", lambda t: [r.record_id for r in services().log.records_named(t, limit=2)])
     return Act(to, inspection=inspection, text=_text())
+
+
+def _evidence() -> tuple[dict[str, Any], ...]:
+    """What the form says of a file that stays with the supervisor; nothing when its fields are empty.
+
+    Raises: TransitionError when they are not whole: closing cannot be undone, so half of it is not left out.
+    """
+    digest = request.form.get("evidence_sha256", "").strip().lower()
+    size = request.form.get("evidence_bytes", "").strip()
+    if not digest and not size:
+        return ()
+    if not is_hex_32(digest) or not _BYTES.fullmatch(size) or int(size) > _MAX_EVIDENCE:
+        raise TransitionError(
+            "evidence is stated by the file's SHA-256 (64 hexadecimal digits) and its size in bytes, both",
+            pointer="/evidence",
+        )
+    media_type = request.form.get("evidence_media_type", "").partition(";")[0].strip().lower()
+    known = _MEDIA_TYPE.fullmatch(media_type) is not None
+    return (
+        {
+            "sha256": digest,
+            "media_type": media_type if known else "application/octet-stream",
+            "bytes": int(size),
+            "role": "evidence",
+        },
+    )
 
 
 def _whole(name: str, named: Callable[[str], Sequence[str]]) -> str | None:

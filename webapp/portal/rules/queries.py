@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,6 +11,8 @@ from ledger.core.life import STATUSES, TO_DO
 from ledger.errors import NotFoundError
 from ledger.ports import QueueFilter
 from webapp.context import services
+from webapp.i18n import language
+from webapp.portal.members import MEMBERS_ZH
 
 if TYPE_CHECKING:
     from ledger.rulebench.health import EngineState, RuleState
@@ -17,6 +20,9 @@ if TYPE_CHECKING:
 
 COUNT_TO = 100
 """Episodes of one rule are counted no further; the number is a link to all of them."""
+
+_TEXTS = re.compile(r"\"[^\"]*\"|'[^']*'")
+_WORDS = re.compile(r"\b[a-z][a-z0-9_]*\b(?!\s*\()")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +65,18 @@ def row(rule: str) -> tuple[Board, Row] | None:
     """One rule and the board that it stands on; None for a rule that there is not."""
     whole = board()
     return next(((whole, one) for one in whole.rows if one.rule == rule), None)
+
+
+def legend(sheet: RuleSheet | None) -> list[str]:
+    """The names in a rule's conditions that have a Chinese word, as they come; its limits say theirs in their own table.
+
+    Empty in English, where a name is its own word.
+    """
+    if sheet is None or language() != "zh":
+        return []
+    text = _TEXTS.sub("", " ".join([sheet.scope, *(band.when for band in sheet.bands)]))
+    limits = {limit.name for limit in sheet.limits}
+    return [name for name in dict.fromkeys(_WORDS.findall(text)) if name in MEMBERS_ZH and name not in limits]
 
 
 def episodes(rule: str) -> tuple[int, int]:

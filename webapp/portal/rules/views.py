@@ -27,5 +27,11 @@ def show(rule: str) -> ResponseReturnValue:
     board, row = found
     waiting, episodes = queries.episodes(rule)
     return render_template(
-        "rules/show.html", board=board, it=row, waiting=waiting, episodes=episodes, count_to=queries.COUNT_TO
+        "rules/show.html",
+        board=board,
+        it=row,
+        waiting=waiting,
+        episodes=episodes,
+        count_to=queries.COUNT_TO,
+        legend=queries.legend(row.sheet),
     )
